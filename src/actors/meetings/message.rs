@@ -1,0 +1,270 @@
+//! What the meetings actor hears, and the handle its askers hold.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::RpcReplyPort;
+
+use crate::actors::seat::{AskError, Seat};
+use crate::config::Config;
+use crate::domain::instance::{Instance, InstanceId, Roster};
+use crate::domain::load::LoadSnapshot;
+use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::moment::Moment;
+use crate::domain::placement::Verdict;
+use crate::domain::tenant::{Tenant, TenantId};
+use crate::outside::store::{Stepped, StoreError};
+
+/// Finding answers from memory, or after one read of the store.
+const FIND_WITHIN: Duration = Duration::from_millis(950);
+/// A claim waits for the store; a client is refused within 1 s when that is away.
+const STEP_WITHIN: Duration = Duration::from_millis(950);
+const REPORT_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the meetings actor can be told and asked.
+pub enum MeetingsMessage {
+    /// Where does this meeting live? Asked by every call that names one. Waits for a claim of it
+    /// that is being stored; reads a shared store before it says unknown.
+    Find { tenant: TenantId, meeting: MeetingId, reply_to: RpcReplyPort<Result<Where, RouteError>> },
+    /// Give this meeting a home. Asked by [`crate::flows::create`]. Answers after the claim is stored;
+    /// claims of one meeting that come together get one home.
+    Claim { wish: Wish, reply_to: RpcReplyPort<Result<Home, RouteError>> },
+    /// Give up the home of this version and take another. Asked by [`crate::flows::create`].
+    /// When the route has changed meanwhile, its new home is the answer.
+    Move { wish: Wish, from: Version, tomb: bool, reply_to: RpcReplyPort<Result<Home, RouteError>> },
+    /// Change the state of the route of this version. Asked by flows. `None` removes it. Answers
+    /// whether it was still that version, with the route's home as it is now.
+    Set {
+        tenant: TenantId,
+        meeting: MeetingId,
+        from: Version,
+        to: Option<RouteState>,
+        reply_to: RpcReplyPort<Result<Settled, RouteError>>,
+    },
+    /// A meeting was found on an instance where we knew of none. Asked by [`crate::flows::locate`].
+    Adopt {
+        tenant: TenantId,
+        meeting: MeetingId,
+        instance: InstanceId,
+        reply_to: RpcReplyPort<Result<Home, RouteError>>,
+    },
+    /// All meetings of one instance, as one sweep saw them. Asked by [`crate::flows::health`].
+    /// Answers the copies that are to be ended.
+    Swept { sweep: Sweep, reply_to: RpcReplyPort<Vec<Copy>> },
+    /// Why would each instance be taken or not? Asked by the admin surface.
+    Explain { tenant: Arc<Tenant>, loads: Arc<LoadSnapshot>, reply_to: RpcReplyPort<Vec<Verdict>> },
+    /// How many meetings live where, and what is known. Asked by the admin surface and readiness.
+    Count { reply_to: RpcReplyPort<Counts> },
+    /// The pool changed. Told by the registry.
+    Roster(Arc<Roster>),
+    /// Another replica changed this record: read it again when it is next needed. Told by the store's follower.
+    Changed(RouteKey),
+    /// Something may have been missed: read everything again. Told by the store's follower.
+    Reload,
+    /// All records were read, well or not. Told by the actor's own task.
+    Loaded(Result<Vec<(RouteKey, RouteRecord)>, StoreError>),
+    /// Records were read again, well or not. Told by the actor's own task.
+    Fetched { keys: Vec<RouteKey>, result: Result<Vec<RouteRecord>, StoreError> },
+    /// A batch of steps ended, well or not. Told by the actor's own task.
+    Stepped(Result<Vec<Stepped>, StoreError>),
+    /// The configuration changed. Told by the settings actor.
+    Configure(Arc<Config>),
+    /// Ends the actor with a panic, for tests of the supervisor.
+    #[cfg(feature = "test-util")]
+    Crash,
+}
+
+/// A meeting that needs a home, and what its placement looks at.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub tenant: Arc<Tenant>,
+    pub meeting: MeetingId,
+    pub loads: Arc<LoadSnapshot>,
+    /// The only instance to be taken, for a breakout room: its parent's.
+    pub only: Option<InstanceId>,
+    /// Instances not to be taken, such as one that just failed.
+    pub except: HashSet<InstanceId>,
+}
+
+/// Where a meeting lives.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub instance: Arc<Instance>,
+    pub version: Version,
+    pub state: RouteState,
+    /// The instance is dead or disabled: the meeting may be created elsewhere.
+    pub released: bool,
+}
+
+/// The answer to [`MeetingsMessage::Find`].
+#[derive(Clone, Debug)]
+pub enum Where {
+    At(Home),
+    /// No such meeting. Unless `sure`, some instance was not heard yet: ask them.
+    Unknown {
+        sure: bool,
+    },
+}
+
+/// The answer to [`MeetingsMessage::Set`].
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// Done.
+    Yes,
+    /// The route had changed; this is what it became.
+    Otherwise(Home),
+    /// The route was gone.
+    Gone,
+}
+
+/// Why a meeting has no home.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RouteError {
+    #[error("no instance can take the meeting")]
+    NoInstance,
+    /// Every candidate holds another tenant's meeting of this id.
+    #[error("another meeting has this id")]
+    Taken,
+    #[error("the tenant's meeting pool is full")]
+    PoolFull,
+    #[error("the pool or the routes are not loaded yet")]
+    NotLoaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+/// What one sweep of an instance saw.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub instance: InstanceId,
+    /// When the request was sent: what was confirmed later can't be missing.
+    pub asked_at: Moment,
+    pub seen: Vec<Seen>,
+}
+
+/// One meeting as its instance lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub meeting: MeetingId,
+    /// Whose it is, by our tag; none when it was made without us.
+    pub tenant: Option<TenantId>,
+    pub participants: u64,
+    /// It was ended by force and only lingers.
+    pub ended: bool,
+}
+
+/// A copy of a meeting that lives elsewhere; its instance shall end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    pub meeting: MeetingId,
+    pub tenant: TenantId,
+}
+
+/// How much there is.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub by_instance: HashMap<InstanceId, Usage>,
+    pub by_tenant: HashMap<TenantId, Usage>,
+    /// Copies of meetings that live elsewhere, hidden from lists: meeting, tenant, the copy's instance.
+    pub strays: Vec<(MeetingId, TenantId, InstanceId)>,
+    /// Whether the routes were read from the store.
+    pub loaded: bool,
+}
+
+/// Meetings and participants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub meetings: u64,
+    /// Of the last sweep.
+    pub participants: u64,
+}
+
+/// The meetings actor as its callers see it.
+#[derive(Clone)]
+pub struct MeetingsHandle(pub(crate) Seat<MeetingsMessage>);
+
+impl MeetingsHandle {
+    /// Where this tenant's meeting lives.
+    pub async fn find(&self, tenant: TenantId, meeting: MeetingId) -> Result<Where, RouteError> {
+        let question = |reply_to| MeetingsMessage::Find { tenant, meeting, reply_to };
+        self.0.ask(FIND_WITHIN, question).await?
+    }
+
+    /// A home for a new meeting, stored; or the one it has.
+    pub async fn claim(&self, wish: Wish) -> Result<Home, RouteError> {
+        let question = |reply_to| MeetingsMessage::Claim { wish, reply_to };
+        self.0.ask(STEP_WITHIN, question).await?
+    }
+
+    /// Another home; with `tomb`, the one it leaves may hold a copy.
+    pub async fn move_on(&self, wish: Wish, from: Version, tomb: bool) -> Result<Home, RouteError> {
+        let question = |reply_to| MeetingsMessage::Move { wish, from, tomb, reply_to };
+        self.0.ask(STEP_WITHIN, question).await?
+    }
+
+    /// Confirms a claim, or marks a meeting as ending.
+    pub async fn set(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        from: Version,
+        to: RouteState,
+    ) -> Result<Settled, RouteError> {
+        self.change(tenant, meeting, from, Some(to)).await
+    }
+
+    /// Removes a route: its meeting is not there.
+    pub async fn release(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        from: Version,
+    ) -> Result<Settled, RouteError> {
+        self.change(tenant, meeting, from, None).await
+    }
+
+    async fn change(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        from: Version,
+        to: Option<RouteState>,
+    ) -> Result<Settled, RouteError> {
+        let question = |reply_to| MeetingsMessage::Set { tenant, meeting, from, to, reply_to };
+        self.0.ask(STEP_WITHIN, question).await?
+    }
+
+    /// Makes a route for a meeting that was found on an instance; or answers the one it has.
+    pub async fn adopt(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        instance: InstanceId,
+    ) -> Result<Home, RouteError> {
+        let question = |reply_to| MeetingsMessage::Adopt { tenant, meeting, instance, reply_to };
+        self.0.ask(STEP_WITHIN, question).await?
+    }
+
+    /// Reports a sweep; answers the copies to end.
+    pub async fn swept(&self, sweep: Sweep) -> Result<Vec<Copy>, AskError> {
+        self.0.ask(REPORT_WITHIN, |reply_to| MeetingsMessage::Swept { sweep, reply_to }).await
+    }
+
+    /// Why each instance would be taken or not, best first.
+    pub async fn explain(
+        &self,
+        tenant: Arc<Tenant>,
+        loads: Arc<LoadSnapshot>,
+    ) -> Result<Vec<Verdict>, AskError> {
+        let question = |reply_to| MeetingsMessage::Explain { tenant, loads, reply_to };
+        self.0.ask(REPORT_WITHIN, question).await
+    }
+
+    /// How many meetings live where.
+    pub async fn count(&self) -> Result<Counts, AskError> {
+        self.0.ask(REPORT_WITHIN, |reply_to| MeetingsMessage::Count { reply_to }).await
+    }
+}

@@ -1,0 +1,5 @@
+//! The meetings actor.
+
+mod message;
+
+pub use message::*;

@@ -1,0 +1,5 @@
+//! The metrics actor.
+
+mod message;
+
+pub use message::*;

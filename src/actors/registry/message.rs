@@ -1,0 +1,115 @@
+//! What the registry hears, and the handle its askers hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::RpcReplyPort;
+
+use crate::actors::seat::{AskError, Seat};
+use crate::config::Config;
+use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
+use crate::domain::secret::Secret;
+use crate::outside::store::{InstanceRecord, StoreError};
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the registry can be told and asked.
+pub enum RegistryMessage {
+    /// The pool as it is now. Asked by flows and the admin surface.
+    Roster { reply_to: RpcReplyPort<Arc<Roster>> },
+    /// Replaces the whole list. Asked by the admin surface. Answers after it is stored; until then
+    /// everybody sees the old list, afterwards the new one.
+    Replace { list: Vec<(String, Secret)>, reply_to: RpcReplyPort<Result<(), RegistryError>> },
+    /// Enables, drains or disables an instance. Asked by the admin surface. Answers after it is stored.
+    SetAdmin {
+        instance: InstanceId,
+        admin: AdminState,
+        reply_to: RpcReplyPort<Result<(), RegistryError>>,
+    },
+    /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
+    Probed { instance: InstanceId, result: Result<(), String> },
+    /// A call went wrong in a way that puts the instance in doubt. Told by flows.
+    Suspect { instance: InstanceId, why: String },
+    /// A sweep of an instance succeeded, with this many meetings seen. Told by [`crate::flows::health`].
+    Swept { instance: InstanceId, meetings: usize },
+    /// The store was read, well or not. Told by the actor's own task.
+    Loaded(Result<Vec<InstanceRecord>, StoreError>),
+    /// A change was stored, well or not. Told by the actor's own task.
+    Stored(Box<Stored>),
+    /// Another replica changed the pool: read it again. Told by the store's follower.
+    Reload,
+    /// Tell all subscribers the roster again. Told by the supervisor after it filled a seat.
+    Publish,
+    /// The configuration changed. Told by the settings actor.
+    Configure(Arc<Config>),
+    /// Ends the actor with a panic, for tests of the supervisor.
+    #[cfg(feature = "test-util")]
+    Crash,
+}
+
+/// A change whose storing has ended.
+pub struct Stored {
+    pub(super) pool: Vec<InstanceRecord>,
+    pub(super) result: Result<(), StoreError>,
+    pub(super) reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+}
+
+/// Why a change of the pool was refused. Nothing was changed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("instance {0} is not in the pool")]
+    NotFound(InstanceId),
+    #[error(transparent)]
+    BadUrl(#[from] BadInstanceUrl),
+    #[error("instance {0}: the secret is empty")]
+    EmptySecret(String),
+    #[error("the pool is not loaded yet")]
+    NotLoaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+/// The registry as its callers see it.
+#[derive(Clone)]
+pub struct RegistryHandle(pub(crate) Seat<RegistryMessage>);
+
+impl RegistryHandle {
+    /// The pool as it is now.
+    pub async fn roster(&self) -> Result<Arc<Roster>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Roster { reply_to }).await
+    }
+
+    /// Replaces the whole list of instances: URL and secret of each. Instances that are missing
+    /// from it are retired: they keep their meetings until they are empty.
+    pub async fn replace(&self, list: Vec<(String, Secret)>) -> Result<(), RegistryError> {
+        self.0.ask(STORE_WITHIN, |reply_to| RegistryMessage::Replace { list, reply_to }).await?
+    }
+
+    /// Enables, drains or disables an instance.
+    pub async fn set_admin(
+        &self,
+        instance: InstanceId,
+        admin: AdminState,
+    ) -> Result<(), RegistryError> {
+        let question = |reply_to| RegistryMessage::SetAdmin { instance, admin, reply_to };
+        self.0.ask(STORE_WITHIN, question).await?
+    }
+
+    /// Says how a probe went.
+    pub fn probed(&self, instance: InstanceId, result: Result<(), String>) {
+        self.0.tell(RegistryMessage::Probed { instance, result });
+    }
+
+    /// Puts an instance in doubt.
+    pub fn suspect(&self, instance: InstanceId, why: String) {
+        self.0.tell(RegistryMessage::Suspect { instance, why });
+    }
+
+    /// Says that all meetings of an instance were seen.
+    pub fn swept(&self, instance: InstanceId, meetings: usize) {
+        self.0.tell(RegistryMessage::Swept { instance, meetings });
+    }
+}

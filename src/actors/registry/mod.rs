@@ -1,0 +1,5 @@
+//! The registry actor.
+
+mod message;
+
+pub use message::*;

@@ -1,0 +1,5 @@
+//! The settings actor.
+
+mod message;
+
+pub use message::*;

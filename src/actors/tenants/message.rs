@@ -1,0 +1,102 @@
+//! What the tenants actor hears, and the handle its askers hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::RpcReplyPort;
+
+use crate::actors::seat::{AskError, Seat};
+use crate::config::Config;
+use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
+use crate::outside::store::StoreError;
+
+/// Reads and lookups answer from memory.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Changes wait for the store.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the tenants actor can be told and asked.
+pub enum TenantsMessage {
+    /// Who is called by this host? Asked by every BBB call. Answers the tenant of exactly this
+    /// host, else of the host without its port, else nothing.
+    Find { host: Arc<str>, reply_to: RpcReplyPort<Result<Arc<Tenant>, FindError>> },
+    /// Every document, by host. Asked by the admin surface.
+    List { reply_to: RpcReplyPort<Vec<Arc<TenantDocument>>> },
+    /// Makes or replaces a tenant. Asked by the admin surface. Answers after it is stored.
+    Put { document: Box<TenantDocument>, reply_to: RpcReplyPort<Result<(), TenantError>> },
+    /// Removes a tenant. Asked by the admin surface. Answers after it is stored.
+    Delete { tenant: TenantId, reply_to: RpcReplyPort<Result<(), TenantError>> },
+    /// The store was read, well or not. Told by the actor's own task.
+    Loaded(Result<Vec<TenantDocument>, StoreError>),
+    /// A change was stored, well or not. Told by the actor's own task.
+    Stored(Box<Stored>),
+    /// Another replica changed tenants: read them again. Told by the store's follower.
+    Reload,
+    /// The configuration changed. Told by the settings actor.
+    Configure(Arc<Config>),
+    /// Ends the actor with a panic, for tests of the supervisor.
+    #[cfg(feature = "test-util")]
+    Crash,
+}
+
+/// A change whose storing has ended.
+pub struct Stored {
+    pub(super) change: Change,
+    pub(super) result: Result<(), TenantError>,
+    pub(super) reply_to: RpcReplyPort<Result<(), TenantError>>,
+}
+
+/// What is changed about the tenants.
+#[derive(Clone)]
+pub(super) enum Change {
+    Put(Box<TenantDocument>),
+    Delete(TenantId),
+}
+
+/// Why a host gave no tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    #[error("no tenant has this host")]
+    Unknown,
+    /// The store was not read yet, so nothing is known.
+    #[error("tenants are not loaded yet")]
+    NotLoaded,
+}
+
+/// Why a change of tenants was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TenantError {
+    #[error("tenant not found for deletion")]
+    NotFound,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+/// The tenants actor as its callers see it.
+#[derive(Clone)]
+pub struct TenantsHandle(pub(crate) Seat<TenantsMessage>);
+
+impl TenantsHandle {
+    /// The tenant that a request's host (with its port, as sent) names.
+    pub async fn find(&self, host: Arc<str>) -> Result<Result<Arc<Tenant>, FindError>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::Find { host, reply_to }).await
+    }
+
+    /// Every tenant's document, by host.
+    pub async fn list(&self) -> Result<Vec<Arc<TenantDocument>>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::List { reply_to }).await
+    }
+
+    /// Makes or replaces a tenant; it is stored when this returns.
+    pub async fn put(&self, document: TenantDocument) -> Result<(), TenantError> {
+        let document = Box::new(document);
+        self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Put { document, reply_to }).await?
+    }
+
+    /// Removes a tenant; it is gone from the store when this returns.
+    pub async fn delete(&self, tenant: TenantId) -> Result<(), TenantError> {
+        self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Delete { tenant, reply_to }).await?
+    }
+}

@@ -1,0 +1,5 @@
+//! The tenants actor.
+
+mod message;
+
+pub use message::*;

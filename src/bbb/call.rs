@@ -1,0 +1,45 @@
+//! The calls of the API by their exact names.
+
+/// A call that we answer. Its name is case sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    Create,
+    Join,
+    IsMeetingRunning,
+    GetMeetingInfo,
+    GetMeetings,
+    End,
+}
+
+impl Call {
+    pub const ALL: [Self; 6] = [
+        Self::Create,
+        Self::Join,
+        Self::IsMeetingRunning,
+        Self::GetMeetingInfo,
+        Self::GetMeetings,
+        Self::End,
+    ];
+
+    /// The call of this name, as written behind `/api/`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|call| call.name() == name)
+    }
+
+    /// The name that stands in the URL and at the start of the hashed text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Join => "join",
+            Self::IsMeetingRunning => "isMeetingRunning",
+            Self::GetMeetingInfo => "getMeetingInfo",
+            Self::GetMeetings => "getMeetings",
+            Self::End => "end",
+        }
+    }
+
+    /// Whether BBB takes this call as a POST.
+    pub fn takes_post(self) -> bool {
+        self != Self::Join
+    }
+}

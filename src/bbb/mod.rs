@@ -1,0 +1,5 @@
+//! BigBlueButton's protocol as plain functions over bytes. Nothing here waits or reads a clock.
+
+pub mod call;
+pub mod checksum;
+pub mod query;

@@ -1,0 +1,171 @@
+//! The raw query: its bytes and their order are kept, since checksums cover them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::checksum::{Algorithm, sign};
+
+/// The metadata by which we know whose meeting one is; stays visible to everyone.
+pub const TENANT_TAG: &str = "meta_bigblueswarm-tenant";
+
+/// What stays as it is in a value that we write ourselves.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Why a query can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryFault {
+    #[error("the checksum is given more than once")]
+    ChecksumTwice,
+    #[error("{0} is given more than once")]
+    Twice(&'static str),
+    #[error("{0} is not UTF-8 text")]
+    NotText(&'static str),
+}
+
+/// A query as it was sent, split in its checksum and all the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedQuery {
+    /// The query without its checksum, in the client's order and escaping.
+    pub rest: String,
+    /// The checksum as supplied, if one was.
+    pub checksum: Option<String>,
+}
+
+impl SignedQuery {
+    /// Takes the checksum out of `raw`, wherever it stands.
+    pub fn parse(raw: &str) -> Result<Self, QueryFault> {
+        let raw = raw.trim_matches(|c: char| c.is_ascii_whitespace() || c.is_ascii_control());
+        let mut found = None;
+        let mut at = 0;
+        for part in raw.split('&') {
+            if decode(name_of(part)) == "checksum" {
+                if found.is_some() {
+                    return Err(QueryFault::ChecksumTwice);
+                }
+                found = Some((at, part.len()));
+            }
+            at += part.len() + 1;
+        }
+        let Some((start, len)) = found else {
+            return Ok(Self { rest: raw.to_owned(), checksum: None });
+        };
+        let part = &raw[start..start + len];
+        let checksum = part.split_once('=').map_or("", |(_, value)| value).to_owned();
+        // The `&` before it goes too; where it stands first, the one behind it.
+        let rest = if start > 0 {
+            [&raw[..start - 1], &raw[start + len..]].concat()
+        } else {
+            raw[len..].strip_prefix('&').unwrap_or_default().to_owned()
+        };
+        Ok(Self { rest, checksum: Some(checksum) })
+    }
+}
+
+fn name_of(part: &str) -> &str {
+    part.split_once('=').map_or(part, |(name, _)| name)
+}
+
+/// Decodes a form-encoded text; what is not UTF-8 becomes replacement characters.
+fn decode(text: &str) -> Cow<'_, str> {
+    let spaced: Cow<'_, str> =
+        if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    if !spaced.contains('%') {
+        return spaced;
+    }
+    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+}
+
+/// Every parameter in order, name and value decoded.
+pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    query.split('&').filter(|part| !part.is_empty()).map(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (decode(name), decode(value))
+    })
+}
+
+/// The first value of a parameter, decoded.
+pub fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    pairs(query).find(|(n, _)| n == name).map(|(_, value)| value)
+}
+
+/// The value of a parameter that must stand at most once and be text.
+pub fn single<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, str>>, QueryFault> {
+    let mut found = None;
+    for part in query.split('&') {
+        let (raw_name, raw) = part.split_once('=').unwrap_or((part, ""));
+        if decode(raw_name) != name {
+            continue;
+        }
+        if found.is_some() {
+            return Err(QueryFault::Twice(name));
+        }
+        let spaced = raw.replace('+', " ");
+        let text = percent_decode_str(&spaced).decode_utf8();
+        found = Some(Cow::Owned(text.map_err(|_| QueryFault::NotText(name))?.into_owned()));
+    }
+    Ok(found)
+}
+
+/// The query with our tenant tag at its end and every tag the client sent removed; all else as it was.
+pub fn tagged(query: &str, tenant: &str) -> String {
+    let kept =
+        query.split('&').filter(|part| !decode(name_of(part)).eq_ignore_ascii_case(TENANT_TAG));
+    let mut tagged = kept.collect::<Vec<_>>().join("&");
+    append(&mut tagged, TENANT_TAG, tenant);
+    tagged
+}
+
+/// Adds `name=value` to a query, the value escaped.
+pub fn append(query: &mut String, name: &str, value: &str) {
+    let joint = if query.is_empty() { "" } else { "&" };
+    let _ = write!(query, "{joint}{name}={}", utf8_percent_encode(value, VALUE));
+}
+
+/// The query with its checksum for `call` at the end.
+pub fn signed(query: &str, call: &str, secret: &str, algorithm: Algorithm) -> String {
+    let checksum = sign(algorithm, call, query, secret);
+    let joint = if query.is_empty() { "" } else { "&" };
+    format!("{query}{joint}checksum={checksum}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, rest: &str, checksum: Option<&str>) {
+        let expected = SignedQuery { rest: rest.to_owned(), checksum: checksum.map(str::to_owned) };
+        assert_eq!(SignedQuery::parse(raw), Ok(expected), "{raw}");
+    }
+
+    #[test]
+    fn the_checksum_is_taken_out_wherever_it_stands() {
+        check("", "", None);
+        check("checksum=ab", "", Some("ab"));
+        check("&checksum=ab", "", Some("ab"));
+        check("checksum=ab&a=1", "a=1", Some("ab"));
+        check("a=1&checksum=ab&b=%2B+'", "a=1&b=%2B+'", Some("ab"));
+        check("a=&b=2&checksum=", "a=&b=2", Some(""));
+        check("&a=1&checksum=ab", "&a=1", Some("ab"));
+        check("a=1", "a=1", None);
+        let twice = SignedQuery::parse("checksum=ab&a=1&check%73um=cd");
+        assert_eq!(twice, Err(QueryFault::ChecksumTwice));
+    }
+
+    #[test]
+    fn the_tag_of_a_client_is_replaced_by_ours() {
+        assert_eq!(tagged("", "a.example.org"), "meta_bigblueswarm-tenant=a.example.org");
+        let forged = "a=%20+&meta_BigBlueSwarm%2Dtenant=u&b=";
+        assert_eq!(tagged(forged, "t:8443"), "a=%20+&b=&meta_bigblueswarm-tenant=t%3A8443");
+    }
+
+    #[test]
+    fn a_single_parameter_stands_once() {
+        assert_eq!(single("a=1&b=x%20y+z", "b"), Ok(Some("x y z".into())));
+        assert_eq!(single("a=1", "b"), Ok(None));
+        assert_eq!(single("b=1&%62=1", "b"), Err(QueryFault::Twice("b")));
+        assert_eq!(single("b=%FF", "b"), Err(QueryFault::NotText("b")));
+    }
+}

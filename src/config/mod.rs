@@ -1,0 +1,218 @@
+//! What an operator can say, checked once and typed from then on.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::bbb::checksum::Algorithm;
+use crate::domain::placement::Policy;
+use crate::domain::secret::Secret;
+
+/// The configuration the program runs with. Holding one means it is sound.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub swarm: Swarm,
+    pub admin: Admin,
+    pub balancer: Balancer,
+    pub http: Http,
+    pub health: HealthRules,
+    pub deadlines: Deadlines,
+    pub limits: Limits,
+    pub store: StoreConfig,
+    pub loads: LoadsConfig,
+    pub compat: Compat,
+}
+
+/// Section `bigblueswarm`.
+#[derive(Clone, Debug)]
+pub struct Swarm {
+    /// The secret of tenants that have none of their own.
+    pub secret: Secret,
+    pub recordings_poll_interval: Duration,
+}
+
+/// Section `admin`.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub api_key: Secret,
+    /// What Telegraf sends to `/api/v2/write`; without one that endpoint refuses everything.
+    pub ingest_token: Option<Secret>,
+}
+
+/// Which processor figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuMetric {
+    /// `usage_system`, as the predecessor read it.
+    System,
+    /// 100 - `usage_idle`.
+    Total,
+}
+
+/// Section `balancer`.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    pub metrics_range: Duration,
+    pub cpu_limit: f64,
+    pub mem_limit: f64,
+    pub aggregation_interval: Duration,
+    pub poll_interval: Duration,
+    pub policy: Policy,
+    pub cpu_metric: CpuMetric,
+    /// The hash towards instances that do not say otherwise.
+    pub sign_with: Algorithm,
+}
+
+/// Section `http`, with the top-level `port`.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub address: IpAddr,
+    pub port: u16,
+    /// Whose `X-Forwarded-Host` counts.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Section `health`.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthRules {
+    pub probe_interval: Duration,
+    pub probe_timeout: Duration,
+    /// So many failed probes in a row mean dead.
+    pub failures: u32,
+    /// So many good probes in a row end a suspicion.
+    pub successes: u32,
+    pub sweep_interval: Duration,
+    pub sweep_timeout: Duration,
+}
+
+/// Section `deadlines`.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// A whole create, with all its attempts.
+    pub create: Duration,
+    /// One attempt of a create on one instance.
+    pub attempt: Duration,
+    pub connect: Duration,
+    /// Any other call, to the first byte of its answer.
+    pub first_byte: Duration,
+    /// Between two parts of a body.
+    pub body: Duration,
+    /// One step of the store.
+    pub store: Duration,
+    /// A merged list.
+    pub list: Duration,
+    /// From SIGTERM to the end of the last request.
+    pub drain: Duration,
+}
+
+/// Section `limits`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections: usize,
+    /// Requests inside at once; more are refused with 503.
+    pub requests: usize,
+    pub header_bytes: usize,
+    pub header_timeout: Duration,
+    pub body_bytes: usize,
+    /// So much of a body is kept in memory for a second attempt; what is larger goes to a temporary file.
+    pub replay_body: usize,
+    /// The largest list that is read from one instance.
+    pub answer_bytes: usize,
+    /// The largest write of metrics, unpacked.
+    pub ingest_bytes: usize,
+    /// Memory for the last known lists of all instances together, compressed.
+    pub known_lists_bytes: usize,
+}
+
+/// Where state is kept.
+#[derive(Clone, Debug)]
+pub enum StoreConfig {
+    Embedded { path: PathBuf },
+    Redis { address: String, password: Option<Secret>, database: i64 },
+}
+
+/// Where load figures come from.
+#[derive(Clone, Debug)]
+pub enum LoadsConfig {
+    /// Telegraf pushes to us.
+    Embedded,
+    Influx {
+        address: String,
+        token: Secret,
+        organization: String,
+        bucket: String,
+    },
+}
+
+/// Section `compat`.
+#[derive(Clone, Copy, Debug)]
+pub struct Compat {
+    /// Accept form posts whose checksum covers nothing, as BBB 3.0 does.
+    pub unsigned_forms: bool,
+}
+
+impl Config {
+    /// Every default, with these two secrets.
+    pub fn with_secrets(secret: Secret, api_key: Secret) -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            swarm: Swarm { secret, recordings_poll_interval: secs(15 * 60) },
+            admin: Admin { api_key, ingest_token: None },
+            balancer: Balancer {
+                metrics_range: secs(5 * 60),
+                cpu_limit: 90.0,
+                mem_limit: 90.0,
+                aggregation_interval: secs(10),
+                poll_interval: secs(10),
+                policy: Policy::default(),
+                cpu_metric: CpuMetric::Total,
+                sign_with: Algorithm::Sha256,
+            },
+            http: Http {
+                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                port: 8080,
+                trusted_proxies: private_networks(),
+            },
+            health: HealthRules {
+                probe_interval: secs(5),
+                probe_timeout: secs(3),
+                failures: 3,
+                successes: 2,
+                sweep_interval: secs(10),
+                sweep_timeout: secs(10),
+            },
+            deadlines: Deadlines {
+                create: secs(10),
+                attempt: secs(4),
+                connect: secs(2),
+                first_byte: secs(10),
+                body: secs(30),
+                store: Duration::from_millis(900),
+                list: secs(8),
+                drain: secs(25),
+            },
+            limits: Limits {
+                connections: 20_000,
+                requests: 4_096,
+                header_bytes: 32 * 1024,
+                header_timeout: secs(10),
+                body_bytes: 64 << 20,
+                replay_body: 1 << 20,
+                answer_bytes: 64 << 20,
+                ingest_bytes: 16 << 20,
+                known_lists_bytes: 64 << 20,
+            },
+            store: StoreConfig::Embedded { path: PathBuf::from("data/bigblueswarm.redb") },
+            loads: LoadsConfig::Embedded,
+            compat: Compat { unsigned_forms: false },
+        }
+    }
+}
+
+/// Loopback and the private ranges of RFC 1918 and RFC 4193.
+fn private_networks() -> Vec<IpNet> {
+    let listed =
+        ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+    listed.iter().filter_map(|net| net.parse().ok()).collect()
+}

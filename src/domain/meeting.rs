@@ -1,0 +1,89 @@
+//! Meetings and where they live.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use sha1::{Digest, Sha1};
+
+use super::instance::InstanceId;
+use super::tenant::TenantId;
+
+/// A meeting's id as its creator chose it (decoded). Two tenants may use the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MeetingId(Arc<str>);
+
+impl MeetingId {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key under which all tenants' meetings of this id are kept.
+    pub fn key(&self) -> RouteKey {
+        RouteKey(Sha1::digest(self.0.as_bytes()).into())
+    }
+}
+
+impl fmt::Display for MeetingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-1 of a meeting id. One record per key holds the routes of every tenant that uses the id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteKey(pub [u8; 20]);
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for RouteKey {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut key = [0; 20];
+        hex::decode_to_slice(text, &mut key).map(|()| Self(key))
+    }
+}
+
+/// How far a meeting's claim has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteState {
+    /// Stored before its instance was called; whether the meeting exists is not known yet.
+    Claimed,
+    /// The instance said that the meeting exists.
+    Confirmed,
+    /// The instance accepted an `end`.
+    Ending,
+}
+
+/// Names one state of a route. Every change gives a new one, drawn at random, so an old one never fits again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Version(pub u64);
+
+/// One tenant's meeting of an id: where it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub instance: InstanceId,
+    pub version: Version,
+    pub state: RouteState,
+    /// Instances that may hold a copy from a create that was given up; such a copy is ended when seen.
+    pub tombs: Vec<InstanceId>,
+}
+
+/// Every tenant's route of one meeting id.
+pub type RouteRecord = BTreeMap<TenantId, Route>;

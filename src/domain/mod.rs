@@ -1,0 +1,9 @@
+//! Plain values and decisions. Nothing here waits, spawns or reads a clock.
+
+pub mod instance;
+pub mod load;
+pub mod meeting;
+pub mod moment;
+pub mod placement;
+pub mod secret;
+pub mod tenant;

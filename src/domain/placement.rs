@@ -1,0 +1,87 @@
+//! Which instance takes a new meeting.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::instance::{InstanceId, Roster};
+use super::load::LoadSnapshot;
+use super::moment::Moment;
+use super::tenant::Tenant;
+
+/// How candidates are ranked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Mean cpu + mean mem, lowest first, as the predecessor.
+    Seed,
+    /// The same, plus what our own placements since the last reading will still add, per core.
+    #[default]
+    Predictive,
+}
+
+/// What bounds a placement, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub policy: Policy,
+    /// Percent; an instance over it takes no meeting.
+    pub cpu_limit: f64,
+    pub mem_limit: f64,
+    /// Figures older than this count as none.
+    pub metrics_range: Duration,
+}
+
+/// What we ourselves know of an instance's meetings, newer than any measurement.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    /// Meetings that we route to it.
+    pub meetings: usize,
+    /// When each of our recent placements was made.
+    pub recent: Vec<Moment>,
+}
+
+/// All that a placement looks at.
+pub struct Question<'a> {
+    pub tenant: &'a Tenant,
+    pub roster: &'a Roster,
+    pub loads: &'a LoadSnapshot,
+    pub own: &'a HashMap<InstanceId, Own>,
+    /// Instances not to be taken this time, such as one that just failed.
+    pub except: &'a HashSet<InstanceId>,
+    pub now: Moment,
+    pub rules: Rules,
+}
+
+/// What was found about one instance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    pub instance: String,
+    /// 1 for the best candidate; none when it can't be taken.
+    pub rank: Option<usize>,
+    /// Lower is better; none without measurements.
+    pub score: Option<f64>,
+    /// Why it stands where it stands, in words.
+    pub why: String,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// Candidates, best first.
+    pub order: Vec<InstanceId>,
+    /// Whether no candidate had measurements, so that the number of meetings decided.
+    pub blind: bool,
+}
+
+/// Ranks the candidates for a new meeting.
+pub fn rank(question: &Question<'_>) -> Ranking {
+    let _ = question;
+    Ranking::default()
+}
+
+/// Says for every instance why it would or would not be taken, best first.
+pub fn explain(question: &Question<'_>) -> Vec<Verdict> {
+    let _ = question;
+    Vec::new()
+}

@@ -1,0 +1,121 @@
+//! Tenants: who may call, with which secrets, on which instances, and how much.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::instance::InstanceId;
+use super::secret::Secret;
+use crate::bbb::checksum::{Algorithm, Algorithms};
+
+/// A tenant's name: its host as written in its document, with a port if that has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(Arc<str>);
+
+impl TenantId {
+    pub fn new(host: impl Into<Arc<str>>) -> Self {
+        Self(host.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A tenant ready to be served: a finished value, shared by `Arc`.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub id: TenantId,
+    /// The secrets its calls may be signed with, never empty: its own, else the global one.
+    pub secrets: Vec<Secret>,
+    pub algorithms: Algorithms,
+    /// The instances it may use; `None` means all.
+    pub pool: Option<HashSet<InstanceId>>,
+    /// Most meetings at once; `None` means no limit.
+    pub meeting_pool: Option<u32>,
+    /// Most users at once; `None` means no limit.
+    pub user_pool: Option<u32>,
+}
+
+impl Tenant {
+    pub fn may_use(&self, instance: &InstanceId) -> bool {
+        self.pool.as_ref().is_none_or(|pool| pool.contains(instance))
+    }
+}
+
+/// A tenant as admins write it (JSON) and as the store keeps it (the predecessor's YAML).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantDocument {
+    pub kind: String,
+    pub spec: TenantSpec,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "null_as_empty")]
+    pub instances: Vec<String>,
+}
+
+/// What is asked of the balancer for a tenant. The first four fields are the predecessor's.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSpec {
+    #[serde(default)]
+    pub host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting_pool: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_pool: Option<u32>,
+    /// Further secrets that are accepted, for changing a secret without a gap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// The hashes its checksums may use; empty means all four.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl fmt::Debug for TenantSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantSpec")
+            .field("host", &self.host)
+            .field("meeting_pool", &self.meeting_pool)
+            .field("user_pool", &self.user_pool)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}
+
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::<Vec<String>>::deserialize(from)?.unwrap_or_default())
+}
+
+impl TenantDocument {
+    /// The tenant that this document describes; `global` is its secret when it names none.
+    pub fn resolve(&self, global: &Secret) -> Tenant {
+        let own = self.spec.secret.iter().chain(&self.spec.secrets);
+        let mut secrets: Vec<Secret> =
+            own.filter(|s| !s.is_empty()).map(|s| Secret::new(s.as_str())).collect();
+        if secrets.is_empty() {
+            secrets.push(global.clone());
+        }
+        let pool: HashSet<_> =
+            self.instances.iter().map(|url| InstanceId::new(url.as_str())).collect();
+        Tenant {
+            id: TenantId::new(self.spec.host.as_str()),
+            secrets,
+            algorithms: Algorithms::of(&self.spec.algorithms),
+            pool: (!pool.is_empty()).then_some(pool),
+            meeting_pool: self.spec.meeting_pool.filter(|&n| n > 0),
+            user_pool: self.spec.user_pool.filter(|&n| n > 0),
+        }
+    }
+}

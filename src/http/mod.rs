@@ -1,0 +1,1 @@
+//! The surfaces: BBB API, admin API, ingest, probes.

@@ -1,0 +1,65 @@
+//! Calling the BBB servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::domain::instance::Instance;
+
+/// One HTTP request to an instance.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub instance: Arc<Instance>,
+    pub method: Method,
+    /// Path and query exactly as they go out, such as `/bigbluebutton/api/end?meetingID=x&checksum=…`.
+    pub target: String,
+    pub content_type: Option<HeaderValue>,
+    pub body: Body,
+    /// From the start of sending to the first byte of the answer, connecting included.
+    pub first_byte_within: Duration,
+}
+
+impl Outgoing {
+    /// A GET of `call` with this query, which is signed already.
+    pub fn get(instance: Arc<Instance>, call: &str, query: &str, within: Duration) -> Self {
+        let question = if query.is_empty() { "" } else { "?" };
+        let slash = if call.is_empty() { "" } else { "/" };
+        let target = format!("{}{slash}{call}{question}{query}", instance.api_path);
+        Self {
+            instance,
+            method: Method::GET,
+            target,
+            content_type: None,
+            body: Body::empty(),
+            first_byte_within: within,
+        }
+    }
+}
+
+/// An instance's answer; the body is still arriving and each part of it is awaited with a deadline.
+#[derive(Debug)]
+pub struct Incoming {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Body,
+}
+
+/// Why a call got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SendError {
+    /// The instance can't have seen the request: no connection stood.
+    #[error("no connection: {0}")]
+    NotSent(String),
+    /// The instance may have seen the request, and may have done what it asks.
+    #[error("no answer: {0}")]
+    Unanswered(String),
+}
+
+/// The way to the BBB servers: HTTP in production, memory in stories.
+#[async_trait]
+pub trait Servers: Send + Sync + 'static {
+    async fn send(&self, request: Outgoing) -> Result<Incoming, SendError>;
+}

@@ -1,0 +1,162 @@
+//! What survives us: instances, tenants, routes.
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::{AdminState, InstanceId};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::secret::Secret;
+use crate::domain::tenant::{TenantDocument, TenantId};
+
+/// Why the store did not do what was asked. Nothing half-done stays.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It can't be reached, or did not answer in time.
+    #[error("store is away: {0}")]
+    Away(String),
+    /// Another process holds the embedded file.
+    #[error("store file {0} is in use by another process")]
+    InUse(String),
+    /// What is stored can't be read.
+    #[error("store holds what can't be read: {0}")]
+    Unreadable(String),
+}
+
+/// An instance as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceRecord {
+    pub id: InstanceId,
+    pub secret: Secret,
+    pub admin: AdminState,
+    pub retired: bool,
+    /// Its own choice of hash, when it has one.
+    pub sign_with: Option<Algorithm>,
+}
+
+/// Asks for a meeting's home.
+#[derive(Clone, Debug)]
+pub struct ClaimAsk {
+    pub key: RouteKey,
+    pub tenant: TenantId,
+    /// Best first. The first that holds no *other* tenant's meeting of this id is taken.
+    pub candidates: Vec<InstanceId>,
+    /// The version of the new entry, if one is made.
+    pub version: Version,
+}
+
+/// What became of a [`ClaimAsk`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The tenant's entry stood already; nothing was changed.
+    Existing(Route),
+    /// The entry was made, in state `claimed`.
+    New(Route),
+    /// Every candidate holds another tenant's meeting of this id (or there was none).
+    Taken,
+}
+
+/// What a route shall become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Becomes {
+    /// The same route in this state.
+    State(RouteState),
+    /// `claimed` on the first candidate that holds no other tenant's meeting of this id; with
+    /// `tomb`, the instance it leaves may hold a copy and is added to `tombs`.
+    Moved {
+        candidates: Vec<InstanceId>,
+        tomb: bool,
+    },
+    /// Exactly this route; for one that was found on an instance. `expect: None` means: none stands.
+    Adopted {
+        instance: InstanceId,
+    },
+    /// The same route without this tomb.
+    Unburied(InstanceId),
+    Removed,
+}
+
+/// Changes a route if it still is what the asker saw.
+#[derive(Clone, Debug)]
+pub struct ChangeAsk {
+    pub key: RouteKey,
+    pub tenant: TenantId,
+    /// The version the asker saw; `None`: no route stood.
+    pub expect: Option<Version>,
+    pub becomes: Becomes,
+    /// The version of the entry after the change.
+    pub version: Version,
+    /// Whether the change must be on disk before it is answered; confirms and removals need not be.
+    pub durable: bool,
+}
+
+/// What became of a [`ChangeAsk`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Done; the route as it is now, `None` after a removal.
+    Done(Option<Route>),
+    /// The version did not fit; the route as it is.
+    Lost(Option<Route>),
+    /// A move or adoption found every candidate held by another tenant's meeting of this id.
+    Taken,
+}
+
+/// One step on a route, so that steps that arrive together share one sync or one pipeline.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Claim(ClaimAsk),
+    Change(ChangeAsk),
+}
+
+/// What became of a [`Step`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    Claimed(Claimed),
+    Changed(Changed),
+}
+
+/// What another replica changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Instances,
+    Tenants,
+    Route(RouteKey),
+    /// We may have missed something: read everything again.
+    Everything,
+}
+
+/// Keeps instances, tenants and routes. Every method answers within the deadline it was built with.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether other processes write here too, so that memory may be behind.
+    fn shared(&self) -> bool;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// The whole pool, in a stable order.
+    async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError>;
+    /// Replaces the whole pool in one atomic step.
+    async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError>;
+
+    /// Every tenant. A document that can't be read is left out and said in the log.
+    async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError>;
+    /// Makes or replaces the tenant of the document's host.
+    async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError>;
+    /// Removes a tenant; `false` when there was none.
+    async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError>;
+
+    /// Every record of routes.
+    async fn all_routes(&self) -> Result<Vec<(RouteKey, RouteRecord)>, StoreError>;
+    /// The records of these keys, in their order; empty where there is none.
+    async fn routes(&self, keys: Vec<RouteKey>) -> Result<Vec<RouteRecord>, StoreError>;
+    /// Takes every step atomically by itself, in this order, in one sync or pipeline; answers in the same order.
+    async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError>;
+
+    /// Where the predecessor says a meeting lives. A hint only: ask the instance.
+    async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError>;
+    /// Writes the predecessor's key for a meeting (best effort), or removes it if it still names `instance`.
+    async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool);
+
+    /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
+    async fn follow(&self, tell: mpsc::Sender<Told>);
+}

@@ -1,0 +1,1 @@
+//! Simulated BBB servers: the demo, the tests and the benchmarks share them.

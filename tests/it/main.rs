@@ -1,0 +1,10 @@
+//! One binary for all stories about the whole program.
+
+mod admin;
+mod config_file;
+mod demo;
+mod influx;
+mod ingest;
+mod server;
+mod sim;
+mod store;
