@@ -1,17 +1,251 @@
 //! Starts the actors in order, seats them, and restarts one that fails.
 
-use super::meetings::MeetingsHandle;
-use super::metrics::MetricsHandle;
-use super::registry::RegistryHandle;
-use super::settings::SettingsHandle;
-use super::tenants::TenantsHandle;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Every actor as its callers see it. Made before any actor runs, valid for ever.
-#[derive(Clone)]
-pub struct Directory {
-    pub settings: SettingsHandle,
-    pub tenants: TenantsHandle,
-    pub registry: RegistryHandle,
-    pub metrics: MetricsHandle,
-    pub meetings: MeetingsHandle,
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tracing::{error, warn};
+
+use super::Subscriber;
+use super::directory::{Directory, Ushers};
+use super::lists::{Lists, ListsMessage};
+use super::meetings::{Meetings, MeetingsMessage};
+use super::metrics::{Metrics, MetricsMessage};
+use super::registry::{Registry, RegistryMessage};
+use super::settings::Settings;
+use super::tenants::{Tenants, TenantsMessage};
+use crate::config::{Config, ConfigSource};
+use crate::domain::instance::Roster;
+use crate::domain::restart::RestartBudget;
+use crate::outside::clock::Clock;
+use crate::outside::loads::LoadSource;
+use crate::outside::store::Store;
+
+/// How long the actors may take to finish at the end of the program.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+/// So many restarts, of all actors together, within a minute.
+const MOST_RESTARTS: usize = 10;
+
+/// The actors, in the order they start. None asks another: flows do the asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Lists,
+    Meetings,
+    Metrics,
+    Tenants,
+    Registry,
+    Settings,
+}
+
+impl Role {
+    /// Whoever is told something starts before the one who tells it.
+    const START_ORDER: [Self; 6] =
+        [Self::Lists, Self::Meetings, Self::Metrics, Self::Tenants, Self::Registry, Self::Settings];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lists => "lists",
+            Self::Meetings => "meetings",
+            Self::Metrics => "metrics",
+            Self::Tenants => "tenants",
+            Self::Registry => "registry",
+            Self::Settings => "settings",
+        }
+    }
+}
+
+/// What the supervisor can be told.
+pub enum SupervisorMessage {
+    /// Fill the role's seat again. Told by its own timer.
+    Start(Role),
+    /// A configuration came into force: actors that start from now on start with it. Told by the settings actor.
+    Configure(Arc<Config>),
+}
+
+/// Everything needed to start any actor, now or again later.
+pub struct Supervisor {
+    pub store: Arc<dyn Store>,
+    pub loads: Arc<dyn LoadSource>,
+    pub clock: Arc<dyn Clock>,
+    pub source: ConfigSource,
+    pub ushers: Ushers,
+    pub directory: Directory,
+}
+
+/// Who sits where, how many restarts are left, and the configuration in force.
+pub struct SupervisorState {
+    children: Vec<(ActorId, Role)>,
+    budget: RestartBudget,
+    config: Arc<Config>,
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorState;
+    type Arguments = Arc<Config>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        config: Arc<Config>,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        let budget = RestartBudget::new(MOST_RESTARTS, Duration::from_secs(60));
+        let mut state = SupervisorState { children: Vec::new(), budget, config };
+        for role in Role::START_ORDER {
+            let child = self.start(role, &myself, &state.config).await?;
+            state.children.push((child, role));
+        }
+        Ok(state)
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        _: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        myself.drain_children_and_wait(Some(FINISH_WITHIN)).await;
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::Configure(config) => state.config = config,
+            SupervisorMessage::Start(role) => {
+                match self.start(role, &myself, &state.config).await {
+                    Ok(child) => {
+                        state.children.push((child, role));
+                        // The new occupant has missed what the registry told before.
+                        self.directory.registry.publish();
+                    }
+                    Err(why) => self.again(role, why.to_string(), &myself, state),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (cell, why) = match event {
+            SupervisionEvent::ActorFailed(cell, why) => (cell, why.to_string()),
+            SupervisionEvent::ActorTerminated(cell, _, why) => (cell, why.unwrap_or_default()),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
+                return Ok(());
+            }
+        };
+        let Some(at) = state.children.iter().position(|(id, _)| *id == cell.get_id()) else {
+            return Ok(());
+        };
+        let (_, role) = state.children.swap_remove(at);
+        self.ushers.vacate(role);
+        self.again(role, why, &myself, state);
+        Ok(())
+    }
+}
+
+impl Supervisor {
+    async fn start(
+        &self,
+        role: Role,
+        myself: &ActorRef<SupervisorMessage>,
+        config: &Arc<Config>,
+    ) -> Result<ActorId, SpawnErr> {
+        let (above, config) = (myself.get_cell(), config.clone());
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let ushers = &self.ushers;
+        match role {
+            Role::Lists => {
+                let most_bytes = config.limits.known_lists_bytes;
+                spawn(Lists { most_bytes }, (), above, |a| ushers.lists.place(a)).await
+            }
+            Role::Meetings => {
+                spawn(Meetings { store, clock }, config, above, |a| ushers.meetings.place(a)).await
+            }
+            Role::Metrics => {
+                let metrics = Metrics { source: self.loads.clone(), clock };
+                spawn(metrics, config, above, |a| ushers.metrics.place(a)).await
+            }
+            Role::Tenants => {
+                spawn(Tenants { store }, config, above, |a| ushers.tenants.place(a)).await
+            }
+            Role::Registry => {
+                let subscribers = self.who_hears_of_the_pool();
+                let registry = Registry { store, subscribers };
+                spawn(registry, config, above, |a| ushers.registry.place(a)).await
+            }
+            Role::Settings => {
+                let subscribers = self.who_hears_of_settings(myself.clone());
+                let settings = Settings { source: self.source.clone(), subscribers };
+                spawn(settings, config, above, |a| ushers.settings.place(a)).await
+            }
+        }
+    }
+
+    fn who_hears_of_the_pool(&self) -> Vec<Subscriber<Arc<Roster>>> {
+        let Directory { meetings, lists, .. } = self.directory.clone();
+        vec![
+            Box::new(move |roster| meetings.0.tell(MeetingsMessage::Roster(roster))),
+            Box::new(move |roster| lists.0.tell(ListsMessage::Roster(roster))),
+        ]
+    }
+
+    fn who_hears_of_settings(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+    ) -> Vec<Subscriber<Arc<Config>>> {
+        let Directory { meetings, metrics, tenants, registry, .. } = self.directory.clone();
+        vec![
+            Box::new(move |config| meetings.0.tell(MeetingsMessage::Configure(config))),
+            Box::new(move |config| metrics.0.tell(MetricsMessage::Configure(config))),
+            Box::new(move |config| tenants.0.tell(TenantsMessage::Configure(config))),
+            Box::new(move |config| registry.0.tell(RegistryMessage::Configure(config))),
+            Box::new(move |config| {
+                let _ = myself.cast(SupervisorMessage::Configure(config));
+            }),
+        ]
+    }
+
+    /// Starts the role again after a growing wait, until the budget is used up.
+    fn again(
+        &self,
+        role: Role,
+        why: String,
+        myself: &ActorRef<SupervisorMessage>,
+        state: &mut SupervisorState,
+    ) {
+        metrics::counter!("bigblueswarm_supervisor_restarts_total", "actor" => role.name())
+            .increment(1);
+        match state.budget.spend(self.clock.now()) {
+            Some(wait) => {
+                warn!(actor = role.name(), why, ?wait, "actor ended; it starts again");
+                myself.send_after(wait, move || SupervisorMessage::Start(role));
+            }
+            None => {
+                error!(actor = role.name(), why, "actors keep ending; the process stops");
+                myself.stop(Some("restart budget used up".into()));
+            }
+        }
+    }
+}
+
+/// Starts an actor under the supervisor and seats it.
+async fn spawn<A: Actor>(
+    actor: A,
+    arguments: A::Arguments,
+    above: ActorCell,
+    seat: impl FnOnce(ActorRef<A::Msg>),
+) -> Result<ActorId, SpawnErr> {
+    let (child, _) = Actor::spawn_linked(None, actor, arguments, above).await?;
+    let id = child.get_id();
+    seat(child);
+    Ok(id)
 }

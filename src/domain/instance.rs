@@ -134,8 +134,8 @@ impl Member {
             (_, AdminState::Disabled, _) => Some("disabled"),
             (.., Health::Suspect) => Some("suspect"),
             (.., Health::Dead) => Some("dead"),
-            (.., Health::Unheard) => Some("not probed yet"),
-            (.., Health::Up) => None,
+            // One that was added just now may be taken: a create that it refuses goes on to the next.
+            (.., Health::Unheard | Health::Up) => None,
         }
     }
 

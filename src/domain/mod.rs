@@ -5,5 +5,6 @@ pub mod load;
 pub mod meeting;
 pub mod moment;
 pub mod placement;
+pub mod restart;
 pub mod secret;
 pub mod tenant;

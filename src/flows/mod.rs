@@ -1,9 +1,24 @@
 //! One file per story a client can tell: which actors are asked, in which order.
 
+pub mod answer;
+pub mod ask;
+pub mod body;
+pub mod create;
+pub mod end;
+pub mod health;
+pub mod info;
+pub mod join;
+pub mod locate;
+pub mod meetings;
+pub mod refusal;
+
 use std::sync::Arc;
 
-use crate::actors::supervisor::Directory;
-use crate::config::Config;
+use self::refusal::Refusal;
+use crate::actors::directory::Directory;
+use crate::bbb::query;
+use crate::config::{Config, HealthRules};
+use crate::domain::meeting::MeetingId;
 use crate::outside::clock::Clock;
 use crate::outside::servers::Servers;
 use crate::outside::store::Store;
@@ -18,4 +33,22 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// As it was at the start; what can change while running is asked of the settings actor.
     pub config: Arc<Config>,
+}
+
+impl World {
+    /// The largest answer that passes through unread.
+    pub fn most_passed(&self) -> u64 {
+        self.config.limits.answer_bytes as u64
+    }
+
+    /// The health rules in force; those of the start while the settings actor is away.
+    pub async fn health_rules(&self) -> HealthRules {
+        self.actors.settings.current().await.map_or(self.config.health, |config| config.health)
+    }
+}
+
+/// The meeting that a query names.
+pub fn meeting_id(query: &str) -> Result<MeetingId, Refusal> {
+    let id = query::single(query, "meetingID")?.filter(|id| !id.is_empty());
+    id.map(|id| MeetingId::new(&*id)).ok_or(Refusal::NoMeetingId)
 }

@@ -54,6 +54,8 @@ pub enum MeetingsMessage {
     Swept { sweep: Sweep, reply_to: RpcReplyPort<Vec<Copy>> },
     /// Why would each instance be taken or not? Asked by the admin surface.
     Explain { tenant: Arc<Tenant>, loads: Arc<LoadSnapshot>, reply_to: RpcReplyPort<Vec<Verdict>> },
+    /// Which copies of meetings live elsewhere than their route says? Asked by [`crate::flows::meetings`].
+    Strays { reply_to: RpcReplyPort<Arc<HashSet<Stray>>> },
     /// How many meetings live where, and what is known. Asked by the admin surface and readiness.
     Count { reply_to: RpcReplyPort<Counts> },
     /// The pool changed. Told by the registry.
@@ -65,7 +67,7 @@ pub enum MeetingsMessage {
     /// All records were read, well or not. Told by the actor's own task.
     Loaded(Result<Vec<(RouteKey, RouteRecord)>, StoreError>),
     /// Records were read again, well or not. Told by the actor's own task.
-    Fetched { keys: Vec<RouteKey>, result: Result<Vec<RouteRecord>, StoreError> },
+    Fetched { sent_at: Moment, keys: Vec<RouteKey>, result: Result<Vec<RouteRecord>, StoreError> },
     /// A batch of steps ended, well or not. Told by the actor's own task.
     Stepped(Result<Vec<Stepped>, StoreError>),
     /// The configuration changed. Told by the settings actor.
@@ -95,6 +97,8 @@ pub struct Home {
     pub state: RouteState,
     /// The instance is dead or disabled: the meeting may be created elsewhere.
     pub released: bool,
+    /// The instance takes new meetings.
+    pub accepts: bool,
 }
 
 /// The answer to [`MeetingsMessage::Find`].
@@ -148,6 +152,8 @@ pub struct Sweep {
 /// One meeting as its instance lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
+    /// Of the id as it was created; the id below is as the instance prints it.
+    pub key: RouteKey,
     pub meeting: MeetingId,
     /// Whose it is, by our tag; none when it was made without us.
     pub tenant: Option<TenantId>,
@@ -163,13 +169,20 @@ pub struct Copy {
     pub tenant: TenantId,
 }
 
+/// A copy that is hidden from lists: the meeting lives elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stray {
+    pub meeting: MeetingId,
+    pub tenant: TenantId,
+    /// Where the copy is.
+    pub instance: InstanceId,
+}
+
 /// How much there is.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub by_instance: HashMap<InstanceId, Usage>,
     pub by_tenant: HashMap<TenantId, Usage>,
-    /// Copies of meetings that live elsewhere, hidden from lists: meeting, tenant, the copy's instance.
-    pub strays: Vec<(MeetingId, TenantId, InstanceId)>,
     /// Whether the routes were read from the store.
     pub loaded: bool,
 }
@@ -261,6 +274,11 @@ impl MeetingsHandle {
     ) -> Result<Vec<Verdict>, AskError> {
         let question = |reply_to| MeetingsMessage::Explain { tenant, loads, reply_to };
         self.0.ask(REPORT_WITHIN, question).await
+    }
+
+    /// The copies of meetings that live elsewhere.
+    pub async fn strays(&self) -> Result<Arc<HashSet<Stray>>, AskError> {
+        self.0.ask(FIND_WITHIN, |reply_to| MeetingsMessage::Strays { reply_to }).await
     }
 
     /// How many meetings live where.

@@ -1,5 +1,243 @@
-//! The meetings actor.
+//! Owns which meeting lives on which instance, and the claims under way.
 
+mod claims;
+mod finding;
 mod message;
+mod queue;
+mod reconcile;
+mod sweeping;
+mod table;
 
-pub use message::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tracing::{info, warn};
+
+pub use self::message::*;
+use self::queue::Queue;
+use self::table::Table;
+use super::{answer, settle};
+use crate::config::Config;
+use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
+use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::tenant::TenantId;
+use crate::outside::clock::Clock;
+use crate::outside::store::{Store, StoreError};
+
+const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// The meetings actor as the runtime sees it.
+pub struct Meetings {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Its state.
+pub struct MeetingsState {
+    myself: ActorRef<MeetingsMessage>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    table: Table,
+    roster: Arc<Roster>,
+    rules: Rules,
+    /// Whether all records were read: then memory is complete, unless others write the store too.
+    loaded: bool,
+    loading: bool,
+    queue: Queue,
+    /// Who waits for a home that is being stored. A crash drops them, and they hear `Down`.
+    claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
+    /// Who waits for a record that is being read.
+    fetching: HashMap<RouteKey, Vec<Asker>>,
+    strays: HashMap<InstanceId, HashSet<Stray>>,
+    /// All strays together, as lists need them.
+    all_strays: Arc<HashSet<Stray>>,
+}
+
+/// Somebody who waits for a home that is being stored.
+enum Waiter {
+    Home(RpcReplyPort<Result<Home, RouteError>>),
+    Find(RpcReplyPort<Result<Where, RouteError>>),
+}
+
+/// Somebody who waits for a record that is being read.
+struct Asker {
+    tenant: TenantId,
+    reply_to: RpcReplyPort<Result<Where, RouteError>>,
+}
+
+impl Actor for Meetings {
+    type Msg = MeetingsMessage;
+    type State = MeetingsState;
+    type Arguments = Arc<Config>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<MeetingsMessage>,
+        config: Arc<Config>,
+    ) -> Result<MeetingsState, ActorProcessingErr> {
+        myself.cast(MeetingsMessage::Reload)?;
+        Ok(MeetingsState {
+            myself,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            table: Table::default(),
+            roster: Arc::default(),
+            rules: rules(&config),
+            loaded: false,
+            loading: false,
+            queue: Queue::default(),
+            claiming: HashMap::new(),
+            fetching: HashMap::new(),
+            strays: HashMap::new(),
+            all_strays: Arc::default(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<MeetingsMessage>,
+        message: MeetingsMessage,
+        state: &mut MeetingsState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            MeetingsMessage::Find { tenant, meeting, reply_to } => {
+                state.find(tenant, &meeting, reply_to);
+            }
+            MeetingsMessage::Claim { wish, reply_to } => state.claim(wish, reply_to),
+            MeetingsMessage::Move { wish, from, tomb, reply_to } => {
+                state.move_on(wish, from, tomb, reply_to);
+            }
+            MeetingsMessage::Set { tenant, meeting, from, to, reply_to } => {
+                state.set(tenant, meeting.key(), from, to, reply_to);
+            }
+            MeetingsMessage::Adopt { tenant, meeting, instance, reply_to } => {
+                state.adopt(tenant, meeting.key(), instance, reply_to);
+            }
+            MeetingsMessage::Swept { sweep, reply_to } => answer(reply_to, state.swept(&sweep)),
+            MeetingsMessage::Explain { tenant, loads, reply_to } => {
+                answer(reply_to, state.explain(&tenant, &loads));
+            }
+            MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
+            MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
+            MeetingsMessage::Roster(roster) => state.roster = roster,
+            MeetingsMessage::Changed(key) => state.table.mark_stale(&key),
+            MeetingsMessage::Reload => state.load(),
+            MeetingsMessage::Loaded(result) => state.load_ended(result),
+            MeetingsMessage::Fetched { sent_at, keys, result } => {
+                state.fetched(sent_at, keys, result);
+            }
+            MeetingsMessage::Stepped(result) => state.stepped(result),
+            MeetingsMessage::Configure(config) => state.rules = rules(&config),
+            #[cfg(feature = "test-util")]
+            MeetingsMessage::Crash => panic!("asked to crash"),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<MeetingsMessage>,
+        state: &mut MeetingsState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.queue.finish().await;
+        Ok(())
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        policy: config.balancer.policy,
+        cpu_limit: config.balancer.cpu_limit,
+        mem_limit: config.balancer.mem_limit,
+        metrics_range: config.balancer.metrics_range,
+    }
+}
+
+impl MeetingsState {
+    /// Whether memory holds every route there is.
+    fn complete(&self) -> bool {
+        self.loaded && !self.store.shared()
+    }
+
+    /// The home that a route describes; nothing when its instance is not of the pool any more.
+    fn home(&self, route: &Route) -> Option<Home> {
+        let member = self.roster.get(&route.instance)?;
+        Some(Home {
+            instance: member.instance.clone(),
+            version: route.version,
+            state: route.state,
+            released: member.releases_meetings(),
+            accepts: member.refusal().is_none(),
+        })
+    }
+
+    /// A version that no route has had: 64 random bits.
+    fn draw(&self) -> Version {
+        Version(rand::random())
+    }
+
+    fn load(&mut self) {
+        if std::mem::replace(&mut self.loading, true) {
+            return;
+        }
+        let (store, myself) = (self.store.clone(), self.myself.clone());
+        tokio::spawn(async move {
+            let read = settle(async move { store.all_routes().await }).await;
+            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(MeetingsMessage::Loaded(result));
+        });
+    }
+
+    fn load_ended(&mut self, result: Result<Vec<(RouteKey, RouteRecord)>, StoreError>) {
+        self.loading = false;
+        match result {
+            Ok(records) => {
+                if !self.loaded {
+                    info!(records = records.len(), "routes are loaded");
+                }
+                // What we learnt while it was being read is newer and stays.
+                for (key, record) in records {
+                    self.table.read(key, record, crate::domain::moment::Moment::default());
+                }
+                self.loaded = true;
+            }
+            Err(error) => {
+                warn!(%error, "routes could not be read; trying again");
+                self.myself.send_after(LOAD_AGAIN_AFTER, || MeetingsMessage::Reload);
+            }
+        }
+    }
+
+    fn question<'a>(
+        &'a self,
+        tenant: &'a crate::domain::tenant::Tenant,
+        loads: &'a crate::domain::load::LoadSnapshot,
+        except: &'a HashSet<InstanceId>,
+    ) -> Question<'a> {
+        Question {
+            tenant,
+            roster: &self.roster,
+            loads,
+            own: self.table.own(),
+            except,
+            now: self.clock.now(),
+            rules: self.rules,
+        }
+    }
+
+    fn explain(
+        &self,
+        tenant: &crate::domain::tenant::Tenant,
+        loads: &crate::domain::load::LoadSnapshot,
+    ) -> Vec<Verdict> {
+        explain(&self.question(tenant, loads, &HashSet::new()))
+    }
+
+    fn count(&self) -> Counts {
+        let (by_instance, by_tenant) = self.table.usage();
+        Counts { by_instance, by_tenant, loaded: self.loaded }
+    }
+}

@@ -98,6 +98,11 @@ impl RegistryHandle {
         self.0.ask(STORE_WITHIN, question).await?
     }
 
+    /// Has all subscribers told the roster again.
+    pub(crate) fn publish(&self) {
+        self.0.tell(RegistryMessage::Publish);
+    }
+
     /// Says how a probe went.
     pub fn probed(&self, instance: InstanceId, result: Result<(), String>) {
         self.0.tell(RegistryMessage::Probed { instance, result });

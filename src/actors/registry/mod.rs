@@ -1,5 +1,296 @@
-//! The registry actor.
+//! Owns which instances exist, what admins said of them, and how healthy they are.
 
 mod message;
+mod pool;
+mod watch;
 
-pub use message::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tracing::{info, warn};
+
+pub use self::message::*;
+use self::pool::{Pool, replaced};
+use super::{Subscriber, answer, settle};
+use crate::config::Config;
+use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
+use crate::domain::secret::Secret;
+use crate::outside::store::{InstanceRecord, Store, StoreError};
+
+const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// So many changes may wait for the store.
+const MOST_WAITING: usize = 1_024;
+
+/// The registry as the runtime sees it.
+pub struct Registry {
+    pub store: Arc<dyn Store>,
+    /// Who hears of every change of the roster.
+    pub subscribers: Vec<Subscriber<Arc<Roster>>>,
+}
+
+/// A change of the pool that waits for its turn at the store.
+enum Edit {
+    Replace(Vec<(String, Secret)>),
+    SetAdmin(InstanceId, AdminState),
+    Forget(InstanceId),
+}
+
+/// Its state: the pool, its published roster, and the changes on their way to the store.
+pub struct RegistryState {
+    pool: Pool,
+    roster: Arc<Roster>,
+    config: Arc<Config>,
+    waiting: VecDeque<(Edit, Option<RpcReplyPort<Result<(), RegistryError>>>)>,
+    storing: bool,
+    /// A reading is under way; `true` when what it reads may be outdated already.
+    loading: Option<bool>,
+}
+
+impl Actor for Registry {
+    type Msg = RegistryMessage;
+    type State = RegistryState;
+    type Arguments = Arc<Config>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RegistryMessage>,
+        config: Arc<Config>,
+    ) -> Result<RegistryState, ActorProcessingErr> {
+        myself.cast(RegistryMessage::Reload)?;
+        Ok(RegistryState {
+            pool: Pool::default(),
+            roster: Arc::default(),
+            config,
+            waiting: VecDeque::new(),
+            storing: false,
+            loading: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RegistryMessage>,
+        message: RegistryMessage,
+        state: &mut RegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RegistryMessage::Roster { reply_to } => answer(reply_to, state.roster.clone()),
+            RegistryMessage::Replace { list, reply_to } => {
+                self.edit(&myself, Edit::Replace(list), Some(reply_to), state);
+            }
+            RegistryMessage::SetAdmin { instance, admin, reply_to } => {
+                self.edit(&myself, Edit::SetAdmin(instance, admin), Some(reply_to), state);
+            }
+            RegistryMessage::Probed { instance, result } => {
+                self.probed(&myself, &instance, result, state);
+            }
+            RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
+            RegistryMessage::Swept { instance, meetings } => {
+                self.swept(&myself, &instance, meetings, state);
+            }
+            RegistryMessage::Reload => self.load(&myself, state),
+            RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
+            RegistryMessage::Stored(stored) => self.stored(&myself, *stored, state),
+            RegistryMessage::Publish => self.tell(&state.roster),
+            RegistryMessage::Configure(config) => {
+                state.config = config;
+                self.publish(state);
+            }
+            #[cfg(feature = "test-util")]
+            RegistryMessage::Crash => panic!("asked to crash"),
+        }
+        Ok(())
+    }
+}
+
+impl Registry {
+    /// Makes the roster anew and tells it to everyone who wants it.
+    fn publish(&self, state: &mut RegistryState) {
+        state.roster = Arc::new(state.pool.roster(state.config.balancer.sign_with));
+        let healthy = state.roster.members().iter().filter(|m| m.health == Health::Up).count();
+        metrics::gauge!("bigblueswarm_registry_instances").set(state.roster.members().len() as f64);
+        metrics::gauge!("bigblueswarm_registry_instances_up").set(healthy as f64);
+        self.tell(&state.roster);
+    }
+
+    fn tell(&self, roster: &Arc<Roster>) {
+        for subscriber in &self.subscribers {
+            subscriber(roster.clone());
+        }
+    }
+
+    fn probed(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        id: &InstanceId,
+        result: Result<(), String>,
+        state: &mut RegistryState,
+    ) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        if !watch.probed(result, &state.config.health) {
+            return;
+        }
+        let (health, why) = (watch.health, watch.why.clone().unwrap_or_default());
+        match health {
+            Health::Up => info!(instance.id = %id, "instance is up"),
+            _ => warn!(instance.id = %id, ?health, %why, "instance failed its probe"),
+        }
+        self.publish(state);
+        if health == Health::Dead && state.pool.is_retired(id) {
+            self.edit(myself, Edit::Forget(id.clone()), None, state);
+        }
+    }
+
+    fn suspect(&self, id: &InstanceId, why: String, state: &mut RegistryState) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        if watch.suspect(why.clone()) {
+            warn!(instance.id = %id, %why, "instance is suspect: it takes no new meetings");
+            self.publish(state);
+        }
+    }
+
+    fn swept(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        id: &InstanceId,
+        meetings: usize,
+        state: &mut RegistryState,
+    ) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        if !std::mem::replace(&mut watch.swept, true) {
+            self.publish(state);
+        }
+        if meetings == 0 && state.pool.is_retired(id) {
+            self.edit(myself, Edit::Forget(id.clone()), None, state);
+        }
+    }
+
+    fn load(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {
+        if state.loading.is_some() {
+            state.loading = Some(true);
+            return;
+        }
+        state.loading = Some(false);
+        let (store, myself) = (self.store.clone(), myself.clone());
+        tokio::spawn(async move {
+            let read = settle(async move { store.instances().await }).await;
+            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(RegistryMessage::Loaded(result));
+        });
+    }
+
+    fn loaded(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        result: Result<Vec<InstanceRecord>, StoreError>,
+        state: &mut RegistryState,
+    ) {
+        let outdated = state.loading.take() == Some(true);
+        match result {
+            _ if outdated => self.load(myself, state),
+            Ok(records) => {
+                if !state.pool.loaded {
+                    info!(instances = records.len(), "instances are loaded");
+                }
+                state.pool.take(records);
+                self.publish(state);
+            }
+            Err(error) => {
+                warn!(%error, "instances could not be read; trying again");
+                myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
+            }
+        }
+    }
+
+    fn edit(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        edit: Edit,
+        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+        state: &mut RegistryState,
+    ) {
+        let refusal = if !state.pool.loaded {
+            Some(RegistryError::NotLoaded)
+        } else if state.waiting.len() >= MOST_WAITING {
+            Some(StoreError::Away("too many changes are waiting".into()).into())
+        } else {
+            None
+        };
+        match (refusal, reply_to) {
+            (None, reply_to) => state.waiting.push_back((edit, reply_to)),
+            (Some(refusal), Some(reply_to)) => answer(reply_to, Err(refusal)),
+            (Some(_), None) => {}
+        }
+        self.store_next(myself, state);
+    }
+
+    /// Stores the next change; one at a time, each made from the pool that the one before left.
+    fn store_next(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {
+        while !state.storing {
+            let Some((edit, reply_to)) = state.waiting.pop_front() else { return };
+            match edited(&state.pool.records, edit) {
+                Ok(pool) => {
+                    state.storing = true;
+                    self.store(myself, pool, reply_to);
+                }
+                Err(error) => {
+                    if let Some(reply_to) = reply_to {
+                        answer(reply_to, Err(error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn store(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        pool: Vec<InstanceRecord>,
+        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+    ) {
+        let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
+        tokio::spawn(async move {
+            let done = settle(async move { store.set_instances(wanted).await }).await;
+            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let stored = Box::new(Stored { pool, result, reply_to });
+            let _ = myself.cast(RegistryMessage::Stored(stored));
+        });
+    }
+
+    fn stored(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        stored: Stored,
+        state: &mut RegistryState,
+    ) {
+        state.storing = false;
+        let result = stored.result.map_err(RegistryError::from).inspect(|()| {
+            state.loading = state.loading.map(|_| true);
+            state.pool.take(stored.pool);
+            self.publish(state);
+        });
+        if let Some(reply_to) = stored.reply_to {
+            answer(reply_to, result);
+        }
+        self.store_next(myself, state);
+    }
+}
+
+/// The records after an edit.
+fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, RegistryError> {
+    match edit {
+        Edit::Replace(list) => replaced(old, list),
+        Edit::SetAdmin(id, admin) => {
+            let mut records = old.to_vec();
+            let record = records.iter_mut().find(|record| record.id == id);
+            record.ok_or(RegistryError::NotFound(id))?.admin = admin;
+            Ok(records)
+        }
+        Edit::Forget(id) => {
+            let kept = old.iter().filter(|record| record.id != id || !record.retired);
+            Ok(kept.cloned().collect())
+        }
+    }
+}

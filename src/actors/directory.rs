@@ -1,0 +1,63 @@
+//! Every actor's address, made before any actor runs.
+
+use super::lists::{ListsHandle, ListsMessage};
+use super::meetings::{MeetingsHandle, MeetingsMessage};
+use super::metrics::{MetricsHandle, MetricsMessage};
+use super::registry::{RegistryHandle, RegistryMessage};
+use super::seat::{Usher, seat};
+use super::settings::{SettingsHandle, SettingsMessage};
+use super::supervisor::Role;
+use super::tenants::{TenantsHandle, TenantsMessage};
+
+/// Every actor as its callers see it, valid for ever.
+#[derive(Clone)]
+pub struct Directory {
+    pub settings: SettingsHandle,
+    pub tenants: TenantsHandle,
+    pub registry: RegistryHandle,
+    pub metrics: MetricsHandle,
+    pub meetings: MeetingsHandle,
+    pub lists: ListsHandle,
+}
+
+/// The right to fill every seat. Only the supervisor holds it.
+pub struct Ushers {
+    pub(super) settings: Usher<SettingsMessage>,
+    pub(super) tenants: Usher<TenantsMessage>,
+    pub(super) registry: Usher<RegistryMessage>,
+    pub(super) metrics: Usher<MetricsMessage>,
+    pub(super) meetings: Usher<MeetingsMessage>,
+    pub(super) lists: Usher<ListsMessage>,
+}
+
+impl Ushers {
+    pub(super) fn vacate(&self, role: Role) {
+        match role {
+            Role::Settings => self.settings.vacate(),
+            Role::Tenants => self.tenants.vacate(),
+            Role::Registry => self.registry.vacate(),
+            Role::Metrics => self.metrics.vacate(),
+            Role::Meetings => self.meetings.vacate(),
+            Role::Lists => self.lists.vacate(),
+        }
+    }
+}
+
+/// Vacant seats for all, with the right to fill them.
+pub fn seats() -> (Ushers, Directory) {
+    let (settings, settings_seat) = seat();
+    let (tenants, tenants_seat) = seat();
+    let (registry, registry_seat) = seat();
+    let (metrics, metrics_seat) = seat();
+    let (meetings, meetings_seat) = seat();
+    let (lists, lists_seat) = seat();
+    let directory = Directory {
+        settings: SettingsHandle(settings_seat),
+        tenants: TenantsHandle(tenants_seat),
+        registry: RegistryHandle(registry_seat),
+        metrics: MetricsHandle(metrics_seat),
+        meetings: MeetingsHandle(meetings_seat),
+        lists: ListsHandle(lists_seat),
+    };
+    (Ushers { settings, tenants, registry, metrics, meetings, lists }, directory)
+}

@@ -1,0 +1,324 @@
+//! Giving meetings a home, and changing it: everything that goes through the store.
+
+use std::collections::HashSet;
+
+use ractor::RpcReplyPort;
+
+use super::queue::{Due, Pending, Then};
+use super::{Home, MeetingsState, RouteError, Settled, Waiter, Where, Wish};
+use crate::actors::answer;
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{Route, RouteKey, RouteState, Version};
+use crate::domain::placement::rank;
+use crate::domain::tenant::TenantId;
+use crate::outside::store::{
+    Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped, StoreError,
+};
+
+type HomePort = RpcReplyPort<Result<Home, RouteError>>;
+
+impl MeetingsState {
+    pub(super) fn claim(&mut self, wish: Wish, reply_to: HomePort) {
+        if reply_to.is_closed() {
+            return; // nobody waits any more, so nothing is promised
+        }
+        let key = wish.meeting.key();
+        let tenant = wish.tenant.id.clone();
+        if let Some(waiting) = self.claiming.get_mut(&(key, tenant.clone())) {
+            return waiting.push(Waiter::Home(reply_to));
+        }
+        if !self.roster.loaded {
+            return answer(reply_to, Err(RouteError::NotLoaded));
+        }
+        let slot = self.table.get(&key, &tenant).filter(|slot| !slot.stale);
+        if let Some(route) = slot.map(|slot| slot.route.clone()) {
+            match self.home(&route) {
+                Some(home) if !home.released && home.state != RouteState::Ending => {
+                    return answer(reply_to, Ok(home));
+                }
+                _ => return self.move_from(wish, route, false, reply_to),
+            }
+        }
+        if self.pool_is_full(&wish) {
+            return answer(reply_to, Err(RouteError::PoolFull));
+        }
+        let candidates = self.candidates(&wish);
+        if candidates.is_empty() {
+            return answer(reply_to, Err(RouteError::NoInstance));
+        }
+        self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
+        self.send_claim(key, tenant, candidates, wish);
+    }
+
+    fn send_claim(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        candidates: Vec<InstanceId>,
+        wish: Wish,
+    ) {
+        self.place(&candidates[0]);
+        let ask = ClaimAsk { key, tenant: tenant.clone(), candidates, version: self.draw() };
+        let then = Then::Home { wish: Box::new(wish) };
+        self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
+    }
+
+    pub(super) fn move_on(&mut self, wish: Wish, from: Version, tomb: bool, reply_to: HomePort) {
+        let key = wish.meeting.key();
+        if let Some(waiting) = self.claiming.get_mut(&(key, wish.tenant.id.clone())) {
+            return waiting.push(Waiter::Home(reply_to)); // somebody else moves it already
+        }
+        let slot = self.table.get(&key, &wish.tenant.id);
+        match slot.map(|slot| slot.route.clone()) {
+            Some(route) if route.version == from => self.move_from(wish, route, tomb, reply_to),
+            Some(route) => match self.home(&route).filter(|home| !home.released) {
+                Some(home) => answer(reply_to, Ok(home)),
+                None => self.move_from(wish, route, tomb, reply_to),
+            },
+            None => self.claim(wish, reply_to),
+        }
+    }
+
+    /// Moves the meeting away from a route as it stands.
+    fn move_from(&mut self, mut wish: Wish, route: Route, tomb: bool, reply_to: HomePort) {
+        let (key, tenant) = (wish.meeting.key(), wish.tenant.id.clone());
+        if self.home(&route).is_none_or(|home| home.released) {
+            wish.except.insert(route.instance.clone());
+        }
+        let candidates = self.candidates(&wish);
+        if candidates.is_empty() {
+            return answer(reply_to, Err(RouteError::NoInstance));
+        }
+        self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
+        if route.state == RouteState::Claimed {
+            self.table.unplaced(&route.instance);
+        }
+        self.send_move(key, tenant, candidates, route.version, tomb, wish);
+    }
+
+    fn send_move(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        candidates: Vec<InstanceId>,
+        from: Version,
+        tomb: bool,
+        wish: Wish,
+    ) {
+        self.place(&candidates[0]);
+        let step = Step::Change(ChangeAsk {
+            key,
+            tenant: tenant.clone(),
+            expect: Some(from),
+            becomes: Becomes::Moved { candidates, tomb },
+            version: self.draw(),
+            durable: true,
+        });
+        let then = Then::Home { wish: Box::new(wish) };
+        self.enqueue(Pending { key, tenant, step, then });
+    }
+
+    fn place(&mut self, instance: &InstanceId) {
+        self.table.placed(instance, self.clock.now(), self.rules.metrics_range);
+    }
+
+    pub(super) fn set(
+        &mut self,
+        tenant: TenantId,
+        key: RouteKey,
+        from: Version,
+        to: Option<RouteState>,
+        reply_to: RpcReplyPort<Result<Settled, RouteError>>,
+    ) {
+        let becomes = to.map_or(Becomes::Removed, Becomes::State);
+        self.change(key, tenant, Some(from), becomes, Then::Settle { reply_to });
+    }
+
+    pub(super) fn adopt(
+        &mut self,
+        tenant: TenantId,
+        key: RouteKey,
+        instance: InstanceId,
+        reply_to: HomePort,
+    ) {
+        let becomes = Becomes::Adopted { instance };
+        self.change(key, tenant, None, becomes, Then::Adopted { reply_to });
+    }
+
+    /// Sends a change that need not be on disk at once: after a crash the instances say the same again.
+    pub(super) fn change(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        expect: Option<Version>,
+        becomes: Becomes,
+        then: Then,
+    ) {
+        let (version, durable) = (self.draw(), false);
+        let ask = ChangeAsk { key, tenant: tenant.clone(), expect, becomes, version, durable };
+        self.enqueue(Pending { key, tenant, step: Step::Change(ask), then });
+    }
+
+    fn enqueue(&mut self, pending: Pending) {
+        if let Err(refused) = self.queue.push(pending) {
+            let Pending { key, tenant, then, .. } = *refused;
+            let full = StoreError::Away("too many steps are waiting".into());
+            self.step_ended(Due { key, tenant, then }, Err(full));
+        }
+        self.queue.pump(&self.store, &self.myself);
+    }
+
+    pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
+        if let Err(error) = &result {
+            tracing::warn!(%error, "a batch of route changes was not stored");
+        }
+        for (due, result) in self.queue.back(result) {
+            self.step_ended(due, result);
+        }
+        self.queue.pump(&self.store, &self.myself);
+    }
+
+    fn step_ended(&mut self, due: Due, result: Result<Stepped, StoreError>) {
+        let Due { key, tenant, then } = due;
+        if let Ok(stepped) = &result {
+            self.remember(key, &tenant, stepped);
+        }
+        match then {
+            Then::Home { wish } => self.home_stored(key, tenant, *wish, result),
+            Then::Settle { reply_to } => answer(reply_to, self.settled(result)),
+            Then::Adopted { reply_to } => answer(reply_to, self.adopted(result)),
+            Then::Quiet => {}
+        }
+    }
+
+    /// Takes over what the store now says of this route.
+    fn remember(&mut self, key: RouteKey, tenant: &TenantId, stepped: &Stepped) {
+        let route = match stepped {
+            Stepped::Claimed(Claimed::Existing(route) | Claimed::New(route)) => Some(route),
+            Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
+            Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
+        };
+        self.table.put(key, tenant, route.cloned(), self.clock.now());
+    }
+
+    /// A claim or a move ended: tell everyone who waits, or go on where the store knew more than we.
+    fn home_stored(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        wish: Wish,
+        result: Result<Stepped, StoreError>,
+    ) {
+        let outcome = match result {
+            Err(error) => Err(error.into()),
+            Ok(Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken)) => {
+                Err(RouteError::Taken)
+            }
+            Ok(Stepped::Claimed(Claimed::New(route)))
+            | Ok(Stepped::Changed(Changed::Done(Some(route)))) => {
+                self.home(&route).ok_or(RouteError::NoInstance)
+            }
+            Ok(Stepped::Claimed(Claimed::Existing(route)))
+            | Ok(Stepped::Changed(Changed::Lost(Some(route)))) => {
+                return self.found_existing(key, tenant, wish, route);
+            }
+            Ok(Stepped::Changed(Changed::Lost(None) | Changed::Done(None))) => {
+                return self.claim_again(key, tenant, wish);
+            }
+        };
+        self.tell_waiting(key, tenant, outcome);
+    }
+
+    /// The store knew a route already: it is the home, unless its instance lets its meetings go.
+    fn found_existing(&mut self, key: RouteKey, tenant: TenantId, mut wish: Wish, route: Route) {
+        match self.home(&route) {
+            Some(home) if !home.released && home.state != RouteState::Ending => {
+                self.tell_waiting(key, tenant, Ok(home));
+            }
+            home => {
+                if home.is_none_or(|home| home.released) {
+                    wish.except.insert(route.instance);
+                }
+                match self.candidates(&wish) {
+                    candidates if candidates.is_empty() => {
+                        self.tell_waiting(key, tenant, Err(RouteError::NoInstance));
+                    }
+                    candidates => {
+                        self.send_move(key, tenant, candidates, route.version, false, wish);
+                    }
+                }
+            }
+        }
+    }
+
+    fn claim_again(&mut self, key: RouteKey, tenant: TenantId, wish: Wish) {
+        match self.candidates(&wish) {
+            candidates if candidates.is_empty() => {
+                self.tell_waiting(key, tenant, Err(RouteError::NoInstance));
+            }
+            candidates => self.send_claim(key, tenant, candidates, wish),
+        }
+    }
+
+    fn tell_waiting(&mut self, key: RouteKey, tenant: TenantId, outcome: Result<Home, RouteError>) {
+        for waiter in self.claiming.remove(&(key, tenant.clone())).unwrap_or_default() {
+            match (waiter, &outcome) {
+                (Waiter::Home(reply_to), outcome) => answer(reply_to, outcome.clone()),
+                (Waiter::Find(reply_to), Ok(home)) => answer(reply_to, Ok(Where::At(home.clone()))),
+                (Waiter::Find(reply_to), Err(RouteError::Store(error))) => {
+                    answer(reply_to, Err(RouteError::Store(error.clone())));
+                }
+                (Waiter::Find(reply_to), Err(_)) => {
+                    answer(reply_to, Ok(self.found(&key, &tenant)));
+                }
+            }
+        }
+    }
+
+    fn settled(&self, result: Result<Stepped, StoreError>) -> Result<Settled, RouteError> {
+        match result? {
+            Stepped::Changed(Changed::Done(_)) => Ok(Settled::Yes),
+            Stepped::Changed(Changed::Lost(Some(route))) => {
+                Ok(self.home(&route).map_or(Settled::Gone, Settled::Otherwise))
+            }
+            _ => Ok(Settled::Gone),
+        }
+    }
+
+    fn adopted(&self, result: Result<Stepped, StoreError>) -> Result<Home, RouteError> {
+        match result? {
+            Stepped::Changed(Changed::Done(Some(route)) | Changed::Lost(Some(route))) => {
+                self.home(&route).ok_or(RouteError::NoInstance)
+            }
+            _ => Err(RouteError::Taken),
+        }
+    }
+
+    /// The candidates for a meeting, best first.
+    fn candidates(&self, wish: &Wish) -> Vec<InstanceId> {
+        if let Some(only) = &wish.only {
+            let member = self.roster.get(only).filter(|member| !member.releases_meetings());
+            let may = member.is_some() && !wish.except.contains(only);
+            return may.then(|| only.clone()).into_iter().collect();
+        }
+        let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except));
+        if ranking.blind {
+            tracing::warn!(
+                "no instance has measurements: the one with the least meetings is taken"
+            );
+        }
+        ranking.order
+    }
+
+    /// Whether the tenant has as many meetings as it may, those being claimed included.
+    fn pool_is_full(&self, wish: &Wish) -> bool {
+        let Some(most) = wish.tenant.meeting_pool else { return false };
+        let id = &wish.tenant.id;
+        let claiming: HashSet<_> = self
+            .claiming
+            .keys()
+            .filter(|(key, tenant)| tenant == id && self.table.get(key, tenant).is_none())
+            .collect();
+        self.table.meetings_of(id) + claiming.len() as u64 >= u64::from(most)
+    }
+}

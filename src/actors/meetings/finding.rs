@@ -1,0 +1,97 @@
+//! Finding where a meeting lives: from memory, or from a store that others write too.
+
+use ractor::RpcReplyPort;
+use tracing::warn;
+
+use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use crate::actors::{answer, settle};
+use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
+use crate::domain::moment::Moment;
+use crate::domain::tenant::TenantId;
+use crate::outside::store::StoreError;
+
+/// So many askers may wait for one record.
+const MOST_ASKERS: usize = 4_096;
+
+impl MeetingsState {
+    pub(super) fn find(
+        &mut self,
+        tenant: TenantId,
+        meeting: &MeetingId,
+        reply_to: RpcReplyPort<Result<Where, RouteError>>,
+    ) {
+        let key = meeting.key();
+        if !self.claiming.is_empty()
+            && let Some(waiting) = self.claiming.get_mut(&(key, tenant.clone()))
+        {
+            return waiting.push(Waiter::Find(reply_to));
+        }
+        let complete = self.complete();
+        match self.table.get(&key, &tenant) {
+            Some(slot) if !slot.stale => answer(reply_to, Ok(self.found(&key, &tenant))),
+            None if complete => answer(reply_to, Ok(self.found(&key, &tenant))),
+            _ => self.fetch_for(key, Asker { tenant, reply_to }),
+        }
+    }
+
+    /// What memory says.
+    pub(super) fn found(&self, key: &RouteKey, tenant: &TenantId) -> Where {
+        let home = self.table.get(key, tenant).and_then(|slot| self.home(&slot.route));
+        match home {
+            Some(home) => Where::At(home),
+            None => Where::Unknown { sure: self.loaded && self.roster.all_heard() },
+        }
+    }
+
+    fn fetch_for(&mut self, key: RouteKey, asker: Asker) {
+        if let Some(askers) = self.fetching.get_mut(&key) {
+            if askers.len() < MOST_ASKERS {
+                return askers.push(asker);
+            }
+            let full = StoreError::Away("too many wait for one record".into());
+            return answer(asker.reply_to, Err(full.into()));
+        }
+        self.fetching.insert(key, vec![asker]);
+        self.fetch(vec![key]);
+    }
+
+    /// Reads these records from the store, in a task.
+    pub(super) fn fetch(&self, keys: Vec<RouteKey>) {
+        let (store, myself, sent_at) = (self.store.clone(), self.myself.clone(), self.clock.now());
+        tokio::spawn(async move {
+            let wanted = keys.clone();
+            let read = settle(async move { store.routes(wanted).await }).await;
+            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(MeetingsMessage::Fetched { sent_at, keys, result });
+        });
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        sent_at: Moment,
+        keys: Vec<RouteKey>,
+        result: Result<Vec<RouteRecord>, StoreError>,
+    ) {
+        let failed = match result {
+            Ok(records) => {
+                for (key, record) in keys.iter().zip(records) {
+                    self.table.read(*key, record, sent_at);
+                }
+                None
+            }
+            Err(error) => {
+                warn!(%error, "routes could not be read: answering from memory");
+                Some(error)
+            }
+        };
+        for key in keys {
+            for asker in self.fetching.remove(&key).unwrap_or_default() {
+                let found = match (self.found(&key, &asker.tenant), &failed) {
+                    (Where::Unknown { .. }, Some(error)) => Err(error.clone().into()),
+                    (found, _) => Ok(found),
+                };
+                answer(asker.reply_to, found);
+            }
+        }
+    }
+}

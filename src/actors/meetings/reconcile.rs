@@ -1,0 +1,213 @@
+//! What a sweep of one instance means for the routes: a decision, made of plain values.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::message::{Copy, Stray, Sweep};
+use super::table::{Slot, Table};
+use crate::domain::meeting::{RouteKey, RouteState, Version};
+use crate::domain::moment::Moment;
+use crate::domain::tenant::TenantId;
+
+/// So many sweeps in a row must miss a meeting before its route goes.
+const MISSING_SWEEPS: u8 = 2;
+/// A claim that nobody confirmed for so long has lost its creator.
+const CLAIM_IS_OLD: Duration = Duration::from_secs(60);
+/// A listed meeting whose claim is older than this is confirmed by its being there.
+const CLAIM_IS_SETTLED: Duration = Duration::from_secs(15);
+/// On a shared store, a copy is ended only if its route was read so recently.
+const READ_RECENTLY: Duration = Duration::from_secs(60);
+
+/// What is to be done after a sweep.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// Found on the instance without a route of ours.
+    pub(super) adopt: Vec<(RouteKey, TenantId)>,
+    /// Claims that are confirmed by what was seen.
+    pub(super) confirm: Vec<(RouteKey, TenantId, Version)>,
+    /// Routes whose meeting is gone.
+    pub(super) remove: Vec<(RouteKey, TenantId, Version)>,
+    /// Records of a shared store to be read again before a copy is judged.
+    pub(super) fetch: Vec<RouteKey>,
+    /// Copies of meetings that live elsewhere.
+    pub(super) strays: HashSet<Stray>,
+    /// Those of them that are to be ended.
+    pub(super) end: Vec<Copy>,
+}
+
+/// Compares what an instance lists with what we know. `shared`: others write the store too.
+pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
+    let mut findings = Findings::default();
+    let mut listed: HashMap<(RouteKey, &TenantId), u64> = HashMap::new();
+    for seen in sweep.seen.iter().filter(|seen| !seen.ended) {
+        let Some(tenant) = &seen.tenant else { continue };
+        let key = seen.key;
+        match table.get(&key, tenant) {
+            None => findings.adopt.push((key, tenant.clone())),
+            Some(slot) if slot.route.instance == sweep.instance => {
+                listed.insert((key, tenant), seen.participants);
+            }
+            Some(slot) => {
+                let copy = Copy { meeting: seen.meeting.clone(), tenant: tenant.clone() };
+                judge(slot, key, copy, seen.participants, sweep, shared, &mut findings);
+            }
+        }
+    }
+    for (key, slot) in table.slots_mut().filter(|(_, s)| s.route.instance == sweep.instance) {
+        match listed.get(&(*key, &slot.tenant)) {
+            Some(&participants) => present(*key, slot, participants, now, &mut findings),
+            None => absent(*key, slot, sweep.asked_at, now, &mut findings),
+        }
+    }
+    findings
+}
+
+fn judge(
+    slot: &Slot,
+    key: RouteKey,
+    copy: Copy,
+    participants: u64,
+    sweep: &Sweep,
+    shared: bool,
+    findings: &mut Findings,
+) {
+    let stray = Stray {
+        meeting: copy.meeting.clone(),
+        tenant: copy.tenant.clone(),
+        instance: sweep.instance.clone(),
+    };
+    findings.strays.insert(stray);
+    let entombed = slot.route.tombs.contains(&sweep.instance);
+    let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
+    if !known {
+        findings.fetch.push(key);
+    } else if slot.route.state == RouteState::Confirmed
+        && slot.settled_at < sweep.asked_at
+        && (entombed || participants == 0)
+    {
+        findings.end.push(copy);
+    }
+}
+
+fn present(key: RouteKey, slot: &mut Slot, users: u64, now: Moment, findings: &mut Findings) {
+    slot.missing = 0;
+    slot.participants = users;
+    let claimed = slot.route.state == RouteState::Claimed;
+    if claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED {
+        findings.confirm.push((key, slot.tenant.clone(), slot.route.version));
+    }
+}
+
+fn absent(key: RouteKey, slot: &mut Slot, asked_at: Moment, now: Moment, findings: &mut Findings) {
+    let young_claim =
+        slot.route.state == RouteState::Claimed && now.since(slot.settled_at) < CLAIM_IS_OLD;
+    if slot.settled_at >= asked_at || young_claim {
+        return;
+    }
+    slot.missing = slot.missing.saturating_add(1);
+    slot.participants = 0;
+    if slot.missing >= MISSING_SWEEPS {
+        findings.remove.push((key, slot.tenant.clone(), slot.route.version));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::meetings::Seen;
+    use crate::domain::instance::InstanceId;
+    use crate::domain::meeting::{MeetingId, Route};
+
+    fn at(secs: u64) -> Moment {
+        Moment(Duration::from_secs(secs))
+    }
+
+    fn tenant() -> TenantId {
+        TenantId::new("t")
+    }
+
+    /// A table with meeting "m" of "t" on `instance`, settled at second 10.
+    fn table(instance: &str, state: RouteState, tombs: &[&str]) -> Table {
+        let mut table = Table::default();
+        let route = Route {
+            instance: InstanceId::new(instance),
+            version: Version(1),
+            state,
+            tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
+        };
+        table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
+        table
+    }
+
+    /// A sweep of "s1" sent at `secs` that lists "m" of "t" with these users, unless `None`.
+    fn sweep(secs: u64, users: Option<u64>) -> Sweep {
+        let seen = users.map(|participants| Seen {
+            key: MeetingId::new("m").key(),
+            meeting: MeetingId::new("m"),
+            tenant: Some(tenant()),
+            participants,
+            ended: false,
+        });
+        let seen = seen.into_iter().collect();
+        Sweep { instance: InstanceId::new("s1"), asked_at: at(secs), seen }
+    }
+
+    #[test]
+    fn a_route_goes_after_two_sweeps_that_miss_it() {
+        let mut table = table("s1", RouteState::Confirmed, &[]);
+        let early = reconcile(&mut table, &sweep(10, None), at(11), false);
+        assert_eq!(early, Findings::default(), "confirmed after the request was sent");
+        let first = reconcile(&mut table, &sweep(20, None), at(21), false);
+        assert_eq!(first.remove, vec![]);
+        let second = reconcile(&mut table, &sweep(30, None), at(31), false);
+        assert_eq!(second.remove, vec![(MeetingId::new("m").key(), tenant(), Version(1))]);
+    }
+
+    #[test]
+    fn a_meeting_that_is_listed_again_is_no_longer_missing() {
+        let mut table = table("s1", RouteState::Confirmed, &[]);
+        for (secs, users) in [(20, None), (30, Some(4)), (40, None)] {
+            let findings = reconcile(&mut table, &sweep(secs, users), at(secs + 1), false);
+            assert_eq!(findings, Findings::default());
+        }
+    }
+
+    #[test]
+    fn a_young_claim_is_left_alone() {
+        let mut table = table("s1", RouteState::Claimed, &[]);
+        for secs in [20, 30, 40] {
+            let findings = reconcile(&mut table, &sweep(secs, None), at(secs + 1), false);
+            assert_eq!(findings, Findings::default());
+        }
+        let seen = reconcile(&mut table, &sweep(50, Some(0)), at(51), false);
+        assert_eq!(seen.confirm.len(), 1);
+    }
+
+    #[test]
+    fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
+        let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
+        assert_eq!(found.adopt, vec![(MeetingId::new("m").key(), tenant())]);
+        let mut ended = sweep(20, Some(1));
+        ended.seen[0].ended = true;
+        let found = reconcile(&mut Table::default(), &ended, at(21), false);
+        assert_eq!(found, Findings::default());
+    }
+
+    #[track_caller]
+    fn check_copy(tombs: &[&str], users: u64, shared: bool, ended: bool, fetched: bool) {
+        let mut table = table("s2", RouteState::Confirmed, tombs);
+        let asked = if fetched { 200 } else { 20 };
+        let found = reconcile(&mut table, &sweep(asked, Some(users)), at(asked + 1), shared);
+        assert_eq!(found.strays.len(), 1);
+        assert_eq!((found.end.len() == 1, found.fetch.len() == 1), (ended, fetched));
+    }
+
+    #[test]
+    fn a_copy_is_hidden_and_ended_when_it_is_empty_or_entombed() {
+        check_copy(&[], 0, false, true, false);
+        check_copy(&[], 3, false, false, false);
+        check_copy(&["s1"], 3, false, true, false);
+        check_copy(&["s1"], 3, true, true, false);
+        check_copy(&["s1"], 3, true, false, true);
+    }
+}

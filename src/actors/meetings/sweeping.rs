@@ -1,0 +1,47 @@
+//! Taking in what sweeps saw.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::queue::Then;
+use super::reconcile::{Findings, reconcile};
+use super::{Copy, MeetingsState, Sweep};
+use crate::domain::meeting::RouteState;
+use crate::outside::store::Becomes;
+
+impl MeetingsState {
+    /// Compares a sweep with the routes, sends what follows to the store, and answers the copies to end.
+    pub(super) fn swept(&mut self, sweep: &Sweep) -> Vec<Copy> {
+        let now = self.clock.now();
+        let Findings { adopt, confirm, remove, fetch, strays, end } =
+            reconcile(&mut self.table, sweep, now, self.store.shared());
+        for (key, tenant) in adopt {
+            // A meeting whose claim is being stored has a home in a moment.
+            if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
+                let instance = sweep.instance.clone();
+                self.change(key, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+            }
+        }
+        for (key, tenant, version) in confirm {
+            let becomes = Becomes::State(RouteState::Confirmed);
+            self.change(key, tenant, Some(version), becomes, Then::Quiet);
+        }
+        for (key, tenant, version) in remove {
+            self.change(key, tenant, Some(version), Becomes::Removed, Then::Quiet);
+        }
+        if !fetch.is_empty() {
+            self.fetch(fetch);
+        }
+        self.keep_strays(sweep, strays);
+        end
+    }
+
+    fn keep_strays(&mut self, sweep: &Sweep, strays: HashSet<super::Stray>) {
+        let before = self.strays.get(&sweep.instance);
+        if before.map_or(strays.is_empty(), |before| *before == strays) {
+            return;
+        }
+        self.strays.insert(sweep.instance.clone(), strays);
+        self.all_strays = Arc::new(self.strays.values().flatten().cloned().collect());
+    }
+}

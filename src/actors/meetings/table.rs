@@ -1,0 +1,169 @@
+//! The routes in memory: a plain value, one slot per tenant's meeting.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState};
+use crate::domain::moment::Moment;
+use crate::domain::placement::Own;
+use crate::domain::tenant::TenantId;
+
+use super::message::Usage;
+
+/// One tenant's meeting: its route, and what sweeps said of it.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) tenant: TenantId,
+    pub(super) route: Route,
+    /// When the route became what it is, as far as we know.
+    pub(super) settled_at: Moment,
+    /// When the store last agreed.
+    pub(super) read_at: Moment,
+    /// Another replica changed it since.
+    pub(super) stale: bool,
+    /// So many sweeps in a row did not list it.
+    pub(super) missing: u8,
+    /// Of the last sweep.
+    pub(super) participants: u64,
+}
+
+/// Every known route, and what we ourselves placed on each instance.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    cells: HashMap<RouteKey, Vec<Slot>>,
+    own: HashMap<InstanceId, Own>,
+}
+
+impl Table {
+    pub(super) fn get(&self, key: &RouteKey, tenant: &TenantId) -> Option<&Slot> {
+        self.cells.get(key)?.iter().find(|slot| slot.tenant == *tenant)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &RouteKey, tenant: &TenantId) -> Option<&mut Slot> {
+        self.cells.get_mut(key)?.iter_mut().find(|slot| slot.tenant == *tenant)
+    }
+
+    /// Takes the route as the store has it now; `None` removes it.
+    pub(super) fn put(
+        &mut self,
+        key: RouteKey,
+        tenant: &TenantId,
+        route: Option<Route>,
+        now: Moment,
+    ) {
+        let Some(route) = route else { return self.remove(&key, tenant) };
+        self.own.entry(route.instance.clone()).or_default().meetings += 1;
+        if let Some(slot) = self.get_mut(&key, tenant) {
+            let changed = slot.route.version != route.version;
+            let left = std::mem::replace(&mut slot.route, route).instance;
+            slot.read_at = now;
+            slot.stale = false;
+            if changed {
+                slot.settled_at = now;
+                slot.missing = 0;
+            }
+            return self.one_less(&left);
+        }
+        let (tenant, stale, missing, participants) = (tenant.clone(), false, 0, 0);
+        let slot =
+            Slot { tenant, route, settled_at: now, read_at: now, stale, missing, participants };
+        self.cells.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(slot);
+    }
+
+    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId) {
+        let Some(cell) = self.cells.get_mut(key) else { return };
+        let Some(at) = cell.iter().position(|slot| slot.tenant == *tenant) else { return };
+        let slot = cell.swap_remove(at);
+        if cell.is_empty() {
+            self.cells.remove(key);
+        }
+        self.one_less(&slot.route.instance);
+    }
+
+    fn one_less(&mut self, instance: &InstanceId) {
+        if let Some(own) = self.own.get_mut(instance) {
+            own.meetings = own.meetings.saturating_sub(1);
+        }
+    }
+
+    /// What we placed on each instance.
+    pub(super) fn own(&self) -> &HashMap<InstanceId, Own> {
+        &self.own
+    }
+
+    /// Notes a placement made now; those older than `range` no longer matter.
+    pub(super) fn placed(&mut self, instance: &InstanceId, now: Moment, range: Duration) {
+        let recent = &mut self.own.entry(instance.clone()).or_default().recent;
+        recent.retain(|&at| now.since(at) < range);
+        recent.push(now);
+    }
+
+    /// Takes a placement back that came to nothing.
+    pub(super) fn unplaced(&mut self, instance: &InstanceId) {
+        if let Some(own) = self.own.get_mut(instance) {
+            own.recent.pop();
+        }
+    }
+
+    /// Takes a whole record as it was read at `sent_at`, except for slots that the store answered about later.
+    pub(super) fn read(&mut self, key: RouteKey, record: RouteRecord, sent_at: Moment) {
+        let known: Vec<_> = self.slots_of(&key).map(|s| (s.tenant.clone(), s.read_at)).collect();
+        for (tenant, read_at) in known {
+            if read_at < sent_at && !record.contains_key(&tenant) {
+                self.remove(&key, &tenant);
+            }
+        }
+        for (tenant, route) in record {
+            if self.get(&key, &tenant).is_none_or(|slot| slot.read_at < sent_at) {
+                self.put(key, &tenant, Some(route), sent_at);
+            }
+        }
+    }
+
+    /// Another replica changed this record: it is read again when it is next needed.
+    pub(super) fn mark_stale(&mut self, key: &RouteKey) {
+        for slot in self.cells.get_mut(key).into_iter().flatten() {
+            slot.stale = true;
+        }
+    }
+
+    fn slots_of(&self, key: &RouteKey) -> impl Iterator<Item = &Slot> {
+        self.cells.get(key).into_iter().flatten()
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = (&RouteKey, &Slot)> {
+        self.cells.iter().flat_map(|(key, cell)| cell.iter().map(move |slot| (key, slot)))
+    }
+
+    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = (&RouteKey, &mut Slot)> {
+        self.cells.iter_mut().flat_map(|(key, cell)| cell.iter_mut().map(move |slot| (key, slot)))
+    }
+
+    /// How many meetings each tenant has.
+    pub(super) fn meetings_of(&self, tenant: &TenantId) -> u64 {
+        self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
+    }
+
+    /// Meetings and participants by instance and by tenant.
+    pub(super) fn usage(&self) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
+        let (mut by_instance, mut by_tenant) = (HashMap::new(), HashMap::new());
+        for (_, slot) in self.slots().filter(|(_, slot)| slot.lives()) {
+            slot.count_in(by_instance.entry(slot.route.instance.clone()).or_default());
+            slot.count_in(by_tenant.entry(slot.tenant.clone()).or_default());
+        }
+        (by_instance, by_tenant)
+    }
+}
+
+impl Slot {
+    /// Whether it counts as a meeting: not ending, and not missing from the last sweep.
+    pub(super) fn lives(&self) -> bool {
+        self.route.state != RouteState::Ending && self.missing == 0
+    }
+
+    fn count_in(&self, usage: &mut Usage) {
+        usage.meetings += 1;
+        usage.participants += self.participants;
+    }
+}

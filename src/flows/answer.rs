@@ -1,0 +1,169 @@
+//! What a story ends with, and reading what an instance answered.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use tokio::time::timeout;
+
+use crate::bbb::xml::{self, Envelope, Peek, XmlFault};
+use crate::outside::servers::Incoming;
+
+/// So much of an answer is looked at before it passes through.
+const PEEK_BYTES: usize = 64 * 1024;
+
+/// What the client gets.
+#[derive(Debug)]
+pub enum Answer {
+    /// What an instance said, byte for byte.
+    Passed(Bytes),
+    /// The same, its rest still arriving.
+    Passing { length: Option<u64>, body: Body },
+    /// XML of our own.
+    Own(String),
+    /// A list of our own making, from what the instances said.
+    Merged(Vec<u8>),
+    /// Go there.
+    Redirect(String),
+}
+
+/// Why an instance's answer can't be used. It is the instance's fault.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BadAnswer {
+    #[error("HTTP status {0}")]
+    Status(StatusCode),
+    #[error("no such XML as BBB gives: {0}")]
+    Xml(#[from] XmlFault),
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the answer broke off")]
+    BrokenOff,
+    #[error("the answer did not end in time")]
+    Late,
+}
+
+/// The whole body, unless it is larger than `most` or slower than `within`.
+pub async fn whole(answer: Incoming, most: usize, within: Duration) -> Result<Bytes, BadAnswer> {
+    if !answer.status.is_success() {
+        return Err(BadAnswer::Status(answer.status));
+    }
+    let body = timeout(within, Limited::new(answer.body, most).collect()).await;
+    match body.map_err(|_| BadAnswer::Late)? {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(BadAnswer::TooLarge(most))
+        }
+        Err(_) => Err(BadAnswer::BrokenOff),
+    }
+}
+
+/// The whole body and what it says.
+pub async fn read(
+    answer: Incoming,
+    most: usize,
+    within: Duration,
+) -> Result<(Bytes, Envelope), BadAnswer> {
+    let body = whole(answer, most, within).await?;
+    let envelope = xml::read(&body)?;
+    Ok((body, envelope))
+}
+
+/// What the start of an answer says.
+pub enum Start {
+    /// SUCCESS; the answer passes through, its rest unread.
+    Success(Answer),
+    /// FAILED, read whole.
+    Failed(Bytes, Envelope),
+}
+
+/// Looks at the first bytes; a success passes through, a failure is read whole.
+pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<Start, BadAnswer> {
+    use http_body::Body as _;
+    if !answer.status.is_success() {
+        return Err(BadAnswer::Status(answer.status));
+    }
+    let length = answer.body.size_hint().exact();
+    if length.is_some_and(|length| length > most) {
+        return Err(BadAnswer::TooLarge(usize::try_from(most).unwrap_or(usize::MAX)));
+    }
+    let first = timeout(within, first_bytes(&mut answer.body));
+    let (seen, peek) = first.await.map_err(|_| BadAnswer::Late)??;
+    let ended = answer.body.is_end_stream();
+    match peek {
+        Peek::Fault(fault) => Err(fault.into()),
+        Peek::NeedMore => Err(XmlFault::Truncated.into()),
+        Peek::Success if ended => {
+            xml::read(&seen)?; // all of it is here, so all of it is checked
+            Ok(Start::Success(Answer::Passed(seen)))
+        }
+        Peek::Success => {
+            let rest = Limited::new(answer.body, usize::try_from(most).unwrap_or(usize::MAX));
+            let body = Body::new(Prefixed { first: Some(seen), rest });
+            Ok(Start::Success(Answer::Passing { length, body }))
+        }
+        Peek::Failed => {
+            let rest = Incoming { body: answer.body, ..answer };
+            let rest = whole(rest, PEEK_BYTES, within).await?;
+            let body: Bytes = [seen, rest].concat().into();
+            let envelope = xml::read(&body)?;
+            Ok(Start::Failed(body, envelope))
+        }
+    }
+}
+
+/// Bytes until the returncode is known.
+async fn first_bytes(body: &mut Body) -> Result<(Bytes, Peek), BadAnswer> {
+    let Some(first) = next_bytes(body).await? else { return Err(XmlFault::Truncated.into()) };
+    let peek = xml::peek(&first);
+    if peek != Peek::NeedMore {
+        return Ok((first, peek));
+    }
+    let mut seen = BytesMut::from(first);
+    while seen.len() < PEEK_BYTES {
+        let Some(more) = next_bytes(body).await? else { break };
+        seen.extend_from_slice(&more);
+        let peek = xml::peek(&seen);
+        if peek != Peek::NeedMore {
+            return Ok((seen.freeze(), peek));
+        }
+    }
+    Err(XmlFault::Truncated.into())
+}
+
+async fn next_bytes(body: &mut Body) -> Result<Option<Bytes>, BadAnswer> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BadAnswer::BrokenOff)?;
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// A body whose first bytes were read already.
+struct Prefixed<B> {
+    first: Option<Bytes>,
+    rest: B,
+}
+
+impl<B> http_body::Body for Prefixed<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, B::Error>>> {
+        if let Some(first) = self.first.take() {
+            return std::task::Poll::Ready(Some(Ok(http_body::Frame::data(first))));
+        }
+        std::pin::Pin::new(&mut self.rest).poll_frame(context)
+    }
+}

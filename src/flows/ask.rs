@@ -1,0 +1,101 @@
+//! Calling an instance: signing, sending, and telling the registry when it fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bbb::query;
+use crate::bbb::xml::Envelope;
+use crate::domain::instance::Instance;
+use crate::domain::meeting::MeetingId;
+use crate::domain::tenant::TenantId;
+use crate::outside::servers::{Incoming, Outgoing, SendError};
+
+use super::World;
+use super::answer::{BadAnswer, read};
+
+/// How long an instance may take to say whether it has a meeting, when that decides something else.
+pub const CHECK_WITHIN: Duration = Duration::from_secs(1);
+/// The largest answer about one meeting that is read whole.
+pub const MOST_BYTES: usize = 4 << 20;
+
+/// Why a call gave nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error(transparent)]
+    Bad(#[from] BadAnswer),
+}
+
+/// The query of a call, signed for this instance; order and escaping untouched.
+pub fn signed_for(instance: &Instance, call: &str, query: &str) -> String {
+    query::signed(query, call, instance.secret.reveal(), instance.sign_with)
+}
+
+impl World {
+    /// Sends a signed GET.
+    pub async fn get(
+        &self,
+        instance: &Arc<Instance>,
+        call: &str,
+        query: &str,
+        within: Duration,
+    ) -> Result<Incoming, SendError> {
+        let signed = signed_for(instance, call, query);
+        self.servers.send(Outgoing::get(instance.clone(), call, &signed, within)).await
+    }
+
+    /// Tells the registry that a call went wrong in a way that puts the instance in doubt.
+    pub fn doubt(&self, instance: &Instance, call: &str, error: &CallError) {
+        self.actors.registry.suspect(instance.id.clone(), format!("{call}: {error}"));
+    }
+
+    /// What an instance says of a meeting: [`Presence`], or why it said nothing within the time.
+    pub async fn presence(
+        &self,
+        instance: &Arc<Instance>,
+        tenant: &TenantId,
+        meeting: &MeetingId,
+        within: Duration,
+    ) -> Result<Presence, CallError> {
+        let mut asked = String::new();
+        query::append(&mut asked, "meetingID", meeting.as_str());
+        let told = async {
+            let answer = self.get(instance, "getMeetingInfo", &asked, within).await?;
+            let (_, envelope) = read(answer, MOST_BYTES, within).await?;
+            Ok::<_, CallError>(envelope)
+        };
+        let told = tokio::time::timeout(within, told).await;
+        let envelope = told.map_err(|_| BadAnswer::Late)??;
+        presence(&envelope, tenant)
+    }
+}
+
+/// What an instance says of a meeting id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It has the tenant's meeting.
+    Ours,
+    /// It has a meeting of this id that is not the tenant's, or not marked as such.
+    Others,
+    /// It has none, or one that was ended.
+    None,
+}
+
+fn presence(envelope: &Envelope, tenant: &TenantId) -> Result<Presence, CallError> {
+    if envelope.failed_with("notFound") {
+        return Ok(Presence::None);
+    }
+    if !envelope.success {
+        // A failure of another kind, such as a wrong checksum, says nothing about the meeting.
+        return Err(BadAnswer::Xml(crate::bbb::xml::XmlFault::failed(
+            envelope.message_key.as_deref(),
+        ))
+        .into());
+    }
+    if envelope.forcibly_ended {
+        return Ok(Presence::None);
+    }
+    let ours = envelope.tenant.as_deref() == Some(tenant.as_str());
+    Ok(if ours { Presence::Ours } else { Presence::Others })
+}

@@ -1,0 +1,303 @@
+//! Create: a home is claimed and stored before its instance is called; a failed create tries the next.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+use super::World;
+use super::answer::{Answer, read};
+use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
+use super::body::Posted;
+use super::refusal::Refusal;
+use crate::actors::meetings::{Home, Settled, Wish};
+use crate::bbb::query;
+use crate::bbb::xml::Envelope;
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::tenant::Tenant;
+use crate::outside::servers::{Outgoing, SendError};
+
+/// Instances tried for one create, the first included.
+const MOST_ATTEMPTS: usize = 3;
+
+/// One create on its way.
+struct Creation<'a> {
+    world: &'a World,
+    tenant: &'a Arc<Tenant>,
+    meeting: MeetingId,
+    /// The query to the instance, without a checksum.
+    query: String,
+    body: Option<&'a Posted>,
+    only: Option<InstanceId>,
+    except: HashSet<InstanceId>,
+    by: Instant,
+}
+
+/// What came of one attempt on one instance.
+enum Attempt {
+    /// It has the meeting now; this is what it said.
+    Made(Bytes, Envelope),
+    /// It refused for a reason that the client shall read.
+    Refused(Bytes),
+    /// Another tenant's meeting has this id there.
+    Foreign,
+    /// It can't take the meeting; `tomb` when it may have made it all the same.
+    Failed { why: String, tomb: bool, suspect: bool },
+}
+
+/// Creates a meeting, or repeats the create of one that lives.
+pub async fn create(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+    body: Option<Posted>,
+) -> Result<Answer, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
+        return Err(Refusal::NoMeetingName);
+    }
+    let creation = Creation {
+        world,
+        tenant,
+        meeting,
+        query: query::tagged(query, tenant.id.as_str()),
+        body: body.as_ref(),
+        only: parent_home(world, tenant, query).await?,
+        except: HashSet::new(),
+        by: Instant::now() + world.config.deadlines.create,
+    };
+    let by = creation.by;
+    let done = timeout_at(by, creation.run()).await;
+    done.unwrap_or(Err(Refusal::Internal("create the meeting in time")))
+}
+
+/// A breakout room goes where its parent lives.
+async fn parent_home(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+) -> Result<Option<InstanceId>, Refusal> {
+    let Some(parent) = query::single(query, "parentMeetingID")?.filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let home = world.locate(tenant, &MeetingId::new(&*parent)).await?;
+    home.map(|home| Some(home.instance.id.clone())).ok_or(Refusal::NoParent)
+}
+
+impl Creation<'_> {
+    async fn run(mut self) -> Result<Answer, Refusal> {
+        let mut home = self.first_home().await?;
+        for _ in 0..MOST_ATTEMPTS {
+            let confirmed = home.state == RouteState::Confirmed && !home.released;
+            match self.attempt(&home, confirmed).await {
+                Attempt::Made(answer, envelope) => match self.made(&home, &envelope).await? {
+                    None => return Ok(Answer::Passed(answer)),
+                    Some(winner) => home = winner,
+                },
+                Attempt::Refused(answer) => {
+                    self.release(&home, confirmed).await;
+                    return Ok(Answer::Passed(answer));
+                }
+                Attempt::Failed { why, suspect, .. } if confirmed => {
+                    self.note(&home, &why, suspect);
+                    return Err(Refusal::Internal("reach the meeting's server"));
+                }
+                Attempt::Foreign => home = self.next(home, false).await?,
+                Attempt::Failed { why, tomb, suspect } => {
+                    self.note(&home, &why, suspect);
+                    home = self.next(home, tomb).await?;
+                }
+            }
+        }
+        self.release(&home, false).await;
+        Err(Refusal::NoInstance)
+    }
+
+    /// The home the meeting has, else a claimed one.
+    async fn first_home(&mut self) -> Result<Home, Refusal> {
+        let known = self.world.locate(self.tenant, &self.meeting).await?;
+        let lives = |home: &Home| !home.released && home.state != RouteState::Ending;
+        let Some(home) = known.filter(lives) else { return self.claim().await };
+        if home.accepts || home.state != RouteState::Confirmed || self.only.is_some() {
+            return Ok(home);
+        }
+        // Its instance takes no new meetings: the create goes there only while the meeting lives.
+        let (id, within) = (&self.tenant.id, CHECK_WITHIN);
+        match self.world.presence(&home.instance, id, &self.meeting, within).await {
+            Ok(Presence::None | Presence::Others) => {
+                let wish = self.wish().await?;
+                Ok(self.world.actors.meetings.move_on(wish, home.version, false).await?)
+            }
+            Ok(Presence::Ours) | Err(_) => Ok(home),
+        }
+    }
+
+    async fn wish(&self) -> Result<Wish, Refusal> {
+        Ok(Wish {
+            tenant: self.tenant.clone(),
+            meeting: self.meeting.clone(),
+            loads: self.world.actors.metrics.current().await?.loads,
+            only: self.only.clone(),
+            except: self.except.clone(),
+        })
+    }
+
+    async fn claim(&self) -> Result<Home, Refusal> {
+        Ok(self.world.actors.meetings.claim(self.wish().await?).await?)
+    }
+
+    /// Another home after this one failed; when there is none, nothing stays claimed.
+    async fn next(&mut self, home: Home, tomb: bool) -> Result<Home, Refusal> {
+        self.except.insert(home.instance.id.clone());
+        let wish = self.wish().await?;
+        let moved = self.world.actors.meetings.move_on(wish, home.version, tomb).await;
+        if moved.is_err() {
+            self.release(&home, false).await;
+        }
+        Ok(moved?)
+    }
+
+    /// Gives up a claim that came to nothing; a confirmed route stays.
+    async fn release(&self, home: &Home, confirmed: bool) {
+        if confirmed || home.state == RouteState::Confirmed {
+            return;
+        }
+        let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
+        let released = self.world.actors.meetings.release(tenant, meeting, home.version).await;
+        if let Err(error) = released {
+            warn!(%error, "a claim that came to nothing could not be released; a sweep will do it");
+        }
+    }
+
+    fn note(&self, home: &Home, why: &str, suspect: bool) {
+        let id = &home.instance.id;
+        info!(instance.id = %id, tenant.name = %self.tenant.id, %why, "an instance did not take a meeting");
+        if suspect {
+            self.world.actors.registry.suspect(id.clone(), format!("create: {why}"));
+        }
+    }
+
+    /// The instance has the meeting: the route is confirmed before the client hears of it.
+    /// Answers the winner when the meeting got another home meanwhile.
+    async fn made(&self, home: &Home, envelope: &Envelope) -> Result<Option<Home>, Refusal> {
+        let (tenant, meeting) = (&self.tenant.id, &self.meeting);
+        if home.state == RouteState::Confirmed && envelope.is_duplicate() {
+            return Ok(None);
+        }
+        let meetings = &self.world.actors.meetings;
+        let to = RouteState::Confirmed;
+        let settled = meetings.set(tenant.clone(), meeting.clone(), home.version, to).await;
+        let winner = match settled {
+            // A repeated create needs no store: the route was confirmed before.
+            Err(_) if home.state == RouteState::Confirmed => return Ok(None),
+            Err(error) => return Err(error.into()),
+            Ok(Settled::Yes) => None,
+            Ok(Settled::Otherwise(other)) => Some(other),
+            Ok(Settled::Gone) => Some(self.world.adopt(tenant, meeting, &home.instance).await?),
+        };
+        let winner = winner.filter(|other| other.instance.id != home.instance.id);
+        if winner.is_none() {
+            let (store, meeting) = (self.world.store.clone(), meeting.clone());
+            let id = home.instance.id.clone();
+            tokio::spawn(async move { store.set_hint(&meeting, &id, true).await });
+        }
+        Ok(winner)
+    }
+
+    async fn attempt(&self, home: &Home, confirmed: bool) -> Attempt {
+        let first = self.send(home).await;
+        let first = match first {
+            Err(CallError::Send(SendError::Unanswered(_)) | CallError::Bad(_)) if !confirmed => {
+                // It may have made the meeting: that is asked before anything else is done.
+                match self.ask(home).await {
+                    Ok(Presence::Ours) => self.send(home).await,
+                    Ok(Presence::None) | Ok(Presence::Others) | Err(_) => first,
+                }
+            }
+            first => first,
+        };
+        match first {
+            Ok((answer, envelope)) => self.judge(home, confirmed, answer, envelope).await,
+            Err(CallError::Send(SendError::NotSent(why))) => {
+                Attempt::Failed { why, tomb: false, suspect: true }
+            }
+            Err(error) => Attempt::Failed { why: error.to_string(), tomb: true, suspect: true },
+        }
+    }
+
+    async fn ask(&self, home: &Home) -> Result<Presence, CallError> {
+        let id = &self.tenant.id;
+        self.world.presence(&home.instance, id, &self.meeting, CHECK_WITHIN).await
+    }
+
+    /// Sends the create and reads the whole answer.
+    async fn send(&self, home: &Home) -> Result<(Bytes, Envelope), CallError> {
+        let deadlines = self.world.config.deadlines;
+        let within = deadlines.attempt.min(self.by.saturating_duration_since(Instant::now()));
+        let signed = signed_for(&home.instance, "create", &self.query);
+        let mut request = Outgoing::get(home.instance.clone(), "create", &signed, within);
+        if let Some(posted) = self.body {
+            request.method = Method::POST;
+            request.content_type = Some(posted.content_type.clone());
+            request.body = posted.attempt().await;
+        }
+        let answer = self.world.servers.send(request).await?;
+        Ok(read(answer, MOST_BYTES, within).await?)
+    }
+
+    async fn judge(
+        &self,
+        home: &Home,
+        confirmed: bool,
+        answer: Bytes,
+        envelope: Envelope,
+    ) -> Attempt {
+        let key = envelope.message_key.clone().unwrap_or_default();
+        let doubtful = envelope.is_duplicate() || key == "idNotUnique";
+        if confirmed {
+            // The meeting is known to be ours: whatever its instance says is the answer.
+            return match envelope.success {
+                true => Attempt::Made(answer, envelope),
+                false => Attempt::Refused(answer),
+            };
+        }
+        if doubtful {
+            return match self.ask(home).await {
+                Ok(Presence::Ours) if envelope.success => Attempt::Made(answer, envelope),
+                Ok(Presence::Ours) => self.adopt_refused(home, answer).await,
+                Ok(Presence::Others) => Attempt::Foreign,
+                Ok(Presence::None) => Attempt::Failed {
+                    why: format!("{key} without a meeting"),
+                    tomb: true,
+                    suspect: false,
+                },
+                Err(error) => Attempt::Failed { why: error.to_string(), tomb: true, suspect: true },
+            };
+        }
+        match (envelope.success, key.as_str()) {
+            (true, _) => Attempt::Made(answer, envelope),
+            (false, "checksumError" | "unsupportedRequest") => {
+                Attempt::Failed { why: key, tomb: false, suspect: true }
+            }
+            (false, "nonUniqueVoiceBridge") => {
+                Attempt::Failed { why: key, tomb: false, suspect: false }
+            }
+            (false, _) => Attempt::Refused(answer),
+        }
+    }
+
+    /// The instance refuses this create since it has the tenant's own meeting: the route is kept,
+    /// the refusal passed on.
+    async fn adopt_refused(&self, home: &Home, answer: Bytes) -> Attempt {
+        let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
+        let (version, to) = (home.version, RouteState::Confirmed);
+        if let Err(error) = self.world.actors.meetings.set(tenant, meeting, version, to).await {
+            warn!(%error, "a meeting that was found could not be confirmed; a sweep will do it");
+        }
+        Attempt::Refused(answer)
+    }
+}

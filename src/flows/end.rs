@@ -1,0 +1,51 @@
+//! End: the instance decides; the route goes only after it agreed.
+
+use std::sync::Arc;
+
+use super::World;
+use super::answer::{Answer, read};
+use super::ask::{CallError, MOST_BYTES};
+use super::refusal::Refusal;
+use crate::actors::meetings::Home;
+use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::tenant::Tenant;
+
+/// Ends a meeting on its instance.
+pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let mut home = home.ok_or(Refusal::NotFound)?;
+    for _ in 0..2 {
+        let within = world.config.deadlines.first_byte;
+        let asked = async {
+            let answer = world.get(&home.instance, "end", query, within).await?;
+            Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
+        };
+        let (body, envelope) = asked.await.map_err(|error| {
+            world.doubt(&home.instance, "end", &error);
+            Refusal::Internal("reach the meeting's server")
+        })?;
+        if envelope.success {
+            ended(world, tenant, &meeting, &home).await;
+            return Ok(Answer::Passed(body));
+        }
+        if !envelope.failed_with("notFound") {
+            return Ok(Answer::Passed(body));
+        }
+        match world.not_there(&tenant.id, &meeting, &home).await? {
+            Some(other) if !other.released => home = other,
+            _ => return Ok(Answer::Passed(body)),
+        }
+    }
+    Err(Refusal::NotFound)
+}
+
+/// Marks the route: the meeting lingers on its instance for a while and no longer counts.
+async fn ended(world: &World, tenant: &Tenant, meeting: &MeetingId, home: &Home) {
+    let (id, to) = (tenant.id.clone(), RouteState::Ending);
+    let marked = world.actors.meetings.set(id, meeting.clone(), home.version, to).await;
+    if let Err(error) = marked {
+        tracing::warn!(%error, "an ended meeting could not be marked; a sweep will find it gone");
+    }
+    world.store.set_hint(meeting, &home.instance.id, false).await;
+}

@@ -1,0 +1,70 @@
+//! The calls that only look at one meeting: getMeetingInfo and isMeetingRunning.
+
+use std::sync::Arc;
+
+use super::World;
+use super::answer::{Answer, Start, start};
+use super::ask::CallError;
+use super::refusal::Refusal;
+use crate::actors::meetings::Home;
+use crate::bbb::reply::NOT_RUNNING;
+use crate::domain::tenant::Tenant;
+
+/// What its instance says of a meeting.
+pub async fn get_meeting_info(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+) -> Result<Answer, Refusal> {
+    look(world, tenant, "getMeetingInfo", query).await?.ok_or(Refusal::NotFound)
+}
+
+/// Whether anyone is in a meeting; one that does not exist is not running.
+pub async fn is_meeting_running(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+) -> Result<Answer, Refusal> {
+    let said = look(world, tenant, "isMeetingRunning", query).await?;
+    Ok(said.unwrap_or_else(|| Answer::Own(NOT_RUNNING.to_owned())))
+}
+
+/// Asks the meeting's instance; `None` when there is no such meeting, or its instance is dead.
+async fn look(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    call: &str,
+    query: &str,
+) -> Result<Option<Answer>, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    let Some(home) = world.locate(tenant, &meeting).await?.filter(|home| !home.released) else {
+        return Ok(None);
+    };
+    let (body, envelope) = match pass(world, &home, call, query).await? {
+        Start::Success(answer) => return Ok(Some(answer)),
+        Start::Failed(body, envelope) => (body, envelope),
+    };
+    if !envelope.failed_with("notFound") {
+        return Ok(Some(Answer::Passed(body)));
+    }
+    // The instance does not have it: another replica may know better.
+    match world.not_there(&tenant.id, &meeting, &home).await? {
+        Some(other) if !other.released => match pass(world, &other, call, query).await? {
+            Start::Success(answer) => Ok(Some(answer)),
+            Start::Failed(body, _) => Ok(Some(Answer::Passed(body))),
+        },
+        _ => Ok(Some(Answer::Passed(body))),
+    }
+}
+
+async fn pass(world: &World, home: &Home, call: &str, query: &str) -> Result<Start, Refusal> {
+    let within = world.config.deadlines.first_byte;
+    let asked = async {
+        let answer = world.get(&home.instance, call, query, within).await?;
+        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
+    };
+    asked.await.map_err(|error| {
+        world.doubt(&home.instance, call, &error);
+        Refusal::Internal("reach the meeting's server")
+    })
+}

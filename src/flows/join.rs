@@ -1,0 +1,64 @@
+//! Join: the browser is sent to the meeting's instance, which must meet it itself.
+
+use std::sync::Arc;
+
+use super::World;
+use super::answer::{Answer, Start, start};
+use super::ask::{CallError, signed_for};
+use super::refusal::Refusal;
+use crate::bbb::query;
+use crate::bbb::reply::error_redirect;
+use crate::domain::tenant::Tenant;
+
+/// Sends a user to the meeting, or with `redirect=false` asks the instance for the session itself.
+pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    let Some(home) = world.locate(tenant, &meeting).await? else {
+        return nothing_to_join(query);
+    };
+    if home.released {
+        return Err(Refusal::Unavailable);
+    }
+    let instance = &home.instance;
+    let redirect = query::value(query, "redirect");
+    if !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
+        let signed = signed_for(instance, "join", query);
+        let url = format!("{}{}/join?{signed}", instance.origin, instance.api_path);
+        return Ok(Answer::Redirect(url));
+    }
+    let within = world.config.deadlines.first_byte;
+    let asked = async {
+        let answer = world.get(instance, "join", query, within).await?;
+        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
+    };
+    match asked.await {
+        Ok(Start::Success(answer)) => Ok(answer),
+        Ok(Start::Failed(body, _)) => Ok(Answer::Passed(body)),
+        Err(error) => {
+            world.doubt(instance, "join", &error);
+            Err(Refusal::Internal("reach the meeting's server"))
+        }
+    }
+}
+
+/// As BBB: back to where the client says that errors go, else an error in XML.
+fn nothing_to_join(query: &str) -> Result<Answer, Refusal> {
+    let wanted = ["errorRedirectUrl", "logoutURL"].into_iter().find_map(|name| {
+        query::value(query, name).filter(|url| is_web_url(url)).map(std::borrow::Cow::into_owned)
+    });
+    match wanted {
+        Some(url) => Ok(Answer::Redirect(error_redirect(
+            &url,
+            "invalidMeetingIdentifier",
+            "A meeting with that ID does not exist",
+        ))),
+        None => Err(Refusal::NothingToJoin),
+    }
+}
+
+/// Whether a browser may be sent there: http or https, and nothing that would break a header.
+fn is_web_url(url: &str) -> bool {
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    (lower.starts_with("http://") || lower.starts_with("https://"))
+        && url.parse::<http::Uri>().is_ok_and(|uri| uri.authority().is_some())
+}

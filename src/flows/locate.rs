@@ -1,0 +1,130 @@
+//! Where a meeting lives: what the meetings actor knows, else what the instances say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tracing::{debug, info};
+
+use super::World;
+use super::ask::Presence;
+use super::refusal::Refusal;
+use crate::actors::meetings::{Home, Where};
+use crate::domain::instance::Instance;
+use crate::domain::meeting::MeetingId;
+use crate::domain::tenant::{Tenant, TenantId};
+
+/// How long all instances together may take to say whether they have an unknown meeting.
+const SEARCH_WITHIN: Duration = Duration::from_secs(3);
+
+impl World {
+    /// The home of this tenant's meeting; `None` when there is no such meeting.
+    ///
+    /// Until every instance was heard, a meeting that nobody knows is asked for on all of them,
+    /// first on the one that the predecessor's key names.
+    pub async fn locate(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+            Where::At(home) => Ok(Some(home)),
+            Where::Unknown { sure: true } => self.hinted(tenant, meeting).await,
+            Where::Unknown { sure: false } => match self.hinted(tenant, meeting).await? {
+                Some(home) => Ok(Some(home)),
+                None => self.search(tenant, meeting).await,
+            },
+        }
+    }
+
+    /// The predecessor's key is read as a hint and verified with the instance it names.
+    async fn hinted(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        if !self.store.shared() {
+            return Ok(None);
+        }
+        let Ok(Some(id)) = self.store.hint(meeting).await else { return Ok(None) };
+        let roster = self.actors.registry.roster().await?;
+        let Some(member) = roster.get(&id).filter(|m| !m.releases_meetings()) else {
+            return Ok(None);
+        };
+        match self.presence(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
+            Ok(Presence::Ours) => self.adopt(&tenant.id, meeting, &member.instance).await.map(Some),
+            Ok(Presence::None) => {
+                self.store.set_hint(meeting, &id, false).await;
+                Ok(None)
+            }
+            Ok(Presence::Others) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Asks every instance at once; the first that has the meeting is its home.
+    async fn search(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        let roster = self.actors.registry.roster().await?;
+        if !roster.loaded {
+            return Err(Refusal::Internal("load its state"));
+        }
+        let asked = roster.members().iter().filter(|m| !m.releases_meetings());
+        let mut answers: FuturesUnordered<_> = asked
+            .map(|member| async {
+                let instance = &member.instance;
+                (instance, self.presence(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
+            })
+            .collect();
+        while let Some((instance, presence)) = answers.next().await {
+            match presence {
+                Ok(Presence::Ours) => {
+                    info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
+                    return self.adopt(&tenant.id, meeting, instance).await.map(Some);
+                }
+                Ok(Presence::Others | Presence::None) => {}
+                Err(error) => debug!(instance.id = %instance.id, %error, "no word about a meeting"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a route for a meeting that an instance has.
+    pub async fn adopt(
+        &self,
+        tenant: &TenantId,
+        meeting: &MeetingId,
+        instance: &Instance,
+    ) -> Result<Home, Refusal> {
+        let id = instance.id.clone();
+        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id).await?)
+    }
+
+    /// An instance said that it does not have the meeting of this route: the route goes, unless it
+    /// was being claimed or has changed meanwhile; then its new home is the answer.
+    pub async fn not_there(
+        &self,
+        tenant: &TenantId,
+        meeting: &MeetingId,
+        home: &Home,
+    ) -> Result<Option<Home>, Refusal> {
+        use crate::actors::meetings::Settled;
+        use crate::domain::meeting::RouteState;
+        if home.state == RouteState::Claimed {
+            return Ok(None);
+        }
+        let settled =
+            self.actors.meetings.release(tenant.clone(), meeting.clone(), home.version).await?;
+        match settled {
+            Settled::Otherwise(other) if other.instance.id != home.instance.id => Ok(Some(other)),
+            Settled::Yes => {
+                self.store.set_hint(meeting, &home.instance.id, false).await;
+                Ok(None)
+            }
+            Settled::Otherwise(_) | Settled::Gone => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a story ended without what the client asked for. [`crate::http`] has the words for each.
+
+use crate::actors::meetings::RouteError;
+use crate::actors::seat::AskError;
+use crate::bbb::query::QueryFault;
+
+/// A refusal of ours; what an instance refuses is passed on in its own words.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("no checksum, a wrong one, or more than one")]
+    Checksum,
+    #[error("no tenant has this host")]
+    TenantNotFound,
+    #[error("the call is not known, or not with this method")]
+    Unsupported,
+    #[error("the body's Content-Type is missing or unsupported")]
+    ContentType,
+    #[error("no meeting id")]
+    NoMeetingId,
+    #[error("no meeting name")]
+    NoMeetingName,
+    #[error(transparent)]
+    Query(#[from] QueryFault),
+    #[error("no such meeting")]
+    NotFound,
+    /// The same, in the words of join.
+    #[error("no such meeting to join")]
+    NothingToJoin,
+    #[error("the parent meeting of the breakout room does not exist")]
+    NoParent,
+    #[error("the meeting's instance is away")]
+    Unavailable,
+    #[error("no instance can take the meeting")]
+    NoInstance,
+    #[error("another meeting has this id")]
+    IdNotUnique,
+    #[error("the tenant's meeting pool is full")]
+    MeetingPool,
+    #[error("the tenant's user pool is full")]
+    UserPool,
+    #[error("the body is larger than allowed")]
+    TooLarge,
+    /// Something of ours failed: the words behind "BigBlueSwarm failed to".
+    #[error("failed to {0}")]
+    Internal(&'static str),
+}
+
+impl From<AskError> for Refusal {
+    fn from(_: AskError) -> Self {
+        Self::Internal("answer in time")
+    }
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::NoInstance => Self::NoInstance,
+            RouteError::Taken => Self::IdNotUnique,
+            RouteError::PoolFull => Self::MeetingPool,
+            RouteError::NotLoaded => Self::Internal("load its state"),
+            RouteError::Store(_) => Self::Internal("reach its store"),
+            RouteError::Ask(error) => error.into(),
+        }
+    }
+}
