@@ -2,4 +2,7 @@
 
 pub mod call;
 pub mod checksum;
+pub mod meetings;
 pub mod query;
+pub mod reply;
+pub mod xml;

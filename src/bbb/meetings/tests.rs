@@ -1,0 +1,200 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::bbb::xml::model::{Node, broken, document, node, nodes, word};
+
+const TWO: &[u8] = br#"<?xml version="1.0" encoding="UTF-8"?>
+<response>
+<returncode>SUCCESS</returncode>
+<meetings>
+<meeting>
+<meetingName>A &amp; B</meetingName>
+<meetingID>room &lt;1&gt;</meetingID>
+<internalMeetingID>00a1-1767225700000</internalMeetingID>
+<createTime>1767225700000</createTime>
+<running>true</running>
+<hasBeenForciblyEnded>true</hasBeenForciblyEnded>
+<participantCount>1,204</participantCount>
+<attendees><attendee><meetingID>eve</meetingID><customdata x="&gt;">
+<metadata><bigblueswarm-tenant>eve</bigblueswarm-tenant></metadata></customdata></attendee></attendees>
+<metadata><bigblueswarm-tenant><![CDATA[t.example.org]]></bigblueswarm-tenant></metadata>
+<isBreakout>true</isBreakout>
+</meeting>
+<meeting x='1' ><meetingID>2</meetingID><!-- </meeting> --></meeting >
+</meetings>
+</response>
+"#;
+
+#[test]
+fn a_list_is_taken_apart_to_the_byte() {
+    let meetings = scan(TWO).expect("a list");
+    let [one, two] = meetings.as_slice() else { panic!("two meetings") };
+    let expected = Listed {
+        span: one.span.clone(),
+        meeting_id: "room <1>".into(),
+        tenant: Some("t.example.org".into()),
+        participants: 1204,
+        running: true,
+        ended: true,
+        is_breakout: true,
+        create_time: Some(1_767_225_700_000),
+        internal_id: Some("00a1-1767225700000".into()),
+    };
+    assert_eq!(one, &expected);
+    assert!(TWO[one.span.clone()].starts_with(b"<meeting>\n<meetingName>"));
+    assert!(TWO[one.span.clone()].ends_with(b"<isBreakout>true</isBreakout>\n</meeting>"));
+    let raw = b"<meeting x='1' ><meetingID>2</meetingID><!-- </meeting> --></meeting >";
+    assert_eq!(&TWO[two.span.clone()], raw);
+    assert_eq!(two.meeting_id, "2");
+}
+
+#[track_caller]
+fn check_fault(body: &str, expected: XmlFault) {
+    assert_eq!(scan(body.as_bytes()), Err(expected), "{body}");
+}
+
+#[test]
+fn an_answer_that_is_no_list_is_never_an_empty_one() {
+    let doc = |code: &str, rest: &str| {
+        format!("<response><returncode>{code}</returncode>{rest}</response>")
+    };
+    let refused = doc("FAILED", "<messageKey>checksumError</messageKey><meetings/>");
+    check_fault(&refused, XmlFault::Failed(Some("checksumError".into())));
+    check_fault(&doc("FAILED", ""), XmlFault::Failed(None));
+    let odd = doc("FAILED", "<messageKey>a\nb secret=1</messageKey>");
+    check_fault(&odd, XmlFault::Failed(None));
+    check_fault(&doc("SUCCESS", "<version>2.0</version>"), XmlFault::NoList);
+    check_fault(&doc("SUCCESS", "<x><meetings/></x>"), XmlFault::NoList);
+    check_fault("<response><meetings/></response>", XmlFault::NoReturncode);
+    check_fault(&doc("SUCCESS", "<meetings><meeting/></meetings>"), XmlFault::NoMeetingId);
+    check_fault(&doc("SUCCESS", "<meetings>")[..40], XmlFault::Truncated);
+    check_fault("<!DOCTYPE response><response/>", XmlFault::Doctype);
+    assert_eq!(scan(doc("SUCCESS", "<meetings/>").as_bytes()), Ok(vec![]));
+    assert_eq!(scan(reply::NO_MEETINGS.as_bytes()), Ok(vec![]));
+}
+
+#[test]
+fn no_parts_give_the_answer_that_there_are_none() {
+    assert_eq!(merged([]), reply::NO_MEETINGS.as_bytes());
+}
+
+#[test]
+fn numbers_are_read_as_people_write_them() {
+    for (text, expected) in [
+        ("", 0),
+        ("7", 7),
+        (" 1,000\n", 1000),
+        ("1.234.567", 1_234_567),
+        ("1\u{a0}000", 1000),
+        ("-3", 0),
+        ("99999999999999999999999", u64::MAX),
+    ] {
+        assert_eq!(count(text), expected, "{text}");
+    }
+}
+
+/// A meeting with its ID, and anything before, between and behind.
+fn meeting() -> impl Strategy<Value = Node> {
+    let field = |name: &'static str| word().prop_map(move |text| Node::text(name, &text));
+    let fields = prop_oneof![
+        4 => node(),
+        1 => field("participantCount"),
+        1 => field("createTime"),
+        1 => field("running"),
+        1 => field("hasBeenForciblyEnded"),
+        1 => nodes(4).prop_map(|children| Node::element("metadata", children)),
+    ];
+    let id = "[a-z &<]{1,8}".prop_map(|id| Node::text("meetingID", &id));
+    (id, prop::collection::vec(fields, 0..8)).prop_map(|(id, mut children)| {
+        children.insert(0, id);
+        Node::element("meeting", children)
+    })
+}
+
+/// What a tree says of a meeting, found the plain way; without where it stands.
+fn plain(meeting: &Node) -> Listed {
+    let yes = |name| meeting.text_of(name).is_some_and(|text| text.trim() == "true");
+    let mut tenant = None;
+    for metadata in meeting.children().iter().filter(|node| node.is("metadata")) {
+        if tenant.is_none() && metadata.child("bigblueswarm-tenant").is_some() {
+            tenant = Some(metadata.text_of("bigblueswarm-tenant"));
+        }
+    }
+    let digits = |text: String| {
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        if text.trim_start().starts_with('-') { 0 } else { digits.parse().unwrap_or(0) }
+    };
+    Listed {
+        span: 0..0,
+        meeting_id: meeting.text_of("meetingID").expect("the ID stands first"),
+        tenant: tenant.flatten(),
+        participants: meeting.text_of("participantCount").map_or(0, digits),
+        running: yes("running"),
+        ended: yes("hasBeenForciblyEnded"),
+        is_breakout: yes("isBreakout"),
+        create_time: meeting.text_of("createTime").and_then(|text| text.trim().parse().ok()),
+        internal_id: meeting.text_of("internalMeetingID"),
+    }
+}
+
+/// A list of meetings with blanks and comments between them, in an answer with other things around it.
+fn list() -> impl Strategy<Value = (Node, Vec<u8>)> {
+    let between = prop_oneof![
+        Just(Node::Text("\n".into())),
+        Just(Node::Comment("<meeting>".into())),
+        node().prop_filter("no meeting of its own", |node| !node.is("meeting")),
+    ];
+    let inside = prop::collection::vec(prop_oneof![3 => meeting(), 1 => between], 0..6);
+    let meetings = inside.prop_map(|inside| Node::element("meetings", inside));
+    let around = || {
+        let around = prop::collection::vec(node(), 0..3);
+        around.prop_map(|mut nodes| {
+            nodes.retain(|node| !node.is("meetings"));
+            nodes
+        })
+    };
+    let code = Node::text("returncode", "SUCCESS");
+    document((around(), meetings, around()).prop_map(move |(before, meetings, behind)| {
+        [vec![code.clone()], before, vec![meetings], behind].concat()
+    }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn the_stream_lists_what_a_plain_reading_of_the_tree_finds((root, body) in list()) {
+        let inside = root.child("meetings").expect("a list").children();
+        let meetings: Vec<&Node> = inside.iter().filter(|node| node.is("meeting")).collect();
+        let scanned = scan(&body).expect("a list");
+        prop_assert_eq!(scanned.len(), meetings.len());
+        for (listed, meeting) in scanned.iter().zip(meetings) {
+            let raw = meeting.render();
+            prop_assert_eq!(&body[listed.span.clone()], raw.as_bytes());
+            let without_span = Listed { span: 0..0, ..listed.clone() };
+            prop_assert_eq!(without_span, plain(meeting));
+        }
+    }
+
+    #[test]
+    fn whatever_is_inside_a_meeting_comes_out_as_the_same_bytes((_, one) in list(), (_, two) in list()) {
+        let parts = |body: &[u8]| -> Vec<Vec<u8>> {
+            scan(body).expect("a list").iter().map(|l| body[l.span.clone()].to_vec()).collect()
+        };
+        let all = [parts(&one), parts(&two)].concat();
+        let answer = merged(all.iter().map(Vec::as_slice));
+        prop_assert_eq!(parts(&answer), all);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn a_malformed_list_ends_in_a_refusal_or_a_reading(body in broken(TWO)) {
+        for listed in scan(&body).unwrap_or_default() {
+            prop_assert!(body[listed.span.clone()].starts_with(b"<meeting"));
+            prop_assert!(body[listed.span].ends_with(b">"));
+        }
+    }
+}

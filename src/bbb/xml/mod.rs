@@ -1,0 +1,18 @@
+//! Reading what instances answer: as a stream of events, never as a tree, and nothing of it is believed unchecked.
+
+mod envelope;
+mod fault;
+mod peek;
+mod walk;
+
+#[cfg(test)]
+pub(in crate::bbb) mod model;
+
+pub(in crate::bbb) use envelope::is_success;
+pub use envelope::{Envelope, read};
+pub use fault::XmlFault;
+pub use peek::{Peek, peek};
+pub(in crate::bbb) use walk::{Place, Step, Walk, truth};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! A look at the first bytes of an answer that passes through us.
+
+use super::envelope::is_success;
+use super::{Place, Step, Walk, XmlFault};
+
+/// What the first bytes of an answer say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// Nothing yet. The caller says how many bytes it waits for; at the end of the body this is a fault.
+    NeedMore,
+    Success,
+    Failed,
+    Fault(XmlFault),
+}
+
+/// Looks for the returncode; what stands behind it is not looked at. More bytes never change a
+/// success or a failure, and never make one of a fault.
+pub fn peek(start: &[u8]) -> Peek {
+    match returncode(start) {
+        Ok(Some(code)) if is_success(&code) => Peek::Success,
+        Ok(Some(_)) => Peek::Failed,
+        Ok(None) => Peek::Fault(XmlFault::NoReturncode),
+        Err(XmlFault::Truncated) => Peek::NeedMore,
+        Err(fault) => Peek::Fault(fault),
+    }
+}
+
+/// The text of the first returncode, none when there is none in it or the answer ends without one.
+fn returncode(start: &[u8]) -> Result<Option<String>, XmlFault> {
+    let mut walk = Walk::<At>::new(start);
+    let mut code = String::new();
+    loop {
+        match walk.next()? {
+            Step::Text(At::Returncode, piece) => code.push_str(&piece),
+            Step::Char(At::Returncode, piece) => code.push(piece),
+            Step::Close { place: At::Returncode, .. } => {
+                return Ok(Some(code).filter(|code| !code.is_empty()));
+            }
+            Step::Close { place: At::Response, .. } => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum At {
+    Response,
+    Returncode,
+}
+
+impl Place for At {
+    const ROOT: Self = Self::Response;
+
+    fn child(self, name: &str) -> Option<Self> {
+        matches!((self, name), (Self::Response, "returncode")).then_some(Self::Returncode)
+    }
+}
