@@ -216,9 +216,3 @@ fn private_networks() -> Vec<IpNet> {
         ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
     listed.iter().filter_map(|net| net.parse().ok()).collect()
 }
-
-/// Where the configuration is read from, at the start and again on reload.
-#[derive(Clone, Debug)]
-pub enum ConfigSource {
-    File(PathBuf),
-}
