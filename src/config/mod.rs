@@ -1,17 +1,34 @@
 //! What an operator can say, checked once and typed from then on.
 
+mod draft;
+mod fault;
+mod field;
+mod keys;
+mod rules;
+mod sheet;
+mod show;
+mod source;
+mod text;
+mod yaml;
+
+pub use fault::{Fault, Faults};
+pub use sheet::Environment;
+pub use source::{ConfigSource, Parsed, environment, parse};
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::placement::Policy;
 use crate::domain::secret::Secret;
 
 /// The configuration the program runs with. Holding one means it is sound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub swarm: Swarm,
     pub admin: Admin,
@@ -23,10 +40,17 @@ pub struct Config {
     pub store: StoreConfig,
     pub loads: LoadsConfig,
     pub compat: Compat,
+    pub written: Written,
 }
 
+/// Durations that are written otherwise than we would, such as `-5m`, by key: shown as they were written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written(BTreeMap<String, String>);
+
+const STORE_PATH: &str = "data/bigblueswarm.redb";
+
 /// Section `bigblueswarm`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Swarm {
     /// The secret of tenants that have none of their own.
     pub secret: Secret,
@@ -34,7 +58,7 @@ pub struct Swarm {
 }
 
 /// Section `admin`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     pub api_key: Secret,
     /// What Telegraf sends to `/api/v2/write`; without one that endpoint refuses everything.
@@ -42,7 +66,8 @@ pub struct Admin {
 }
 
 /// Which processor figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CpuMetric {
     /// `usage_system`, as the predecessor read it.
     System,
@@ -51,7 +76,7 @@ pub enum CpuMetric {
 }
 
 /// Section `balancer`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Balancer {
     pub metrics_range: Duration,
     pub cpu_limit: f64,
@@ -65,7 +90,7 @@ pub struct Balancer {
 }
 
 /// Section `http`, with the top-level `port`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub address: IpAddr,
     pub port: u16,
@@ -74,7 +99,7 @@ pub struct Http {
 }
 
 /// Section `health`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HealthRules {
     pub probe_interval: Duration,
     pub probe_timeout: Duration,
@@ -87,7 +112,7 @@ pub struct HealthRules {
 }
 
 /// Section `deadlines`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deadlines {
     /// A whole create, with all its attempts.
     pub create: Duration,
@@ -107,7 +132,7 @@ pub struct Deadlines {
 }
 
 /// Section `limits`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     pub connections: usize,
     /// Requests inside at once; more are refused with 503.
@@ -126,14 +151,14 @@ pub struct Limits {
 }
 
 /// Where state is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum StoreConfig {
     Embedded { path: PathBuf },
     Redis { address: String, password: Option<Secret>, database: i64 },
 }
 
 /// Where load figures come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LoadsConfig {
     /// Telegraf pushes to us.
     Embedded,
@@ -146,7 +171,7 @@ pub enum LoadsConfig {
 }
 
 /// Section `compat`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compat {
     /// Accept form posts whose checksum covers nothing, as BBB 3.0 does.
     pub unsigned_forms: bool,
@@ -203,9 +228,10 @@ impl Config {
                 ingest_bytes: 16 << 20,
                 known_lists_bytes: 64 << 20,
             },
-            store: StoreConfig::Embedded { path: PathBuf::from("data/bigblueswarm.redb") },
+            store: StoreConfig::Embedded { path: PathBuf::from(STORE_PATH) },
             loads: LoadsConfig::Embedded,
             compat: Compat { unsigned_forms: false },
+            written: Written::default(),
         }
     }
 }

@@ -1,1 +1,410 @@
-//! Stories about: config_file.
+//! Stories about the configuration as it is written.
+
+use std::time::Duration;
+
+use bigblueswarm::config::{
+    Config, CpuMetric, Environment, Faults, LoadsConfig, Parsed, StoreConfig, parse,
+};
+use bigblueswarm::domain::secret::Secret;
+
+const DEFAULTS: &str = include_str!("../../config/default.yml");
+const SECRET: &str = "a-secret-of-the-swarm";
+const API_KEY: &str = "a-key-of-the-admins";
+const SOUND: &str =
+    "bigblueswarm:\n  secret: a-secret-of-the-swarm\nadmin:\n  apiKey: a-key-of-the-admins\n";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+#[track_caller]
+fn sound(text: &str, variables: &[(&str, &str)]) -> Parsed {
+    parse("c.yml", text, &environment(variables)).expect("sound")
+}
+
+/// What is wrong with `extra` beneath a sound configuration, one line each.
+#[track_caller]
+fn faults(extra: &str, variables: &[(&str, &str)]) -> String {
+    let text = format!("{SOUND}{extra}");
+    parse("c.yml", &text, &environment(variables)).expect_err("faulty").to_string()
+}
+
+#[track_caller]
+fn check(extra: &str, expected: &[&str]) {
+    let said = faults(extra, &[]);
+    assert_eq!(said.lines().count(), expected.len(), "{said}");
+    for (line, start) in said.lines().zip(expected) {
+        assert!(line.starts_with(start), "{line}\ndoes not begin with\n{start}");
+    }
+}
+
+fn defaults() -> Config {
+    Config::with_secrets(Secret::new(SECRET), Secret::new(API_KEY))
+}
+
+#[test]
+fn the_default_file_says_exactly_the_defaults() {
+    let text = DEFAULTS.replace("secret: #", &format!("secret: {SECRET} #"));
+    let text = text.replace("apiKey: #", &format!("apiKey: {API_KEY} #"));
+    let parsed = sound(&text, &[]);
+    assert_eq!(parsed.config, defaults());
+    assert_eq!(parsed.warnings, Vec::<String>::new());
+    let shortest = sound(SOUND, &[]);
+    assert_eq!(shortest.config, defaults());
+    assert_eq!(shortest.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_default_file_alone_starts_nothing() {
+    let said = parse("d.yml", DEFAULTS, &Environment::new()).expect_err("no secrets").to_string();
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(
+        said.contains("bigblueswarm.secret: is missing")
+            && said.contains("admin.apiKey: is missing")
+    );
+}
+
+#[test]
+fn every_example_is_sound_without_a_warning() {
+    for entry in std::fs::read_dir("config").expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("example")) {
+            let text = std::fs::read_to_string(&path).expect("text");
+            let parsed = sound(&text, &[]);
+            assert_eq!(parsed.warnings, Vec::<String>::new(), "{}", path.display());
+        }
+    }
+}
+
+const V3: &str = r#"bigblueswarm:
+  secret: 0ol5t44UR21rrP0xL5ou7IBFumWF3GENebgW1RyTfbU
+  recordingsPollInterval: 2s
+admin:
+  apiKey: kgpqrTipM2yjcXwz5pOxBKViE9oNX76R
+balancer:
+  metricsRange: -1m
+  cpuLimit: 95
+  memLimit: 95
+  aggregationInterval: 1s
+port: 8090
+redis:
+  address: 127.0.0.1:6379
+  password: ""
+  database: 0
+influxdb:
+  address: http://127.0.0.1:8086
+  token: tok-tok-tok
+  organization: bigblueswarm
+  bucket: bucket
+"#;
+
+#[test]
+fn a_configuration_of_the_predecessor_means_what_it_meant() {
+    let config = sound(V3, &[]).config;
+    assert_eq!(config.balancer.metrics_range, Duration::from_secs(60));
+    assert_eq!(config.balancer.cpu_limit, 95.0);
+    assert_eq!(config.http.port, 8090);
+    let StoreConfig::Redis { address, password, database } = &config.store else {
+        panic!("no redis")
+    };
+    assert_eq!((address.as_str(), password, *database), ("127.0.0.1:6379", &None, 0));
+    let LoadsConfig::Influx { bucket, .. } = &config.loads else { panic!("no influxdb") };
+    assert_eq!(bucket, "bucket");
+}
+
+#[test]
+fn both_spellings_and_the_old_name_are_read() {
+    let old = V3
+        .replace("bigblueswarm:\n", "bigbluebutton:\n")
+        .replace("recordingsPollInterval", "recordings_poll_interval")
+        .replace("apiKey", "api_key")
+        .replace("metricsRange", "metrics_range")
+        .replace("cpuLimit", "cpu_limit")
+        .replace("memLimit", "mem_limit")
+        .replace("aggregationInterval", "aggregation_interval");
+    assert_ne!(old, V3);
+    assert_eq!(sound(&old, &[]).config, sound(V3, &[]).config);
+}
+
+#[test]
+fn configurations_are_shown_as_the_predecessor_shows_them() {
+    let recorded: serde_json::Value =
+        serde_json::from_str(include_str!("recorded/predecessor-admin-rest.json")).expect("json");
+    let recorded = find_configuration(&recorded).expect("recorded");
+    let mut ours = sound(V3, &[]).config.to_json();
+    for (section, keys) in recorded.as_object().expect("object") {
+        match keys.as_object() {
+            None => assert_eq!(&ours[section], keys),
+            Some(keys) => keys
+                .iter()
+                .for_each(|(key, value)| assert_eq!(&ours[section][key], value, "{section}.{key}")),
+        }
+    }
+    assert_eq!(ours["balancer"]["policy"].take(), "predictive");
+    let embedded = defaults().to_json();
+    assert_eq!(embedded["redis"]["address"], "");
+    assert_eq!(embedded["redis"]["database"], 0);
+    assert_eq!(embedded["influxdb"]["bucket"], "");
+    assert_eq!(embedded["balancer"]["metricsRange"], "5m");
+}
+
+fn find_configuration(value: &serde_json::Value) -> Option<serde_json::Value> {
+    let exchanges =
+        value.as_array().or_else(|| value.as_object()?.values().find_map(|v| v.as_array()))?;
+    let exchange =
+        exchanges.iter().find(|e| e["request"]["path"] == "/admin/api/configurations")?;
+    serde_json::from_str(exchange["answer"]["body"].as_str()?).ok()
+}
+
+#[test]
+fn who_set_only_the_limit_keeps_the_figure_it_was_set_for() {
+    let parsed = sound(V3, &[]);
+    assert_eq!(parsed.config.balancer.cpu_metric, CpuMetric::System);
+    assert_eq!(parsed.warnings.len(), 1, "{:?}", parsed.warnings);
+    assert!(
+        parsed.warnings.iter().any(|w| w.starts_with("c.yml:8: balancer.cpuLimit: ")),
+        "{:?}",
+        parsed.warnings
+    );
+    for text in ["balancer:\n  cpuLimit: 0\n", "balancer:\n  cpuLimit: 95\n  cpu_metric: total\n"] {
+        let parsed = sound(&format!("{SOUND}{text}"), &[]);
+        assert_eq!(parsed.config.balancer.cpu_metric, CpuMetric::Total);
+    }
+    let system = sound(&format!("{SOUND}balancer:\n  cpuLimit: 95\n  cpuMetric: system\n"), &[]);
+    assert_eq!(system.config.balancer.cpu_metric, CpuMetric::System);
+    assert!(system.warnings.is_empty());
+}
+
+#[test]
+fn zero_stands_for_the_default_where_it_did() {
+    let text = format!("{SOUND}port: 0\nbalancer:\n  cpuLimit: 0\n  memLimit: 0\n");
+    assert_eq!(sound(&text, &[]).config, defaults());
+}
+
+#[test]
+fn postgres_is_ignored_with_a_warning() {
+    let parsed = sound(&format!("{SOUND}postgres:\n  host: db\n"), &[]);
+    assert_eq!(parsed.warnings, ["c.yml:5: postgres: is not used and ignored"]);
+}
+
+#[test]
+fn short_secrets_are_warned_of_and_empty_ones_refused() {
+    let parsed =
+        sound("bigblueswarm: {secret: short}\nadmin: {apiKey: brief, ingestToken: tiny}\n", &[]);
+    assert_eq!(parsed.warnings.len(), 3);
+    assert!(
+        parsed
+            .warnings
+            .iter()
+            .all(|w| !w.contains("short") && !w.contains("brief") && !w.contains("tiny"))
+    );
+    let text = "bigblueswarm:\n  secret: ''\nadmin:\n  apiKey: ' '\n  ingestToken: \"\"\n";
+    let said = parse("c.yml", text, &Environment::new()).expect_err("empty").to_string();
+    let expected = "c.yml:2: bigblueswarm.secret: must not be empty\nc.yml:4: admin.apiKey: must not be empty\n\
+                    c.yml:5: admin.ingestToken: must not be empty";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn every_fault_is_named_at_once_with_its_line_and_key() {
+    check(
+        "port: 99999\nbalancer:\n  cpulimit: 80\n  memLimit: much\n  pollInterval: 0s\n  metricsRange: five\nredis:\n  address: redis\n\
+         influxdb:\n  address: ftp://influx\n",
+        &[
+            "c.yml:5: port: expected a port",
+            "c.yml:7: balancer.cpulimit: unknown key; did you mean cpuLimit?",
+            "c.yml:8: balancer.memLimit: expected a number",
+            "c.yml:9: balancer.pollInterval: must be at least 1ms",
+            "c.yml:10: balancer.metricsRange: expected a duration",
+            "c.yml:12: redis.address: expected host:port",
+            "c.yml:13: influxdb.token: is missing",
+            "c.yml:13: influxdb.organization: is missing",
+            "c.yml:13: influxdb.bucket: is missing",
+            "c.yml:14: influxdb.address: expected a URL",
+        ],
+    );
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    check("port: [1]\n", &["c.yml:5: port: expected a single value"]);
+    check("balancer: 12\n", &["c.yml:5: balancer: expected keys"]);
+    check(
+        "http:\n  trustedProxies: everyone\n",
+        &["c.yml:6: http.trustedProxies: expected a list"],
+    );
+    check(
+        "http:\n  trustedProxies: [10.0.0.0/8, x]\n",
+        &["c.yml:6: http.trustedProxies: expected networks"],
+    );
+    check("http:\n  address:\n    host: x\n", &["c.yml:7: http.address: expected a value"]);
+    check(
+        "limits:\n  headerBytes: 1KiB\n",
+        &["c.yml:6: limits.headerBytes: expected a size from 8KiB to 1GiB"],
+    );
+    check(
+        "compat:\n  unsignedForms: yes\n",
+        &["c.yml:6: compat.unsignedForms: expected true or false"],
+    );
+    check(
+        "balancer:\n  policy: random\n",
+        &["c.yml:6: balancer.policy: expected predictive or seed"],
+    );
+    check(
+        "balancer:\n  cpuLimit: 101\n",
+        &["c.yml:6: balancer.cpuLimit: expected a number from 0 to 100"],
+    );
+}
+
+#[test]
+fn contradictions_are_named() {
+    check(
+        "deadlines:\n  attempt: 20s\n",
+        &["c.yml:6: deadlines.attempt: deadlines.attempt (20s) must not be longer"],
+    );
+    check(
+        "deadlines:\n  create: 3s\n",
+        &["c.yml:6: deadlines.create: deadlines.attempt (4s) must not be longer"],
+    );
+    check("redis:\n  password: x\n", &["c.yml:5: redis.address: is missing"]);
+}
+
+#[test]
+fn keys_that_stand_twice_are_named_whatever_their_spelling() {
+    check("port: 1\nport: 2\n", &["c.yml:6: port: stands twice, first on line 5"]);
+    check(
+        "admin:\n  ingestToken: abcdefghijklmnopq\n",
+        &["c.yml:5: admin: stands twice, first on line 3"],
+    );
+    check(
+        "balancer:\n  cpuLimit: 80\n  cpu_limit: 70\n",
+        &["c.yml:7: balancer.cpuLimit: stands in both spellings"],
+    );
+    check("bigbluebutton: {}\n", &["c.yml:5: bigblueswarm: stands in both spellings"]);
+}
+
+#[test]
+fn what_was_meant_is_guessed() {
+    let said =
+        faults("balanser:\n  x: 1\ncpuLimit: 3\ndeadlines:\n  atempt: 2s\n  zebra: 1\n", &[]);
+    assert!(said.contains("c.yml:5: balanser: unknown key; did you mean balancer?"), "{said}");
+    assert!(
+        said.contains("c.yml:7: cpuLimit: unknown key; it could be balancer.cpuLimit"),
+        "{said}"
+    );
+    assert!(
+        said.contains("c.yml:9: deadlines.atempt: unknown key; did you mean attempt?"),
+        "{said}"
+    );
+    assert!(said.ends_with("c.yml:10: deadlines.zebra: unknown key"), "{said}");
+}
+
+#[test]
+fn broken_yaml_is_named_with_what_stands_before_it() {
+    let said = faults("port: x\nbalancer:\n   policy: seed\n  memLimit: 3\n", &[]);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(
+        lines[0].starts_with("c.yml:5: port: ") && lines[1].starts_with("c.yml:8: not YAML: "),
+        "{said}"
+    );
+    assert_eq!(lines.len(), 2, "{said}");
+    let missing =
+        parse("c.yml", "port: 1\n\tx", &Environment::new()).expect_err("broken").to_string();
+    assert!(!missing.contains("missing"), "{missing}");
+}
+
+#[test]
+fn no_value_is_ever_quoted() {
+    let said = faults(
+        "port: hunter2\nredis:\n  address: redis://:hunter2@r:1\nhttp:\n  address: hunter2\n",
+        &[("BBS_PORT", "hunter2")],
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+    let debug = format!("{:?}", sound(V3, &[]).config);
+    assert!(!debug.contains("0ol5t44") && !debug.contains("tok-tok"), "{debug}");
+}
+
+#[test]
+fn a_variable_says_otherwise_than_the_file() {
+    let variables = [
+        ("BBS_BIGBLUESWARM_SECRET", "another-secret-of-the-swarm"),
+        ("BBS_PORT", "9000"),
+        ("BBS_BALANCER_POLL_INTERVAL", "3s"),
+        ("BBS_REDIS_ADDRESS", "redis:6379"),
+        ("BBS_HTTP_TRUSTED_PROXIES", "192.0.2.1, 10.0.0.0/8"),
+        ("PATH", "/bin"),
+    ];
+    let config = sound(&format!("{SOUND}port: nonsense\n"), &variables).config;
+    assert_eq!(config.swarm.secret.reveal(), "another-secret-of-the-swarm");
+    assert_eq!(config.http.port, 9000);
+    assert_eq!(config.balancer.poll_interval, Duration::from_secs(3));
+    assert!(matches!(config.store, StoreConfig::Redis { .. }));
+    assert_eq!(config.http.trusted_proxies.len(), 2);
+}
+
+#[test]
+fn variables_alone_are_enough() {
+    let variables = [("BBS_BIGBLUESWARM_SECRET", SECRET), ("BBS_ADMIN_API_KEY", API_KEY)];
+    assert_eq!(sound("", &variables).config, defaults());
+}
+
+#[test]
+fn faults_of_variables_name_the_variable() {
+    let said = faults(
+        "",
+        &[("BBS_PROT", "1"), ("BBS_BALANCER_CPU_LIMIT", "x"), ("BBS_ADMIN_API_KEY", "")],
+    );
+    assert!(
+        said.contains("environment: BBS_PROT: no key has this variable; did you mean BBS_PORT?"),
+        "{said}"
+    );
+    assert!(said.contains("environment: BBS_BALANCER_CPU_LIMIT: expected a number"), "{said}");
+    assert!(said.contains("environment: BBS_ADMIN_API_KEY: must not be empty"), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+}
+
+#[test]
+fn faults_are_values_with_their_place() {
+    let Faults(faults) = parse("c.yml", "port: x\n", &Environment::new()).expect_err("faulty");
+    assert_eq!(
+        (faults[0].file.as_str(), faults[0].line, faults[0].key.as_str()),
+        ("c.yml", Some(1), "port")
+    );
+    assert_eq!(faults.len(), 3);
+}
+
+#[test]
+fn the_masked_form_can_be_read_again_and_holds_no_secret() {
+    let config = sound(V3, &[]).config;
+    let yaml = config.to_masked_yaml();
+    for secret in ["0ol5t44", "kgpqrTip", "tok-tok"] {
+        assert!(!yaml.contains(secret), "{yaml}");
+    }
+    let again = sound(&yaml, &[]).config;
+    assert_eq!(again.balancer, config.balancer);
+    assert_eq!(again.http, config.http);
+    assert!(yaml.contains("metricsRange: \"-1m\""), "{yaml}");
+}
+
+#[test]
+fn a_reload_says_what_changed_and_what_needs_a_restart() {
+    let old = sound(SOUND, &[]).config;
+    let text = format!(
+        "{}port: 9000\nbalancer:\n  memLimit: 80\n  metricsRange: -5m\nredis:\n  address: r:1\n",
+        SOUND.replace("a-key", "another-key")
+    );
+    let new = sound(&text, &[]).config;
+    let expected = [
+        "port: 8080 → 9000 (needs a restart)",
+        "admin.apiKey changed",
+        "balancer.memLimit: 90 → 80",
+        "redis.address: none → r:1 (needs a restart)",
+    ];
+    assert_eq!(old.changes(&new), expected);
+    let now = old.reloaded(new.clone());
+    assert_eq!(now.http, old.http);
+    assert_eq!(now.store, old.store);
+    assert_eq!(now.admin, new.admin);
+    assert_eq!(now.balancer, new.balancer);
+    assert_eq!(now.changes(&new).len(), 2);
+}

@@ -1,0 +1,182 @@
+//! How the value of a key is read into its place and shown again.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::CpuMetric;
+use super::draft::Draft;
+use super::text::{self, Expected};
+use crate::bbb::checksum::Algorithm;
+use crate::domain::placement::Policy;
+use crate::domain::secret::Secret;
+
+/// Where a value goes.
+type At<T> = fn(&mut Draft) -> &mut T;
+
+/// The kind of a value and its place.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// Must be there and not be empty.
+    Secret(At<Secret>),
+    /// May be left out, but not be empty.
+    Token(At<Option<Secret>>),
+    /// May be left out or be empty, which is the same.
+    Password(At<Option<Secret>>),
+    Text(At<Option<String>>),
+    HostAndPort(At<Option<String>>),
+    Url(At<Option<String>>),
+    Duration(At<Duration>),
+    Lookback(At<Duration>),
+    Percent(At<f64>),
+    Size {
+        least: u64,
+        most: u64,
+        at: At<usize>,
+    },
+    Count(At<usize>),
+    Times(At<u32>),
+    Database(At<i64>),
+    Port(At<u16>),
+    Address(At<IpAddr>),
+    Networks(At<Vec<IpNet>>),
+    Path(At<PathBuf>),
+    Flag(At<bool>),
+    Policy(At<Policy>),
+    CpuMetric(At<CpuMetric>),
+    Algorithm(At<Algorithm>),
+}
+
+impl Field {
+    /// Whether the value must never be shown.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret(_) | Self::Token(_) | Self::Password(_))
+    }
+
+    pub(super) fn is_duration(self) -> bool {
+        matches!(self, Self::Duration(_) | Self::Lookback(_))
+    }
+
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Networks(_))
+    }
+
+    /// Reads `text` into its place.
+    pub(super) fn read(self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        match self {
+            Self::Secret(at) => *at(draft) = Secret::new(filled(text)?),
+            Self::Token(at) => *at(draft) = Some(Secret::new(filled(text)?)),
+            Self::Password(at) => *at(draft) = (!text.is_empty()).then(|| Secret::new(text)),
+            Self::Text(at) => *at(draft) = Some(filled(text)?.into()),
+            Self::HostAndPort(at) => *at(draft) = Some(text::host_and_port(text)?),
+            Self::Url(at) => *at(draft) = Some(text::url(text)?),
+            Self::Duration(at) => *at(draft) = text::duration(text)?,
+            Self::Lookback(at) => *at(draft) = text::lookback(text)?,
+            Self::Percent(at) => *at(draft) = text::percent(text)?.unwrap_or(*at(draft)),
+            Self::Size { least, most, at } => *at(draft) = size(text, least, most)?,
+            Self::Count(at) => {
+                *at(draft) = whole(text, 1, 1_000_000, "expected a number from 1 to 1000000")?
+            }
+            Self::Times(at) => {
+                *at(draft) = whole(text, 1, 1000, "expected a number from 1 to 1000")?
+            }
+            Self::Database(at) => {
+                *at(draft) = whole(text, 0, 65_535, "expected the number of a database")?
+            }
+            Self::Port(at) => {
+                let port: u16 = whole(text, 0, 65_535, "expected a port from 1 to 65535")?;
+                if port > 0 {
+                    *at(draft) = port;
+                }
+            }
+            Self::Address(at) => {
+                *at(draft) = text.parse().map_err(|_| "expected an IP address such as 0.0.0.0")?;
+            }
+            Self::Networks(_) => {
+                return Err("expected a list of networks such as [10.0.0.0/8]".into());
+            }
+            Self::Path(at) => *at(draft) = filled(text)?.into(),
+            Self::Flag(at) => *at(draft) = text.parse().map_err(|_| "expected true or false")?,
+            Self::Policy(at) => *at(draft) = word(text, "expected predictive or seed")?,
+            Self::CpuMetric(at) => *at(draft) = word(text, "expected total or system")?,
+            Self::Algorithm(at) => {
+                *at(draft) = word(text, "expected sha1, sha256, sha384 or sha512")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a list into its place.
+    pub(super) fn read_list(self, draft: &mut Draft, texts: &[String]) -> Result<(), String> {
+        let Self::Networks(at) = self else {
+            return Err("expected a single value, not a list".into());
+        };
+        *at(draft) = texts.iter().map(|text| text::network(text)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// The value as it would be written; secrets too.
+    pub(super) fn show(self, draft: &mut Draft) -> Value {
+        match self {
+            Self::Secret(at) => at(draft).reveal().into(),
+            Self::Token(at) | Self::Password(at) => {
+                at(draft).as_ref().map_or(Value::Null, |secret| secret.reveal().into())
+            }
+            Self::Text(at) | Self::HostAndPort(at) | Self::Url(at) => at(draft).clone().into(),
+            Self::Duration(at) | Self::Lookback(at) => text::show_duration(*at(draft)).into(),
+            Self::Percent(at) => number(*at(draft)),
+            Self::Size { at, .. } => text::show_size(*at(draft) as u64).into(),
+            Self::Count(at) => (*at(draft)).into(),
+            Self::Times(at) => (*at(draft)).into(),
+            Self::Database(at) => (*at(draft)).into(),
+            Self::Port(at) => (*at(draft)).into(),
+            Self::Address(at) => at(draft).to_string().into(),
+            Self::Networks(at) => at(draft).iter().map(ToString::to_string).collect(),
+            Self::Path(at) => at(draft).to_string_lossy().into_owned().into(),
+            Self::Flag(at) => (*at(draft)).into(),
+            Self::Policy(at) => named(*at(draft)),
+            Self::CpuMetric(at) => named(*at(draft)),
+            Self::Algorithm(at) => named(*at(draft)),
+        }
+    }
+}
+
+fn filled(text: &str) -> Result<&str, Expected> {
+    if text.trim().is_empty() { Err("must not be empty") } else { Ok(text) }
+}
+
+fn whole<T: TryFrom<i64>>(
+    text: &str,
+    least: i64,
+    most: i64,
+    expected: Expected,
+) -> Result<T, Expected> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.and_then(|number| T::try_from(number).ok()).ok_or(expected)
+}
+
+fn size(text: &str, least: u64, most: u64) -> Result<usize, String> {
+    let bytes = text::size(text)?;
+    let fits = usize::try_from(bytes).ok().filter(|_| (least..=most).contains(&bytes));
+    fits.ok_or_else(|| {
+        format!("expected a size from {} to {}", text::show_size(least), text::show_size(most))
+    })
+}
+
+fn word<T: DeserializeOwned>(text: &str, expected: Expected) -> Result<T, Expected> {
+    serde_json::from_value(text.into()).map_err(|_| expected)
+}
+
+fn named<T: Serialize>(value: T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// A whole number without `.0`, as Go writes it.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 { (value as i64).into() } else { value.into() }
+}

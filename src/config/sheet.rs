@@ -1,0 +1,229 @@
+//! What is written, by key, with the place of each; and what stands where no key is known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::fault::Fault;
+use super::keys::{self, KEYS, Key};
+use super::yaml::{self, Node, Value};
+
+/// Variables by name. Only those that begin with `BBS_` are looked at.
+pub type Environment = BTreeMap<String, String>;
+
+const PREFIX: &str = "BBS_";
+const LONGEST_NAME: usize = 64;
+
+/// A value as written.
+#[derive(Clone, Debug)]
+pub(super) enum Raw {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A key that was given a value.
+pub(super) struct Given {
+    pub(super) key: &'static Key,
+    pub(super) raw: Raw,
+    file: String,
+    line: Option<usize>,
+    name: String,
+}
+
+/// All that was written, and what was found wrong so far.
+pub(super) struct Sheet {
+    file: String,
+    pub(super) given: BTreeMap<String, Given>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<String>,
+    /// Whether the text ended in a fault, so that keys may be missing for that reason alone.
+    pub(super) broken: bool,
+    /// Where sections and keys stood first, with the spelling.
+    seen: HashMap<String, (usize, String)>,
+}
+
+impl Sheet {
+    /// Reads the text of `file`, then what the environment says instead.
+    pub(super) fn read(file: &str, text: &str, environment: &Environment) -> Self {
+        let tree = yaml::read(text);
+        let mut sheet = Self {
+            file: file.into(),
+            given: BTreeMap::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            broken: tree.broken.is_some(),
+            seen: HashMap::new(),
+        };
+        match tree.root {
+            Some(Node { value: Value::Map(entries), .. }) => sheet.top(entries),
+            Some(Node { value: Value::Null, .. }) | None => {}
+            Some(node) => sheet.fault(node.line, "", "expected sections and keys"),
+        }
+        if let Some((line, what)) = tree.broken {
+            sheet.fault(line, "", what);
+        }
+        sheet.overlay(environment);
+        sheet
+    }
+
+    /// Notes a fault at the place of a key, which may not have been written.
+    pub(super) fn fault_at(&mut self, path: &str, what: impl Into<String>) {
+        let fault = self.at(path, what.into());
+        self.faults.push(fault);
+    }
+
+    /// Notes a warning at the place of a key.
+    pub(super) fn warn_at(&mut self, path: &str, what: &str) {
+        let warning = self.at(path, what.into()).to_string();
+        self.warnings.push(warning);
+    }
+
+    fn at(&self, path: &str, what: String) -> Fault {
+        if let Some(Given { file, line, name, .. }) = self.given.get(path) {
+            return Fault { file: file.clone(), line: *line, key: name.clone(), what };
+        }
+        let section = path.split('.').next().unwrap_or(path);
+        let line =
+            self.seen.get(path).or_else(|| self.seen.get(section)).map_or(1, |(line, _)| *line);
+        Fault { file: self.file.clone(), line: Some(line), key: path.into(), what }
+    }
+
+    fn fault(&mut self, line: usize, key: &str, what: impl Into<String>) {
+        let fault =
+            Fault { file: self.file.clone(), line: Some(line), key: key.into(), what: what.into() };
+        self.faults.push(fault);
+    }
+
+    fn top(&mut self, entries: Vec<(Node, Node)>) {
+        for (name, node) in entries {
+            let Some(written) = self.name(&name, "") else { continue };
+            if written == "postgres" {
+                self.warnings.push(format!(
+                    "{}:{}: postgres: is not used and ignored",
+                    self.file, name.line
+                ));
+            } else if let Some(section) = keys::section(&written) {
+                self.once(section.into(), &written, name.line);
+                self.section(section, node);
+            } else {
+                self.entry("", &written, name.line, node);
+            }
+        }
+    }
+
+    fn section(&mut self, section: &'static str, node: Node) {
+        match node.value {
+            Value::Map(entries) => {
+                for (name, node) in entries {
+                    if let Some(written) = self.name(&name, section) {
+                        self.entry(section, &written, name.line, node);
+                    }
+                }
+            }
+            Value::Null => {}
+            Value::Text(_) | Value::List(_) => {
+                self.fault(node.line, section, "expected keys with values")
+            }
+        }
+    }
+
+    fn entry(&mut self, section: &str, written: &str, line: usize, node: Node) {
+        let Some(key) = keys::of(section).find(|key| key.is_spelt(written)) else {
+            let path =
+                if section.is_empty() { written.into() } else { format!("{section}.{written}") };
+            return self.fault(line, &path, format!("unknown key{}", hint(section, written)));
+        };
+        let path = key.path();
+        self.once(path.clone(), written, line);
+        let raw = match raw(node.value) {
+            Ok(Some(raw)) => raw,
+            Ok(None) => return,
+            Err(what) => return self.fault(node.line, &path, what),
+        };
+        let given =
+            Given { key, raw, file: self.file.clone(), line: Some(line), name: path.clone() };
+        self.given.insert(path, given);
+    }
+
+    /// Faults a section or key that stood before, perhaps in its other spelling.
+    fn once(&mut self, path: String, written: &str, line: usize) {
+        let Some((first, spelling)) = self.seen.get(&path) else {
+            self.seen.insert(path, (line, written.into()));
+            return;
+        };
+        let what = if spelling == written {
+            format!("stands twice, first on line {first}")
+        } else {
+            format!("stands in both spellings, as {spelling} on line {first}: keep one")
+        };
+        self.fault(line, &path, what);
+    }
+
+    fn name(&mut self, node: &Node, section: &str) -> Option<String> {
+        if let Value::Text(text) = &node.value {
+            return Some(text.chars().take(LONGEST_NAME).collect());
+        }
+        self.fault(node.line, section, "expected the name of a key");
+        None
+    }
+
+    fn overlay(&mut self, environment: &Environment) {
+        for (name, value) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
+            let file = String::from("environment");
+            let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
+                let names = KEYS.iter().map(Key::variable).collect::<Vec<_>>();
+                let what = format!("no key has this variable{}", closest(name, &names));
+                self.faults.push(Fault { file, line: None, key: name.clone(), what });
+                continue;
+            };
+            let list = || {
+                value
+                    .split(',')
+                    .map(|part| part.trim().into())
+                    .filter(|part: &String| !part.is_empty())
+            };
+            let raw = if key.field.is_list() {
+                Raw::Many(list().collect())
+            } else {
+                Raw::One(value.clone())
+            };
+            self.given.insert(key.path(), Given { key, raw, file, line: None, name: name.clone() });
+        }
+    }
+}
+
+fn raw(value: Value) -> Result<Option<Raw>, &'static str> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(Raw::One(text))),
+        Value::Map(_) => Err("expected a value, not further keys"),
+        Value::List(items) => {
+            let texts = items.into_iter().map(|item| match item.value {
+                Value::Text(text) => Ok(text),
+                _ => Err("expected a list of single values"),
+            });
+            texts.collect::<Result<_, _>>().map(|texts| Some(Raw::Many(texts)))
+        }
+    }
+}
+
+/// Where an unknown key may belong, or what may have been meant.
+fn hint(section: &str, written: &str) -> String {
+    let elsewhere = KEYS.iter().find(|key| key.section != section && key.is_spelt(written));
+    let names: Vec<String> = if section.is_empty() {
+        keys::sections().map(Into::into).chain(keys::of("").map(|key| key.name.into())).collect()
+    } else {
+        keys::of(section).map(|key| key.name.into()).collect()
+    };
+    let meant = closest(written, &names);
+    match elsewhere {
+        Some(key) if meant.is_empty() => format!("; it could be {}", key.path()),
+        _ => meant,
+    }
+}
+
+fn closest(written: &str, names: &[String]) -> String {
+    let score = |name: &String| strsim::normalized_damerau_levenshtein(written, name);
+    let best = names.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
+    best.filter(|name| score(name) > 0.6)
+        .map(|name| format!("; did you mean {name}?"))
+        .unwrap_or_default()
+}
