@@ -1,1 +1,0 @@
-//! The program on one page: build, start, serve, drain.

@@ -1,0 +1,163 @@
+//! The BBB surface: a request is checked, one flow runs, its answer is rendered.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+
+use super::metrics::{HttpMetrics, Outcome};
+use super::refusal::XML;
+use super::signed::{Named, checked, host};
+use crate::bbb::call::Call;
+use crate::bbb::reply;
+use crate::domain::tenant::Tenant;
+use crate::flows::answer::Answer;
+use crate::flows::body::Posted;
+use crate::flows::refusal::Refusal;
+use crate::flows::{World, create, end, info, join, meetings};
+
+/// What every request of this surface shares.
+struct Surface {
+    world: World,
+    metrics: HttpMetrics,
+}
+
+/// The routes of the BBB API, for tenants by host and by path.
+pub fn routes(world: World) -> Router {
+    let surface = Arc::new(Surface { world, metrics: HttpMetrics::register() });
+    let mut router = Router::new();
+    for tenant in ["", "/t/{tenant}"] {
+        for path in ["", "/", "/api", "/api/", "/api/{*call}"] {
+            router = router.route(&format!("{tenant}/bigbluebutton{path}"), any(serve));
+        }
+    }
+    router.with_state(surface)
+}
+
+async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Response {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let call = Named::of(parts.uri.path()).call;
+    let known = Call::parse(call);
+    let response = if call.is_empty() {
+        version(&parts)
+    } else {
+        answer(&surface.world, known, &parts, body).await
+    };
+    let counted = match known {
+        Some(call) => surface.metrics.call(call),
+        None => &surface.metrics.other,
+    };
+    counted.ended(Outcome::of(&response), began.elapsed());
+    response
+}
+
+/// The root call: which version of the API this is. As BBB, JSON where the Content-Type asks for it.
+fn version(parts: &Parts) -> Response {
+    let wants_json = parts.headers.get(header::CONTENT_TYPE);
+    let (kind, body) = match wants_json.is_some_and(|kind| kind == "application/json") {
+        true => ("application/json;charset=utf-8", reply::VERSION_JSON),
+        false => (XML, reply::VERSION_XML),
+    };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], body).into_response()
+}
+
+async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
+    match run(world, call, parts, body).await {
+        Ok(answer) => render(answer),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn run(
+    world: &World,
+    call: Option<Call>,
+    parts: &Parts,
+    body: Body,
+) -> Result<Answer, Refusal> {
+    let named = Named::of(parts.uri.path()).tenant;
+    let host = host(parts, named, &world.config.http.trusted_proxies);
+    let tenant = world.tenant(host).await?;
+    let call = call.ok_or(Refusal::Unsupported)?;
+    let is_post = parts.method == Method::POST;
+    if !(parts.method == Method::GET || parts.method == Method::HEAD || is_post && call.takes_post())
+    {
+        return Err(Refusal::Unsupported);
+    }
+    let query = checked(&tenant, call, parts.uri.query().unwrap_or_default())?;
+    let posted = if is_post { posted(world, call, parts, body)? } else { None };
+    dispatch(world, call, &tenant, &query, posted).await
+}
+
+async fn dispatch(
+    world: &World,
+    call: Call,
+    tenant: &Arc<Tenant>,
+    query: &str,
+    posted: Option<Posted>,
+) -> Result<Answer, Refusal> {
+    match call {
+        Call::Create => create::create(world, tenant, query, posted).await,
+        Call::Join => join::join(world, tenant, query).await,
+        Call::IsMeetingRunning => info::is_meeting_running(world, tenant, query).await,
+        Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,
+        Call::GetMeetings => meetings::get_meetings(world, tenant).await,
+        Call::End => end::end(world, tenant, query).await,
+    }
+}
+
+/// The body of a POST with its bare type, as instances want it; `None` when there is none.
+fn posted(
+    world: &World,
+    call: Call,
+    parts: &Parts,
+    body: Body,
+) -> Result<Option<Posted>, Refusal> {
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
+    let has_body = length.is_some_and(|n: u64| n > 0)
+        || parts.headers.contains_key(header::TRANSFER_ENCODING);
+    if !has_body {
+        return Ok(None);
+    }
+    if length.is_some_and(|n| n > world.config.limits.body_bytes as u64) {
+        return Err(Refusal::TooLarge);
+    }
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let bare = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    match bare.to_ascii_lowercase().as_str() {
+        "application/xml" | "text/xml" if call == Call::Create => {
+            let kind = HeaderValue::from_static("application/xml");
+            Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
+        }
+        _ => Err(Refusal::ContentType),
+    }
+}
+
+fn render(answer: Answer) -> Response {
+    let no_cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let xml = (header::CONTENT_TYPE, HeaderValue::from_static(XML));
+    match answer {
+        Answer::Passed(body) => ([xml, no_cache], body).into_response(),
+        Answer::Own(body) => ([xml, no_cache], body).into_response(),
+        Answer::Merged(body) => ([xml, no_cache], body).into_response(),
+        Answer::Passing { length, body } => {
+            let mut response = ([xml, no_cache], body).into_response();
+            if let Some(length) = length {
+                response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+            }
+            response
+        }
+        Answer::Redirect(url) => match HeaderValue::try_from(url) {
+            Ok(location) => {
+                (StatusCode::FOUND, [(header::LOCATION, location), no_cache]).into_response()
+            }
+            Err(_) => Refusal::Internal("redirect to such a URL").into_response(),
+        },
+    }
+}

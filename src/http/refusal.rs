@@ -1,0 +1,106 @@
+//! The one table from what went wrong to what the client reads.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+
+use super::metrics::Outcome;
+use crate::bbb::query::QueryFault;
+use crate::bbb::reply;
+use crate::flows::refusal::Refusal;
+
+/// The type of every XML answer.
+pub(super) const XML: &str = "text/xml;charset=utf-8";
+
+/// Status, message key and message of a refusal.
+fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
+    const NO_MEETING: &str = "A meeting with that ID does not exist";
+    let ok = StatusCode::OK;
+    let (status, key, message) = match refusal {
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) => {
+            (ok, "checksumError", "Checksums do not match")
+        }
+        Refusal::TenantNotFound => (
+            StatusCode::FORBIDDEN,
+            "tenantNotFound",
+            "BigBlueSwarm does not find the requesting tenant",
+        ),
+        Refusal::Unsupported => (ok, "unsupportedRequest", "This request is not supported."),
+        Refusal::ContentType => {
+            (ok, "unsupportedContentType", "POST request Content-Type is missing or unsupported")
+        }
+        Refusal::NoMeetingId => (ok, "validationError", "You must provide a meeting ID"),
+        Refusal::NoMeetingName => (ok, "validationError", "You must provide a meeting name"),
+        Refusal::Query(fault @ (QueryFault::Twice(_) | QueryFault::NotText(_))) => {
+            return (ok, "validationError", format!("The parameters can't be used: {fault}").into());
+        }
+        Refusal::NotFound => (ok, "notFound", NO_MEETING),
+        Refusal::NothingToJoin => (ok, "invalidMeetingIdentifier", NO_MEETING),
+        Refusal::NoParent => {
+            (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
+        }
+        Refusal::Unavailable => {
+            (ok, "meetingUnavailable", "The server of this meeting is away. Please try again in a moment.")
+        }
+        Refusal::NoInstance => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "noInstanceFound",
+            "BigBlueSwarm do not find a valid BigBlueButton instance for your request",
+        ),
+        Refusal::IdNotUnique => (
+            ok,
+            "idNotUnique",
+            "A meeting already exists with that meeting ID. Please use a different meeting ID.",
+        ),
+        Refusal::MeetingPool => (
+            StatusCode::FORBIDDEN,
+            "meetingPoolReached",
+            "Your tenant reached the meeting pool limit and can't create a new one.",
+        ),
+        Refusal::UserPool => (
+            StatusCode::FORBIDDEN,
+            "userPoolReached",
+            "Your tenant reached the user pool limit.",
+        ),
+        Refusal::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")
+        }
+        Refusal::Internal(what) => {
+            let message = format!("BigBlueSwarm failed to {what}").into();
+            return (StatusCode::INTERNAL_SERVER_ERROR, "internalError", message);
+        }
+    };
+    (status, key, message.into())
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, key, message) = words(&self);
+        let mut response =
+            (status, [(header::CONTENT_TYPE, XML)], reply::failed(key, &message)).into_response();
+        let outcome =
+            if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
+        response.extensions_mut().insert(outcome);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_read_as_clients_know_them() {
+        let check = |refusal: Refusal, status: u16, key: &str| {
+            let (found, name, _) = words(&refusal);
+            assert_eq!((found.as_u16(), name), (status, key), "{refusal}");
+        };
+        check(Refusal::Checksum, 200, "checksumError");
+        check(Refusal::TenantNotFound, 403, "tenantNotFound");
+        check(Refusal::NoInstance, 500, "noInstanceFound");
+        check(Refusal::MeetingPool, 403, "meetingPoolReached");
+        check(Refusal::NothingToJoin, 200, "invalidMeetingIdentifier");
+        check(Refusal::Internal("reach its store"), 500, "internalError");
+    }
+}
