@@ -11,6 +11,11 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The moment this long before `self`, the start of the program at the earliest.
+    pub fn before(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(age))
+    }
 }
 
 impl std::ops::Add<Duration> for Moment {

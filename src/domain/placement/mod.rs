@@ -1,11 +1,18 @@
 //! Which instance takes a new meeting.
 
+mod judge;
+mod score;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::instance::{InstanceId, Roster};
+use self::judge::Field;
+use self::score::Score;
+use super::instance::{InstanceId, Member, Roster};
 use super::load::LoadSnapshot;
 use super::moment::Moment;
 use super::tenant::Tenant;
@@ -75,13 +82,48 @@ pub struct Ranking {
 }
 
 /// Ranks the candidates for a new meeting.
+///
+/// Instances without measurements are candidates only when none that is eligible has any. Then the
+/// fewest meetings of ours decide, and the answer says that it is blind.
 pub fn rank(question: &Question<'_>) -> Ranking {
-    let _ = question;
-    Ranking::default()
+    let Field { measured, unmeasured, .. } = Field::of(question);
+    let blind = measured.is_empty() && !unmeasured.is_empty();
+    let order = if blind {
+        unmeasured.into_iter().map(|(member, _)| member.instance.id.clone()).collect()
+    } else {
+        measured.into_iter().map(|(member, _)| member.instance.id.clone()).collect()
+    };
+    Ranking { order, blind }
 }
 
 /// Says for every instance why it would or would not be taken, best first.
 pub fn explain(question: &Question<'_>) -> Vec<Verdict> {
-    let _ = question;
-    Vec::new()
+    let Field { measured, unmeasured, out } = Field::of(question);
+    let blind = measured.is_empty();
+    let taken =
+        measured.iter().map(|(member, score)| verdict(member, Some(score), score.to_string()));
+    let unknown = unmeasured.iter().map(|(member, unknown)| {
+        let instead =
+            if blind { unknown.to_string() } else { format!("{}, others have", unknown.gap) };
+        verdict(member, None, instead)
+    });
+    let candidates = if blind { unmeasured.len() } else { measured.len() };
+    let mut verdicts: Vec<_> = taken.chain(unknown).collect();
+    for (n, verdict) in verdicts.iter_mut().take(candidates).enumerate() {
+        verdict.rank = Some(n + 1);
+    }
+    verdicts.extend(
+        out.iter()
+            .map(|(member, reason, score)| verdict(member, score.as_ref(), reason.to_string())),
+    );
+    verdicts
+}
+
+fn verdict(member: &Member, score: Option<&Score>, why: String) -> Verdict {
+    Verdict {
+        instance: member.instance.id.to_string(),
+        rank: None,
+        score: score.map(Score::total),
+        why,
+    }
 }

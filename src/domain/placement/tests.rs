@@ -1,0 +1,404 @@
+//! What is asked of a placement, row by row, and what holds for any pool.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::bbb::checksum::{Algorithm, Algorithms};
+use crate::domain::instance::{AdminState, Health, Instance};
+use crate::domain::load::Load;
+use crate::domain::secret::Secret;
+use crate::domain::tenant::TenantId;
+
+const RANGE: Duration = Duration::from_secs(300);
+const NOW: Moment = Moment(Duration::from_secs(10_000));
+
+/// A whole question that owns its parts.
+#[derive(Clone, Debug)]
+struct Scene {
+    tenant: Tenant,
+    members: Vec<Member>,
+    loads: LoadSnapshot,
+    own: HashMap<InstanceId, Own>,
+    except: HashSet<InstanceId>,
+    rules: Rules,
+}
+
+fn scene(policy: Policy) -> Scene {
+    let tenant = Tenant {
+        id: TenantId::new("t.example.org"),
+        secrets: vec![Secret::new("secret")],
+        algorithms: Algorithms::of(&[]),
+        pool: None,
+        meeting_pool: None,
+        user_pool: None,
+    };
+    let rules = Rules { policy, cpu_limit: 90.0, mem_limit: 90.0, metrics_range: RANGE };
+    Scene {
+        tenant,
+        members: Vec::new(),
+        loads: LoadSnapshot::default(),
+        own: HashMap::new(),
+        except: HashSet::new(),
+        rules,
+    }
+}
+
+fn id(name: &str) -> InstanceId {
+    InstanceId::new(format!("https://{name}.example.org/bigbluebutton"))
+}
+
+impl Scene {
+    fn unmeasured(mut self, name: &str) -> Self {
+        let instance =
+            Instance::new(id(name).as_str(), Secret::new("s"), Algorithm::Sha256).unwrap();
+        self.members.push(Member {
+            instance: Arc::new(instance),
+            admin: AdminState::Enabled,
+            retired: false,
+            health: Health::Up,
+            why: None,
+            swept: true,
+        });
+        self
+    }
+
+    fn with(self, name: &str, cpu: f64, mem: f64) -> Self {
+        let load = Load {
+            cpu: Some(cpu),
+            mem: Some(mem),
+            cores: Some(8.0),
+            newest: NOW,
+            ..Load::default()
+        };
+        let mut scene = self.unmeasured(name);
+        scene.loads.loads.insert(id(name), load);
+        scene
+    }
+
+    /// Changes the load of the instance added last.
+    fn load(mut self, change: impl FnOnce(&mut Load)) -> Self {
+        let last = self.members.last().unwrap().instance.id.clone();
+        change(self.loads.loads.get_mut(&last).unwrap());
+        self
+    }
+
+    /// Changes the instance added last.
+    fn member(mut self, change: impl FnOnce(&mut Member)) -> Self {
+        change(self.members.last_mut().unwrap());
+        self
+    }
+
+    /// So many meetings of ours on the instance added last, placed this long ago.
+    fn own(mut self, meetings: usize, ages: &[u64]) -> Self {
+        let last = self.members.last().unwrap().instance.id.clone();
+        let recent = ages.iter().map(|&age| NOW.before(Duration::from_secs(age))).collect();
+        self.own.insert(last, Own { meetings, recent });
+        self
+    }
+
+    fn ask<T>(&self, answer: impl FnOnce(&Question<'_>) -> T) -> T {
+        let roster = Roster::new(self.members.clone());
+        answer(&Question {
+            tenant: &self.tenant,
+            roster: &roster,
+            loads: &self.loads,
+            own: &self.own,
+            except: &self.except,
+            now: NOW,
+            rules: self.rules,
+        })
+    }
+}
+
+#[track_caller]
+fn check(scene: &Scene, order: &[&str], blind: bool) {
+    let expected = Ranking { order: order.iter().map(|name| id(name)).collect(), blind };
+    assert_eq!(scene.ask(rank), expected, "{:#?}", scene.ask(explain));
+}
+
+#[track_caller]
+fn check_why(scene: &Scene, name: &str, rank: Option<usize>, why: &str) {
+    let verdicts = scene.ask(explain);
+    let found = verdicts.iter().find(|v| v.instance == id(name).as_str()).unwrap();
+    assert_eq!((found.rank, found.why.as_str()), (rank, why));
+}
+
+#[test]
+fn the_lowest_sum_of_means_wins_and_the_lower_id_a_tie() {
+    let scene = scene(Policy::Seed).with("b", 10.0, 20.0).with("a", 5.0, 15.0).with("c", 4.0, 6.0);
+    check(&scene, &["c", "a", "b"], false);
+    check(&scene.with("aa", 6.0, 4.0), &["aa", "c", "a", "b"], false);
+}
+
+#[test]
+fn an_instance_over_a_limit_is_out_and_one_at_it_is_in() {
+    let scene = scene(Policy::Seed).with("a", 90.1, 0.0).with("b", 90.0, 90.0).with("c", 0.0, 90.5);
+    check(&scene, &["b"], false);
+    check_why(&scene, "a", None, "cpu 90.1 % is over the limit of 90 %");
+    check_why(&scene, "c", None, "mem 90.5 % is over the limit of 90 %");
+    check_why(&scene, "b", Some(1), "cpu 90.0 % + mem 90.0 %");
+}
+
+#[test]
+fn whoever_refuses_is_offline_excepted_or_of_another_pool_is_out() {
+    let mut scene = scene(Policy::Predictive)
+        .with("draining", 1.0, 1.0)
+        .member(|m| m.admin = AdminState::Draining)
+        .with("disabled", 1.0, 1.0)
+        .member(|m| m.admin = AdminState::Disabled)
+        .with("dead", 1.0, 1.0)
+        .member(|m| (m.health, m.why) = (Health::Dead, Some("connection refused".into())))
+        .with("suspect", 1.0, 1.0)
+        .member(|m| m.health = Health::Suspect)
+        .with("retired", 1.0, 1.0)
+        .member(|m| m.retired = true)
+        .with("offline", 1.0, 1.0)
+        .load(|load| load.online = Some(false))
+        .with("failed", 1.0, 1.0)
+        .with("foreign", 1.0, 1.0)
+        .with("good", 50.0, 50.0)
+        .load(|load| load.online = Some(true));
+    scene.except.insert(id("failed"));
+    let pool = scene.members.iter().map(|m| m.instance.id.clone());
+    scene.tenant.pool = Some(pool.filter(|member| *member != id("foreign")).collect());
+    check(&scene, &["good"], false);
+    check_why(&scene, "draining", None, "draining");
+    check_why(&scene, "disabled", None, "disabled");
+    check_why(&scene, "dead", None, "dead: connection refused");
+    check_why(&scene, "suspect", None, "suspect");
+    check_why(&scene, "retired", None, "retired: missing from the list posted last");
+    check_why(&scene, "offline", None, "its agent says that it is offline");
+    check_why(&scene, "failed", None, "excepted this time");
+    check_why(&scene, "foreign", None, "not in the tenant's pool");
+    scene.members.pop();
+    check(&scene, &[], false);
+}
+
+#[test]
+fn without_measurements_an_instance_waits_behind_those_that_have_them() {
+    let old = |load: &mut Load| load.newest = NOW.before(RANGE + Duration::from_secs(12));
+    let scene = scene(Policy::Seed)
+        .unmeasured("a")
+        .own(4, &[])
+        .with("b", 1.0, 1.0)
+        .load(old)
+        .own(3, &[])
+        .with("c", 1.0, 1.0)
+        .load(|load| load.mem = None)
+        .own(3, &[]);
+    check(&scene, &["b", "c", "a"], true);
+    check_why(&scene, "a", Some(3), "no measurements; has 4 meetings of ours");
+    check_why(&scene, "b", Some(1), "newest measurement is 312 s old; has 3 meetings of ours");
+    let scene = scene.with("d", 80.0, 80.0);
+    check(&scene, &["d"], false);
+    check_why(&scene, "b", None, "newest measurement is 312 s old, others have");
+    check_why(&scene, "c", None, "no mean of cpu or mem, others have");
+}
+
+#[test]
+fn measurements_of_an_instance_that_is_out_do_not_hinder_one_without() {
+    let scene = scene(Policy::Seed).unmeasured("a").with("b", 95.0, 1.0);
+    check(&scene, &["a"], true);
+}
+
+#[test]
+fn old_figures_say_nothing_of_being_offline() {
+    let scene = scene(Policy::Seed).with("a", 1.0, 1.0).load(|load| {
+        load.online = Some(false);
+        load.newest = NOW.before(RANGE * 2);
+    });
+    check(&scene, &["a"], true);
+}
+
+#[test]
+fn a_figure_that_is_no_number_counts_as_missing() {
+    let scene = scene(Policy::Predictive).with("a", f64::NAN, 1.0).with("b", 1.0, 1.0);
+    check(&scene, &["b"], false);
+}
+
+#[test]
+fn young_placements_weigh_by_their_age_and_the_cores() {
+    let scene = scene(Policy::Predictive)
+        .with("a", 10.0, 10.0)
+        .own(1, &[0])
+        .with("b", 10.0, 10.0)
+        .own(1, &[150])
+        .with("c", 10.0, 10.0)
+        .own(9, &[300, 400])
+        .with("d", 10.0, 10.0)
+        .load(|load| load.cores = None)
+        .own(1, &[0]);
+    check(&scene, &["c", "b", "a", "d"], false);
+    check_why(&scene, "c", Some(1), "cpu 10.0 % + mem 10.0 %");
+    check_why(
+        &scene,
+        "b",
+        Some(2),
+        "cpu 10.0 % + mem 10.0 % + 2.5 for 1 recent placements on 8 cores",
+    );
+    check_why(
+        &scene,
+        "a",
+        Some(3),
+        "cpu 10.0 % + mem 10.0 % + 5.0 for 1 recent placements on 8 cores",
+    );
+    let unknown =
+        "cpu 10.0 % + mem 10.0 % + 10.0 for 1 recent placements, cores unknown, 4 assumed";
+    check_why(&scene, "d", Some(4), unknown);
+    let seed = Scene { rules: Rules { policy: Policy::Seed, ..scene.rules }, ..scene };
+    check(&seed, &["a", "b", "c", "d"], false);
+}
+
+#[test]
+fn placements_stay_in_the_sum_while_the_source_is_silent() {
+    let silent = |load: &mut Load| load.newest = NOW.before(Duration::from_secs(200));
+    let scene = scene(Policy::Predictive)
+        .with("a", 10.0, 10.0)
+        .load(silent)
+        .own(2, &[100, 190])
+        .with("b", 12.0, 12.0)
+        .load(silent);
+    check(&scene, &["b", "a"], false);
+}
+
+/// Places meetings one after the other between two refreshes, and counts them.
+fn place(mut scene: Scene, meetings: u64) -> Vec<usize> {
+    for n in 0..meetings {
+        let first = scene.ask(rank).order.remove(0);
+        let own = scene.own.entry(first).or_default();
+        own.meetings += 1;
+        own.recent.push(NOW + Duration::from_millis(n * 200));
+    }
+    scene
+        .members
+        .iter()
+        .map(|m| scene.own.get(&m.instance.id).map_or(0, |own| own.meetings))
+        .collect()
+}
+
+fn even(counts: &[usize]) -> bool {
+    counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1
+}
+
+#[test]
+fn forty_creates_between_two_refreshes_spread_evenly_over_equal_instances() {
+    let three =
+        scene(Policy::Predictive).with("a", 20.0, 20.0).with("b", 20.0, 20.0).with("c", 20.0, 20.0);
+    assert_eq!(place(three, 40), [14, 13, 13]);
+}
+
+#[test]
+fn a_machine_with_twice_the_cores_takes_twice_the_meetings() {
+    let pair = scene(Policy::Predictive)
+        .with("a", 20.0, 20.0)
+        .load(|load| load.cores = Some(16.0))
+        .with("b", 20.0, 20.0);
+    assert_eq!(place(pair, 30), [20, 10]);
+}
+
+fn figure() -> impl Strategy<Value = Option<f64>> {
+    prop_oneof![8 => (0.0..100.0).prop_map(Some), 1 => Just(Some(f64::NAN)), 1 => Just(None)]
+}
+
+type Row = (Option<f64>, Option<f64>, Option<f64>, u64, u8, Vec<u64>);
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let cores = prop_oneof![Just(None), (0.0..64.0).prop_map(Some)];
+    let row =
+        (figure(), figure(), cores, 0u64..500, any::<u8>(), prop::collection::vec(0u64..400, 0..5));
+    prop::collection::vec(row, 0..20)
+}
+
+/// A pool of every kind of instance; the flags say what is wrong with each.
+fn pool(policy: Policy, rows: &[Row]) -> Scene {
+    let mut pool = scene(policy);
+    for (n, (cpu, mem, cores, age, flags, recent)) in rows.iter().enumerate() {
+        let name = format!("i{n}");
+        pool = pool.with(&name, 0.0, 0.0).own(recent.len(), recent).load(|load| {
+            (load.cpu, load.mem, load.cores) = (*cpu, *mem, *cores);
+            load.newest = NOW.before(Duration::from_secs(*age));
+            load.online = (flags & 7 == 1).then_some(false);
+        });
+        pool = pool.member(|member| match flags >> 3 & 15 {
+            0 => member.admin = AdminState::Draining,
+            1 => member.health = Health::Dead,
+            2 => member.retired = true,
+            _ => {}
+        });
+        if flags >> 7 == 1 && n % 5 == 0 {
+            pool.except.insert(id(&name));
+        }
+    }
+    pool
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    prop_oneof![Just(Policy::Seed), Just(Policy::Predictive)]
+}
+
+proptest! {
+    #[test]
+    fn an_order_holds_no_excluded_instance_and_none_twice(policy in policies(), rows in rows()) {
+        let pool = pool(policy, &rows);
+        let ranking = pool.ask(rank);
+        let distinct: HashSet<_> = ranking.order.iter().collect();
+        prop_assert_eq!(distinct.len(), ranking.order.len());
+        for member in &pool.members {
+            let load = &pool.loads.loads[&member.instance.id];
+            let fresh = NOW.since(load.newest) <= RANGE;
+            let over = |value: Option<f64>| value.is_some_and(|value| value > 90.0);
+            let out = member.refusal().is_some()
+                || pool.except.contains(&member.instance.id)
+                || fresh && (load.online == Some(false) || over(load.cpu) || over(load.mem));
+            let number = |value: Option<f64>| value.is_some_and(f64::is_finite);
+            let measured = fresh && number(load.cpu) && number(load.mem);
+            let expected = !out && measured != ranking.blind;
+            prop_assert_eq!(distinct.contains(&member.instance.id), expected);
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_roster_does_not_matter(policy in policies(), rows in rows(), turn in 0usize..20) {
+        let pool = pool(policy, &rows);
+        let mut turned = pool.clone();
+        let by = turn % rows.len().max(1);
+        turned.members.rotate_left(by);
+        prop_assert_eq!(pool.ask(rank), turned.ask(rank));
+        prop_assert_eq!(pool.ask(explain), turned.ask(explain));
+    }
+
+    #[test]
+    fn verdicts_say_of_everyone_what_the_ranking_does(policy in policies(), rows in rows()) {
+        let pool = pool(policy, &rows);
+        let (ranking, verdicts) = (pool.ask(rank), pool.ask(explain));
+        prop_assert_eq!(verdicts.len(), pool.members.len());
+        let (taken, rest) = verdicts.split_at(ranking.order.len());
+        for (n, (verdict, id)) in taken.iter().zip(&ranking.order).enumerate() {
+            prop_assert_eq!((verdict.rank, verdict.instance.as_str()), (Some(n + 1), id.as_str()));
+        }
+        prop_assert!(rest.iter().all(|verdict| verdict.rank.is_none() && !verdict.why.is_empty()));
+    }
+
+    #[test]
+    fn more_load_never_leads_to_a_better_place(policy in policies(), rows in rows(), who in 0usize..20, more in 0.0..50.0) {
+        prop_assume!(!rows.is_empty());
+        let before = pool(policy, &rows);
+        let who = before.members[who % rows.len()].instance.id.clone();
+        let mut after = before.clone();
+        after.loads.loads.get_mut(&who).unwrap().cpu.as_mut().map(|cpu| *cpu += more).unwrap_or_default();
+        let place = |scene: &Scene| scene.ask(rank).order.iter().position(|id| *id == who).unwrap_or(usize::MAX);
+        prop_assert!(place(&after) >= place(&before));
+    }
+
+    #[test]
+    fn equal_instances_are_filled_evenly(instances in 1usize..12, meetings in 1u64..120, cores in 1u32..64) {
+        let mut equal = scene(Policy::Predictive);
+        for n in 0..instances {
+            equal = equal.with(&format!("i{n}"), 30.0, 20.0).load(|load| load.cores = Some(f64::from(cores)));
+        }
+        let counts = place(equal, meetings);
+        prop_assert!(even(&counts), "{:?}", counts);
+    }
+}

@@ -1,0 +1,92 @@
+//! Load figures that agents push to us, kept in memory: no database needed.
+
+mod points;
+mod window;
+
+pub use points::{Parsed, Point, Precision, parse};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use self::window::Window;
+use super::{LoadError, LoadSource};
+use crate::config::CpuMetric;
+use crate::domain::load::LoadSnapshot;
+use crate::domain::moment::Moment;
+use crate::outside::clock::Clock;
+
+/// Writes that wait for the window; each is bounded by `limits.ingestBytes`.
+const QUEUE: usize = 8;
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// The window takes no more points at the moment; nothing of the write was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many points are waiting")]
+pub struct Busy;
+
+/// What agents said in the last `metricsRange`. Clones share it; one task owns it, and ends with the last clone.
+///
+/// It gives what InfluxDB would give: means over the range, newest values, tenants summed over
+/// instances. Ages count from arrival here.
+#[derive(Clone)]
+pub struct EmbeddedLoads {
+    to_window: mpsc::Sender<Errand>,
+    clock: Arc<dyn Clock>,
+}
+
+enum Errand {
+    Write { points: Vec<Point>, at: Moment },
+    Read { at: Moment, reply_to: oneshot::Sender<LoadSnapshot> },
+}
+
+impl EmbeddedLoads {
+    /// Starts with an empty window.
+    pub fn start(range: Duration, cpu: CpuMetric, clock: Arc<dyn Clock>) -> Self {
+        let (to_window, errands) = mpsc::channel(QUEUE);
+        tokio::spawn(keep(Window::new(range, cpu), errands));
+        Self { to_window, clock }
+    }
+
+    /// Adds points, as having arrived now.
+    pub async fn write(&self, points: Vec<Point>) -> Result<(), Busy> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let errand = Errand::Write { points, at: self.clock.now() };
+        self.to_window.send_timeout(errand, WRITE_WITHIN).await.map_err(|_| Busy)
+    }
+
+    async fn ask(&self) -> Option<LoadSnapshot> {
+        let (reply_to, answer) = oneshot::channel();
+        let errand = Errand::Read { at: self.clock.now(), reply_to };
+        self.to_window.send(errand).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+#[async_trait]
+impl LoadSource for EmbeddedLoads {
+    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
+        match timeout(READ_WITHIN, self.ask()).await {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => Err(LoadError("the window of pushed metrics is gone".into())),
+            Err(_) => Err(LoadError(format!("no answer of the window within {READ_WITHIN:?}"))),
+        }
+    }
+}
+
+async fn keep(mut window: Window, mut errands: mpsc::Receiver<Errand>) {
+    while let Some(errand) = errands.recv().await {
+        match errand {
+            Errand::Write { points, at } => window.write(points, at),
+            Errand::Read { at, reply_to } => {
+                let _ = reply_to.send(window.read(at));
+            }
+        }
+    }
+}
