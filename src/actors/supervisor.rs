@@ -14,7 +14,7 @@ use super::metrics::{Metrics, MetricsMessage};
 use super::registry::{Registry, RegistryMessage};
 use super::settings::Settings;
 use super::tenants::{Tenants, TenantsMessage};
-use crate::config::{Config, ConfigSource};
+use crate::config::{Config, ConfigSource, Environment};
 use crate::domain::instance::Roster;
 use crate::domain::restart::RestartBudget;
 use crate::outside::clock::Clock;
@@ -68,6 +68,7 @@ pub struct Supervisor {
     pub loads: Arc<dyn LoadSource>,
     pub clock: Arc<dyn Clock>,
     pub source: ConfigSource,
+    pub environment: Environment,
     pub ushers: Ushers,
     pub directory: Directory,
 }
@@ -184,7 +185,8 @@ impl Supervisor {
             }
             Role::Settings => {
                 let subscribers = self.who_hears_of_settings(myself.clone());
-                let settings = Settings { source: self.source.clone(), subscribers };
+                let (source, environment) = (self.source.clone(), self.environment.clone());
+                let settings = Settings { source, environment, subscribers };
                 spawn(settings, config, above, |a| ushers.settings.place(a)).await
             }
         }

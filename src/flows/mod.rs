@@ -5,6 +5,7 @@ pub mod ask;
 pub mod body;
 pub mod create;
 pub mod end;
+pub mod follow;
 pub mod health;
 pub mod info;
 pub mod join;

@@ -5,6 +5,7 @@ mod config_file;
 mod demo;
 mod influx;
 mod ingest;
+mod map;
 mod server;
 mod sim;
 mod store;

@@ -276,6 +276,16 @@ impl MeetingsHandle {
         self.0.ask(REPORT_WITHIN, question).await
     }
 
+    /// Another replica changed this record.
+    pub(crate) fn changed(&self, key: RouteKey) {
+        self.0.tell(MeetingsMessage::Changed(key));
+    }
+
+    /// Has all records read again.
+    pub(crate) fn reload(&self) {
+        self.0.tell(MeetingsMessage::Reload);
+    }
+
     /// The copies of meetings that live elsewhere.
     pub async fn strays(&self) -> Result<Arc<HashSet<Stray>>, AskError> {
         self.0.ask(FIND_WITHIN, |reply_to| MeetingsMessage::Strays { reply_to }).await

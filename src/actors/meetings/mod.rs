@@ -21,9 +21,11 @@ use self::table::Table;
 use super::{answer, settle};
 use crate::config::Config;
 use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
+use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules, Verdict, explain};
-use crate::domain::tenant::TenantId;
+use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
 use crate::outside::store::{Store, StoreError};
 
@@ -45,7 +47,8 @@ pub struct MeetingsState {
     rules: Rules,
     /// Whether all records were read: then memory is complete, unless others write the store too.
     loaded: bool,
-    loading: bool,
+    /// When the reading that is under way began.
+    loading: Option<Moment>,
     queue: Queue,
     /// Who waits for a home that is being stored. A crash drops them, and they hear `Down`.
     claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
@@ -87,7 +90,7 @@ impl Actor for Meetings {
             roster: Arc::default(),
             rules: rules(&config),
             loaded: false,
-            loading: false,
+            loading: None,
             queue: Queue::default(),
             claiming: HashMap::new(),
             fetching: HashMap::new(),
@@ -180,9 +183,10 @@ impl MeetingsState {
     }
 
     fn load(&mut self) {
-        if std::mem::replace(&mut self.loading, true) {
+        if self.loading.is_some() {
             return;
         }
+        self.loading = Some(self.clock.now());
         let (store, myself) = (self.store.clone(), self.myself.clone());
         tokio::spawn(async move {
             let read = settle(async move { store.all_routes().await }).await;
@@ -192,16 +196,13 @@ impl MeetingsState {
     }
 
     fn load_ended(&mut self, result: Result<Vec<(RouteKey, RouteRecord)>, StoreError>) {
-        self.loading = false;
+        let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
-                // What we learnt while it was being read is newer and stays.
-                for (key, record) in records {
-                    self.table.read(key, record, crate::domain::moment::Moment::default());
-                }
+                self.table.read_all(records, sent_at);
                 self.loaded = true;
             }
             Err(error) => {
@@ -213,8 +214,8 @@ impl MeetingsState {
 
     fn question<'a>(
         &'a self,
-        tenant: &'a crate::domain::tenant::Tenant,
-        loads: &'a crate::domain::load::LoadSnapshot,
+        tenant: &'a Tenant,
+        loads: &'a LoadSnapshot,
         except: &'a HashSet<InstanceId>,
     ) -> Question<'a> {
         Question {
@@ -230,8 +231,8 @@ impl MeetingsState {
 
     fn explain(
         &self,
-        tenant: &crate::domain::tenant::Tenant,
-        loads: &crate::domain::load::LoadSnapshot,
+        tenant: &Tenant,
+        loads: &LoadSnapshot,
     ) -> Vec<Verdict> {
         explain(&self.question(tenant, loads, &HashSet::new()))
     }

@@ -121,6 +121,18 @@ impl Table {
         }
     }
 
+    /// Takes all records as they were read at `sent_at`; what was learnt since then is newer and stays.
+    pub(super) fn read_all(&mut self, records: Vec<(RouteKey, RouteRecord)>, sent_at: Moment) {
+        for (key, record) in records {
+            self.read(key, record, sent_at);
+        }
+        let outdated = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
+        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.tenant.clone())).collect();
+        for (key, tenant) in outdated {
+            self.remove(&key, &tenant);
+        }
+    }
+
     /// Another replica changed this record: it is read again when it is next needed.
     pub(super) fn mark_stale(&mut self, key: &RouteKey) {
         for slot in self.cells.get_mut(key).into_iter().flatten() {

@@ -98,6 +98,11 @@ impl RegistryHandle {
         self.0.ask(STORE_WITHIN, question).await?
     }
 
+    /// Has the pool read again.
+    pub(crate) fn reload(&self) {
+        self.0.tell(RegistryMessage::Reload);
+    }
+
     /// Has all subscribers told the roster again.
     pub(crate) fn publish(&self) {
         self.0.tell(RegistryMessage::Publish);

@@ -84,6 +84,11 @@ impl TenantsHandle {
         self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::Find { host, reply_to }).await
     }
 
+    /// Has all tenants read again.
+    pub(crate) fn reload(&self) {
+        self.0.tell(TenantsMessage::Reload);
+    }
+
     /// Every tenant's document, by host.
     pub async fn list(&self) -> Result<Vec<Arc<TenantDocument>>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::List { reply_to }).await

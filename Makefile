@@ -1,0 +1,49 @@
+# `make help` lists what there is. Every target sets up what it needs, or says in one line what is missing.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CONFIG ?= config/local.yml
+TOOLS := $(CURDIR)/target/tools
+DENY_VERSION := 0.20.2
+
+.PHONY: help demo run test test-fast deny bench fmt lint image redis
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a whole swarm on simulated BBB servers, live in the terminal
+	cargo run --release --locked -- demo
+
+run: ## serve with CONFIG=path/to/file.yml
+	cargo run --release --locked -- serve --config $(CONFIG)
+
+test: redis ## every test (installs redis-server when it can)
+	cargo test --locked --all-targets
+
+test-fast: ## the tests of plain functions only
+	cargo test --locked --lib
+
+bench: ## figures: time per call against bare servers of the same run
+	cargo bench --locked
+
+lint: ## format, clippy and documentation, as CI checks them
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+fmt: ## format all code
+	cargo fmt
+
+deny: $(TOOLS)/bin/cargo-deny ## licences, sources and banned crates of all dependencies
+	PATH="$(TOOLS)/bin:$$PATH" cargo deny --locked --offline check licenses bans sources
+
+$(TOOLS)/bin/cargo-deny:
+	@if command -v cargo-deny >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-deny)" $@; \
+	else cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(TOOLS); fi
+
+image: ## the container image
+	docker build -t bigblueswarm .
+
+redis:
+	@command -v redis-server >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq redis-server; \
+	  else echo "redis-server is missing: sudo apt-get install redis-server"; exit 1; fi; }

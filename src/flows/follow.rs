@@ -1,0 +1,36 @@
+//! Passing on what other replicas change: each kind to the actor that owns it.
+
+use tokio::sync::mpsc;
+
+use super::World;
+use crate::outside::store::Told;
+
+/// Changes on their way to us; a store that has more to tell says so with one `Everything`.
+const CHANGES_AHEAD: usize = 1_024;
+
+/// Hears what other replicas change, for ever.
+pub async fn follow(world: World) {
+    let (tell, mut told) = mpsc::channel(CHANGES_AHEAD);
+    let store = world.store.clone();
+    let following = async move { store.follow(tell).await };
+    let passing_on = async {
+        while let Some(change) = told.recv().await {
+            pass_on(&world, change);
+        }
+    };
+    tokio::join!(following, passing_on);
+}
+
+fn pass_on(world: &World, change: Told) {
+    let actors = &world.actors;
+    match change {
+        Told::Instances => actors.registry.reload(),
+        Told::Tenants => actors.tenants.reload(),
+        Told::Route(key) => actors.meetings.changed(key),
+        Told::Everything => {
+            actors.registry.reload();
+            actors.tenants.reload();
+            actors.meetings.reload();
+        }
+    }
+}
