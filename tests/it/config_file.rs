@@ -227,6 +227,19 @@ fn shapes_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn what_is_wrong_is_not_called_missing_or_contradictory_as_well() {
+    let said = parse(
+        "c.yml",
+        "bigblueswarm:\n  secret: [x]\nadmin:\n  apiKey: {a: b}\n",
+        &Environment::new(),
+    );
+    assert_eq!(said.expect_err("faulty").0.len(), 2);
+    let said = faults("deadlines:\n  attempt: 20s\n", &[("BBS_DEADLINES_CREATE", "soon")]);
+    assert!(said.starts_with("environment: BBS_DEADLINES_CREATE: expected a duration"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
 fn contradictions_are_named() {
     check(
         "deadlines:\n  attempt: 20s\n",
