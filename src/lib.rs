@@ -13,3 +13,4 @@ pub mod flows; // one story per file: who is asked, in which order
 pub mod http; // the surfaces: BBB API, admin API, ingest, probes
 pub mod outside; // stores, load sources, BBB servers, clock
 pub mod sim; // simulated BBB servers, for the demo, the tests and the benchmarks
+pub mod telemetry; // the log

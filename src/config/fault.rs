@@ -33,7 +33,7 @@ pub struct Faults(pub Vec<Fault>);
 
 impl Faults {
     /// A single fault of a whole file.
-    pub(super) fn of_file(file: &str, what: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: &str, what: impl Into<String>) -> Self {
         Self(vec![Fault { file: file.into(), line: None, key: String::new(), what: what.into() }])
     }
 }

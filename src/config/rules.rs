@@ -24,13 +24,18 @@ pub(super) fn check(sheet: &mut Sheet, draft: &mut Draft) {
     remarks(sheet, draft);
 }
 
+/// Whether a key was left out; not when it stands there and is wrong, or may stand where reading ended.
+fn is_missing(sheet: &Sheet, path: &str) -> bool {
+    !is_given(sheet, path) && !sheet.is_faulty(path) && !sheet.broken
+}
+
 fn is_given(sheet: &Sheet, path: &str) -> bool {
     sheet.given.contains_key(path)
 }
 
 fn required(sheet: &mut Sheet) {
     for path in ["bigblueswarm.secret", "admin.apiKey"] {
-        if !is_given(sheet, path) && !sheet.broken {
+        if is_missing(sheet, path) {
             sheet.fault_at(path, "is missing: expected a text that is hard to guess");
         }
     }
@@ -40,7 +45,7 @@ fn required(sheet: &mut Sheet) {
 fn together(sheet: &mut Sheet, section: &str, paths: &[&str]) {
     let any = sheet.given.values().any(|given| given.key.section == section);
     for path in paths {
-        if any && !is_given(sheet, path) && !sheet.broken {
+        if any && is_missing(sheet, path) {
             sheet.fault_at(
                 path,
                 format!("is missing: section {section} needs it, or leave out the whole section"),
@@ -57,7 +62,7 @@ fn ordered(sheet: &mut Sheet, config: &Config) {
         ("deadlines.connect", deadlines.connect, "deadlines.firstByte", deadlines.first_byte),
     ];
     for (inner, length, outer, whole) in pairs {
-        let sound = !sheet.faults.iter().any(|fault| fault.key == inner || fault.key == outer);
+        let sound = !sheet.is_faulty(inner) && !sheet.is_faulty(outer);
         if length > whole && sound {
             let place = if is_given(sheet, inner) { inner } else { outer };
             let [length, whole] = [length, whole].map(text::show_duration);

@@ -70,6 +70,12 @@ impl Sheet {
         self.faults.push(fault);
     }
 
+    /// Whether something is wrong with this key already.
+    pub(super) fn is_faulty(&self, path: &str) -> bool {
+        let name = self.given.get(path).map_or(path, |given| &given.name);
+        self.faults.iter().any(|fault| fault.key == name)
+    }
+
     /// Notes a warning at the place of a key.
     pub(super) fn warn_at(&mut self, path: &str, what: &str) {
         let warning = self.at(path, what.into()).to_string();

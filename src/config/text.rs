@@ -64,7 +64,7 @@ pub(super) fn size(text: &str) -> Result<u64, Expected> {
 }
 
 pub(super) fn show_size(bytes: u64) -> String {
-    let whole = UNITS.iter().find(|(unit, _)| bytes > 0 && bytes % unit == 0);
+    let whole = UNITS.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
     whole.map_or_else(|| bytes.to_string(), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 

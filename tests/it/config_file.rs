@@ -10,7 +10,7 @@ use bigblueswarm::domain::secret::Secret;
 const DEFAULTS: &str = include_str!("../../config/default.yml");
 const SECRET: &str = "a-secret-of-the-swarm";
 const API_KEY: &str = "a-key-of-the-admins";
-const SOUND: &str =
+pub(crate) const SOUND: &str =
     "bigblueswarm:\n  secret: a-secret-of-the-swarm\nadmin:\n  apiKey: a-key-of-the-admins\n";
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -18,7 +18,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
 }
 
 #[track_caller]
-fn sound(text: &str, variables: &[(&str, &str)]) -> Parsed {
+pub(crate) fn sound(text: &str, variables: &[(&str, &str)]) -> Parsed {
     parse("c.yml", text, &environment(variables)).expect("sound")
 }
 
@@ -38,7 +38,7 @@ fn check(extra: &str, expected: &[&str]) {
     }
 }
 
-fn defaults() -> Config {
+pub(crate) fn defaults() -> Config {
     Config::with_secrets(Secret::new(SECRET), Secret::new(API_KEY))
 }
 
@@ -76,7 +76,7 @@ fn every_example_is_sound_without_a_warning() {
     }
 }
 
-const V3: &str = r#"bigblueswarm:
+pub(crate) const V3: &str = r#"bigblueswarm:
   secret: 0ol5t44UR21rrP0xL5ou7IBFumWF3GENebgW1RyTfbU
   recordingsPollInterval: 2s
 admin:
@@ -124,36 +124,6 @@ fn both_spellings_and_the_old_name_are_read() {
         .replace("aggregationInterval", "aggregation_interval");
     assert_ne!(old, V3);
     assert_eq!(sound(&old, &[]).config, sound(V3, &[]).config);
-}
-
-#[test]
-fn configurations_are_shown_as_the_predecessor_shows_them() {
-    let recorded: serde_json::Value =
-        serde_json::from_str(include_str!("recorded/predecessor-admin-rest.json")).expect("json");
-    let recorded = find_configuration(&recorded).expect("recorded");
-    let mut ours = sound(V3, &[]).config.to_json();
-    for (section, keys) in recorded.as_object().expect("object") {
-        match keys.as_object() {
-            None => assert_eq!(&ours[section], keys),
-            Some(keys) => keys
-                .iter()
-                .for_each(|(key, value)| assert_eq!(&ours[section][key], value, "{section}.{key}")),
-        }
-    }
-    assert_eq!(ours["balancer"]["policy"].take(), "predictive");
-    let embedded = defaults().to_json();
-    assert_eq!(embedded["redis"]["address"], "");
-    assert_eq!(embedded["redis"]["database"], 0);
-    assert_eq!(embedded["influxdb"]["bucket"], "");
-    assert_eq!(embedded["balancer"]["metricsRange"], "5m");
-}
-
-fn find_configuration(value: &serde_json::Value) -> Option<serde_json::Value> {
-    let exchanges =
-        value.as_array().or_else(|| value.as_object()?.values().find_map(|v| v.as_array()))?;
-    let exchange =
-        exchanges.iter().find(|e| e["request"]["path"] == "/admin/api/configurations")?;
-    serde_json::from_str(exchange["answer"]["body"].as_str()?).ok()
 }
 
 #[test]
@@ -257,6 +227,19 @@ fn shapes_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn what_is_wrong_is_not_called_missing_or_contradictory_as_well() {
+    let said = parse(
+        "c.yml",
+        "bigblueswarm:\n  secret: [x]\nadmin:\n  apiKey: {a: b}\n",
+        &Environment::new(),
+    );
+    assert_eq!(said.expect_err("faulty").0.len(), 2);
+    let said = faults("deadlines:\n  attempt: 20s\n", &[("BBS_DEADLINES_CREATE", "soon")]);
+    assert!(said.starts_with("environment: BBS_DEADLINES_CREATE: expected a duration"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
 fn contradictions_are_named() {
     check(
         "deadlines:\n  attempt: 20s\n",
@@ -343,6 +326,13 @@ fn a_variable_says_otherwise_than_the_file() {
 }
 
 #[test]
+fn files_from_other_systems_are_read() {
+    assert_eq!(sound(&SOUND.replace('\n', "\r\n"), &[]).config, defaults());
+    assert_eq!(sound(&format!("\u{feff}{SOUND}"), &[]).config, defaults());
+    assert_eq!(sound(&format!("---\n{SOUND}...\n"), &[]).config, defaults());
+}
+
+#[test]
 fn variables_alone_are_enough() {
     let variables = [("BBS_BIGBLUESWARM_SECRET", SECRET), ("BBS_ADMIN_API_KEY", API_KEY)];
     assert_eq!(sound("", &variables).config, defaults());
@@ -371,40 +361,4 @@ fn faults_are_values_with_their_place() {
         ("c.yml", Some(1), "port")
     );
     assert_eq!(faults.len(), 3);
-}
-
-#[test]
-fn the_masked_form_can_be_read_again_and_holds_no_secret() {
-    let config = sound(V3, &[]).config;
-    let yaml = config.to_masked_yaml();
-    for secret in ["0ol5t44", "kgpqrTip", "tok-tok"] {
-        assert!(!yaml.contains(secret), "{yaml}");
-    }
-    let again = sound(&yaml, &[]).config;
-    assert_eq!(again.balancer, config.balancer);
-    assert_eq!(again.http, config.http);
-    assert!(yaml.contains("metricsRange: \"-1m\""), "{yaml}");
-}
-
-#[test]
-fn a_reload_says_what_changed_and_what_needs_a_restart() {
-    let old = sound(SOUND, &[]).config;
-    let text = format!(
-        "{}port: 9000\nbalancer:\n  memLimit: 80\n  metricsRange: -5m\nredis:\n  address: r:1\n",
-        SOUND.replace("a-key", "another-key")
-    );
-    let new = sound(&text, &[]).config;
-    let expected = [
-        "port: 8080 → 9000 (needs a restart)",
-        "admin.apiKey changed",
-        "balancer.memLimit: 90 → 80",
-        "redis.address: none → r:1 (needs a restart)",
-    ];
-    assert_eq!(old.changes(&new), expected);
-    let now = old.reloaded(new.clone());
-    assert_eq!(now.http, old.http);
-    assert_eq!(now.store, old.store);
-    assert_eq!(now.admin, new.admin);
-    assert_eq!(now.balancer, new.balancer);
-    assert_eq!(now.changes(&new).len(), 2);
 }

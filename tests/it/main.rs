@@ -1,7 +1,9 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod cli;
 mod config_file;
+mod config_shown;
 mod demo;
 mod influx;
 mod ingest;

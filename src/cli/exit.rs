@@ -1,0 +1,26 @@
+//! How the program ends.
+
+use std::process::ExitCode;
+
+/// The end of the program, by the numbers of `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// The configuration or the usage is wrong.
+    Wrong,
+    /// Something that is needed is away, or held by another process.
+    Away,
+    /// The fault is ours.
+    Fault,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Wrong => 64,
+            Exit::Away => 69,
+            Exit::Fault => 70,
+        })
+    }
+}
