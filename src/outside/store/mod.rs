@@ -1,9 +1,19 @@
 //! What survives us: instances, tenants, routes.
 
+pub mod embedded; // one file, one process
+mod record; // how routes and instances are written down
+pub mod redis; // one server, many replicas
+pub mod take; // what a step does to a record, as a plain function
+mod tenant; // tenants as the predecessor writes them
+mod yaml; // scalars as Go's yaml.v3 writes them
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::bbb::checksum::Algorithm;
+use crate::config::{Deadlines, StoreConfig};
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::secret::Secret;
@@ -21,6 +31,22 @@ pub enum StoreError {
     /// What is stored can't be read.
     #[error("store holds what can't be read: {0}")]
     Unreadable(String),
+    /// The configured address names no server.
+    #[error("store address {0:?} is not host:port")]
+    BadAddress(String),
+}
+
+/// The store that is configured. One that is away is an error of its calls, not of this; an embedded
+/// file is opened here, so one that is in use or can't be read is told at once.
+pub fn open(config: &StoreConfig, deadlines: &Deadlines) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match config {
+        StoreConfig::Embedded { path } => {
+            Arc::new(embedded::Embedded::open(path, deadlines.store)?)
+        }
+        StoreConfig::Redis { address, password, database } => {
+            Arc::new(redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?)
+        }
+    })
 }
 
 /// An instance as it is stored.
@@ -59,19 +85,20 @@ pub enum Claimed {
 /// What a route shall become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Becomes {
-    /// The same route in this state.
+    /// The same route in this state. Lost when none stands.
     State(RouteState),
     /// `claimed` on the first candidate that holds no other tenant's meeting of this id; with
-    /// `tomb`, the instance it leaves may hold a copy and is added to `tombs`.
+    /// `tomb`, the instance it leaves may hold a copy and is added to `tombs`. Its new home is never a tomb.
     Moved {
         candidates: Vec<InstanceId>,
         tomb: bool,
     },
-    /// Exactly this route; for one that was found on an instance. `expect: None` means: none stands.
+    /// `confirmed` on this instance, for a meeting that was found there. `expect: None` means: none
+    /// stands. Tombs stay, but for this instance.
     Adopted {
         instance: InstanceId,
     },
-    /// The same route without this tomb.
+    /// The same route without this tomb. Lost when no route stands.
     Unburied(InstanceId),
     Removed,
 }
@@ -125,7 +152,8 @@ pub enum Told {
     Everything,
 }
 
-/// Keeps instances, tenants and routes. Every method answers within the deadline it was built with.
+/// Keeps instances, tenants and routes. Every method answers within the deadline it was built with;
+/// those that read a whole shared store in many parts (`tenants`, `all_routes`) answer each part within it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Whether other processes write here too, so that memory may be behind.
@@ -133,7 +161,7 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// The whole pool, in a stable order.
+    /// The whole pool, ordered by URL.
     async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError>;
     /// Replaces the whole pool in one atomic step.
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError>;
@@ -159,4 +187,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);
+}
+
+/// Counts how long a call took and whether it was answered.
+fn measured<T>(
+    store: &'static str,
+    took: std::time::Duration,
+    result: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let outcome = if result.is_ok() { "answered" } else { "failed" };
+    let labels = [("store", store), ("outcome", outcome)];
+    metrics::histogram!("bigblueswarm_store_call_seconds", &labels).record(took);
+    result
 }

@@ -1,0 +1,145 @@
+//! The store in one file, for one process: redb, every acknowledged durable write synced.
+
+mod file; // opening, closing and opening again
+mod tables; // what is in it, one transaction per function
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
+use crate::domain::tenant::{TenantDocument, TenantId};
+
+use super::{InstanceRecord, Step, Stepped, Store, StoreError, Told};
+use file::Kept;
+
+/// A lazy write reaches the disk at the latest so long after it was answered.
+const LAZY_FOR: Duration = Duration::from_secs(1);
+
+/// The embedded store. Its file is locked until the last work on it has ended after the drop.
+pub struct Embedded {
+    kept: Arc<Kept>,
+    /// One piece of work at a time, so that late ones wait here and not on blocked threads.
+    turns: Arc<Semaphore>,
+    deadline: Duration,
+}
+
+impl Embedded {
+    /// Opens the file, or makes it together with its directories. Blocks until that is done; after a
+    /// crash the file is checked and repaired first.
+    pub fn open(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
+        let kept = Arc::new(Kept::open(path)?);
+        Ok(Self { kept, turns: Arc::new(Semaphore::new(1)), deadline })
+    }
+
+    /// Does the work on a thread that may block. When the deadline passes first, the work may still be done.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&redb::Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let done = on_its_turn(self.kept.clone(), self.turns.clone(), work);
+        let result = timeout(self.deadline, done)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Away("the disk did not answer in time".into())));
+        super::measured("embedded", started.elapsed(), result)
+    }
+
+    /// Sees to it that lazy writes are synced soon, even if nothing else is written.
+    fn sync_later(&self) {
+        if !self.kept.turn_lazy() {
+            return;
+        }
+        let (kept, turns) = (Arc::downgrade(&self.kept), self.turns.clone());
+        tokio::spawn(async move {
+            sleep(LAZY_FOR).await;
+            let Some(kept) = kept.upgrade().filter(|kept| kept.is_lazy()) else { return };
+            let synced = on_its_turn(kept.clone(), turns, tables::sync).await;
+            match synced {
+                Ok(()) => kept.turn_synced(),
+                Err(e) => warn!(error = %e, "lazy writes are not on disk yet"),
+            }
+        });
+    }
+}
+
+async fn on_its_turn<T: Send + 'static>(
+    kept: Arc<Kept>,
+    turns: Arc<Semaphore>,
+    work: impl FnOnce(&redb::Database) -> Result<T, redb::Error> + Send + 'static,
+) -> Result<T, StoreError> {
+    let gone = |_| StoreError::Away("the program is stopping".into());
+    let turn = turns.acquire_owned().await.map_err(gone)?;
+    let done = spawn_blocking(move || {
+        let _turn = turn;
+        kept.run(work)
+    });
+    done.await.unwrap_or_else(|_| Err(StoreError::Away("the program is stopping".into())))
+}
+
+#[async_trait]
+impl Store for Embedded {
+    fn shared(&self) -> bool {
+        false
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.run(tables::ping).await
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        self.run(tables::instances).await
+    }
+
+    async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
+        self.run(move |database| tables::set_instances(database, &pool)).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError> {
+        self.run(tables::tenants).await
+    }
+
+    async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError> {
+        self.run(move |database| tables::put_tenant(database, &tenant)).await
+    }
+
+    async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError> {
+        self.run(move |database| tables::delete_tenant(database, &host)).await
+    }
+
+    async fn all_routes(&self) -> Result<Vec<(RouteKey, RouteRecord)>, StoreError> {
+        self.run(tables::all_routes).await
+    }
+
+    async fn routes(&self, keys: Vec<RouteKey>) -> Result<Vec<RouteRecord>, StoreError> {
+        self.run(move |database| tables::routes(database, &keys)).await
+    }
+
+    async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
+        let (answers, written) = self.run(move |database| tables::step(database, &steps)).await?;
+        match written {
+            tables::Written::Lazily => self.sync_later(),
+            tables::Written::Synced => self.kept.turn_synced(),
+            tables::Written::Nothing => {}
+        }
+        Ok(answers)
+    }
+
+    /// The predecessor had no embedded store, so it left no hints here.
+    async fn hint(&self, _: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
+        Ok(None)
+    }
+
+    async fn set_hint(&self, _: &MeetingId, _: &InstanceId, _: bool) {}
+
+    async fn follow(&self, tell: mpsc::Sender<Told>) {
+        tell.closed().await;
+    }
+}

@@ -1,0 +1,105 @@
+//! How routes and instances are written down: JSON, the same in the embedded file and in Redis.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::{AdminState, InstanceId};
+use crate::domain::meeting::{Route, RouteState, Version};
+use crate::domain::secret::Secret;
+
+use super::{InstanceRecord, StoreError};
+
+/// A route as stored. Its version is text, since Lua's numbers would round it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredRoute {
+    instance: String,
+    version: String,
+    state: RouteState,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tombs: Vec<String>,
+}
+
+impl From<&Route> for StoredRoute {
+    fn from(route: &Route) -> Self {
+        Self {
+            instance: route.instance.as_str().to_owned(),
+            version: version_text(route.version),
+            state: route.state,
+            tombs: route.tombs.iter().map(|tomb| tomb.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+impl TryFrom<StoredRoute> for Route {
+    type Error = StoreError;
+
+    fn try_from(stored: StoredRoute) -> Result<Self, StoreError> {
+        let version = u64::from_str_radix(&stored.version, 16)
+            .map_err(|_| StoreError::Unreadable("a route's version is no number".into()))?;
+        Ok(Self {
+            instance: InstanceId::new(stored.instance),
+            version: Version(version),
+            state: stored.state,
+            tombs: stored.tombs.into_iter().map(InstanceId::new).collect(),
+        })
+    }
+}
+
+/// A version as it is stored and compared.
+pub(super) fn version_text(version: Version) -> String {
+    format!("{:016x}", version.0)
+}
+
+/// A route from its stored text.
+pub(super) fn read_route(text: &str) -> Result<Route, StoreError> {
+    let stored: StoredRoute = serde_json::from_str(text).map_err(|e| unreadable("route", &e))?;
+    stored.try_into()
+}
+
+/// What is kept of an instance beside its URL. Holds a secret, so it is never shown.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredInstance {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<String>,
+    #[serde(default)]
+    pub(super) admin: AdminState,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) retired: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sign_with: Option<Algorithm>,
+}
+
+impl StoredInstance {
+    /// Everything of this instance.
+    pub(super) fn whole(record: &InstanceRecord) -> Self {
+        Self {
+            secret: Some(record.secret.reveal().to_owned()),
+            admin: record.admin,
+            retired: record.retired,
+            sign_with: record.sign_with,
+        }
+    }
+
+    /// The instance of this URL; nothing when its secret is not known.
+    pub(super) fn named(self, url: &str) -> Option<InstanceRecord> {
+        Some(InstanceRecord {
+            id: InstanceId::new(url),
+            secret: Secret::new(self.secret?),
+            admin: self.admin,
+            retired: self.retired,
+            sign_with: self.sign_with,
+        })
+    }
+}
+
+/// Says that something stored can't be read, and why, without showing it.
+pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> StoreError {
+    let why = error.classify();
+    StoreError::Unreadable(format!("{what}: {why:?} error in line {} of its JSON", error.line()))
+}
+
+/// A value as JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain structs of texts always have a JSON form")
+}

@@ -1,0 +1,98 @@
+//! The store that replicas share: one Redis server, with the predecessor's keys beside ours.
+
+mod follow; // what other replicas change
+mod hints; // the predecessor's meeting keys
+mod keys; // every key's name
+mod link; // connections, deadlines, errors
+mod pool; // instances
+mod routes; // claims and changes
+mod tenants; // the predecessor's tenant documents
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
+use crate::domain::secret::Secret;
+use crate::domain::tenant::{TenantDocument, TenantId};
+
+use super::{InstanceRecord, Step, Stepped, Store, StoreError, Told};
+use link::Link;
+
+/// The store in Redis.
+pub struct Redis {
+    link: Link,
+    /// Who we are among the replicas, so that our own changes are not told back to us.
+    sender: String,
+}
+
+impl Redis {
+    /// A store at `host:port` (or a `redis://` or `rediss://` URL). Nothing is connected yet: a server
+    /// that is away is an error of the calls, each within the deadline, until it is back.
+    pub fn new(
+        address: &str,
+        password: Option<&Secret>,
+        database: i64,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
+        let link = Link::new(address, password, database, deadline)?;
+        Ok(Self { link, sender: format!("{:016x}", rand::random::<u64>()) })
+    }
+}
+
+#[async_trait]
+impl Store for Redis {
+    fn shared(&self) -> bool {
+        true
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.link.send(::redis::pipe().cmd("PING").ignore()).await
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        pool::read(&self.link).await
+    }
+
+    async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
+        pool::replace(&self.link, &self.sender, &pool).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError> {
+        tenants::read_all(&self.link).await
+    }
+
+    async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError> {
+        tenants::put(&self.link, &self.sender, &tenant).await
+    }
+
+    async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError> {
+        tenants::delete(&self.link, &self.sender, &host).await
+    }
+
+    async fn all_routes(&self) -> Result<Vec<(RouteKey, RouteRecord)>, StoreError> {
+        routes::read_all(&self.link).await
+    }
+
+    async fn routes(&self, keys: Vec<RouteKey>) -> Result<Vec<RouteRecord>, StoreError> {
+        routes::read(&self.link, &keys).await
+    }
+
+    async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
+        routes::step(&self.link, &self.sender, &steps).await
+    }
+
+    async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
+        hints::read(&self.link, meeting).await
+    }
+
+    async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
+        hints::write(&self.link, meeting, instance, lives).await;
+    }
+
+    async fn follow(&self, tell: mpsc::Sender<Told>) {
+        follow::follow(&self.link, &self.sender, tell).await;
+    }
+}

@@ -1,0 +1,257 @@
+//! Telling what other replicas change: by what they publish, and by looking at the counts of changes,
+//! since a published message is lost when nobody hears it.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{info, warn};
+
+use crate::outside::store::{StoreError, Told};
+
+use super::keys;
+use super::link::Link;
+
+/// How often the counts are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// The longest pause while the server is away.
+const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
+
+/// Follows until the receiver is dropped.
+pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) {
+    let mut ear =
+        Ear { link, sender, subscription: None, subscribe_at: Instant::now(), seen: None };
+    let mut outbox = Outbox { tell: tell.clone(), owed: false };
+    let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
+    loop {
+        tokio::select! {
+            () = tell.closed() => return,
+            room = tell.reserve(), if outbox.owed => match room {
+                Ok(room) => outbox.settle(room),
+                Err(_) => return,
+            },
+            message = heard(&mut ear.subscription) => match message {
+                Some(message) => match read_message(&message, sender) {
+                    Message::Own => {}
+                    Message::Route(told) => outbox.send(told),
+                    // The counts say what changed, so that nothing is told twice.
+                    Message::Counted => look_at = Instant::now(),
+                },
+                None => {
+                    ear.subscription = None;
+                    look_at = Instant::now();
+                }
+            },
+            () = sleep_until(look_at) => {
+                match ear.look().await {
+                    Ok(changes) => {
+                        changes.into_iter().for_each(|told| outbox.send(told));
+                        pause = LOOK_EVERY;
+                    }
+                    Err(e) => {
+                        if ear.forget() {
+                            warn!(error = %e, "changes of other replicas are not heard");
+                        }
+                        pause = (pause * 2).min(PAUSE_AT_MOST);
+                    }
+                }
+                look_at = Instant::now() + pause;
+            }
+        }
+    }
+}
+
+/// What is told, without ever waiting: what finds no room is owed as [`Told::Everything`].
+struct Outbox {
+    tell: mpsc::Sender<Told>,
+    owed: bool,
+}
+
+impl Outbox {
+    fn send(&mut self, told: Told) {
+        if !self.owed && matches!(self.tell.try_send(told), Err(TrySendError::Full(_))) {
+            self.owed = true;
+        }
+    }
+
+    fn settle(&mut self, room: mpsc::Permit<'_, Told>) {
+        room.send(Told::Everything);
+        self.owed = false;
+    }
+}
+
+struct Subscription {
+    sink: PubSubSink,
+    stream: PubSubStream,
+}
+
+/// The next message; none when the connection has ended. Waits for ever while there is no subscription.
+async fn heard(subscription: &mut Option<Subscription>) -> Option<Vec<u8>> {
+    match subscription {
+        Some(subscription) => {
+            subscription.stream.next().await.map(|message| message.get_payload_bytes().to_owned())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+enum Message {
+    Own,
+    Route(Told),
+    Counted,
+}
+
+/// `SENDER route KEY`, `SENDER instances` or `SENDER tenants`; what is not understood may be a change too.
+fn read_message(message: &[u8], own: &str) -> Message {
+    let text = String::from_utf8_lossy(message);
+    let mut words = text.split(' ');
+    match (words.next(), words.next(), words.next().map(str::parse)) {
+        (Some(sender), ..) if sender == own => Message::Own,
+        (_, Some("route"), Some(Ok(key))) => Message::Route(Told::Route(key)),
+        _ => Message::Counted,
+    }
+}
+
+/// What is known of the server.
+struct Ear<'a> {
+    link: &'a Link,
+    sender: &'a str,
+    subscription: Option<Subscription>,
+    /// Not before this is a subscription tried again.
+    subscribe_at: Instant,
+    /// What the last look saw; none before the first and after a failed one.
+    seen: Option<Marks>,
+}
+
+impl Ear<'_> {
+    /// Looks at the counts: what have others changed since the last look? Subscribes first when need
+    /// be, so that nothing falls between the two.
+    async fn look(&mut self) -> Result<Vec<Told>, StoreError> {
+        let subscribed = self.subscribe().await?;
+        let marks = self.marks().await?;
+        let before = self.seen.replace(marks.clone());
+        Ok(match before {
+            Some(before) if !subscribed => compare(&before, &marks),
+            _ => vec![Told::Everything],
+        })
+    }
+
+    /// Whether a new subscription stands. A server that answers but refuses one is only looked at.
+    async fn subscribe(&mut self) -> Result<bool, StoreError> {
+        if let Some(subscription) = &mut self.subscription {
+            let alive =
+                timeout(self.link.deadline(), subscription.sink.ping::<redis::Value>()).await;
+            return match alive {
+                Ok(Ok(_)) => Ok(false),
+                _ => Err(StoreError::Away("the subscription is silent".into())),
+            };
+        }
+        if Instant::now() < self.subscribe_at {
+            return Ok(false);
+        }
+        match self.link.subscribe(keys::CHANNEL).await {
+            Ok(subscribed) => {
+                let (sink, stream) = subscribed.split();
+                self.subscription = Some(Subscription { sink, stream });
+                info!("changes of other replicas are heard");
+                Ok(true)
+            }
+            Err(e) => {
+                self.subscribe_at = Instant::now() + PAUSE_AT_MOST;
+                warn!(error = %e, "no subscription: changes of other replicas are only looked for");
+                Ok(false)
+            }
+        }
+    }
+
+    /// All in one transaction, or a change of our own between two reads would look like another's.
+    async fn marks(&self) -> Result<Marks, StoreError> {
+        let mut asked = redis::pipe();
+        asked.atomic();
+        let fresh = format!("{:016x}", rand::random::<u64>());
+        asked.cmd("SET").arg(keys::EPOCH).arg(fresh).arg("NX").ignore();
+        asked.cmd("GET").arg(keys::EPOCH);
+        asked.cmd("HGETALL").arg(keys::REVISIONS);
+        asked.cmd("HGETALL").arg(keys::own_revisions(self.sender));
+        asked.cmd("HGETALL").arg(keys::INSTANCES);
+        type Counts = BTreeMap<String, i64>;
+        type Read = (String, Counts, Counts, BTreeMap<Vec<u8>, Vec<u8>>);
+        let (epoch, all, own, listed): Read = self.link.send(&asked).await?;
+        let count = |counts: &Counts, what| counts.get(what).copied().unwrap_or_default();
+        let mut list = DefaultHasher::new();
+        listed.hash(&mut list);
+        Ok(Marks {
+            epoch,
+            instances: count(&all, "instances"),
+            instances_by_others: count(&all, "instances") - count(&own, "instances"),
+            tenants_by_others: count(&all, "tenants") - count(&own, "tenants"),
+            list: list.finish(),
+        })
+    }
+
+    /// Forgets what it knew; whether there was anything.
+    fn forget(&mut self) -> bool {
+        let seen = self.seen.take().is_some();
+        self.subscription.take().is_some() || seen
+    }
+}
+
+/// What a look saw.
+#[derive(Clone, Debug, PartialEq)]
+struct Marks {
+    epoch: String,
+    instances: i64,
+    instances_by_others: i64,
+    tenants_by_others: i64,
+    /// A digest of the predecessor's list, which its tools change without counting.
+    list: u64,
+}
+
+fn compare(before: &Marks, now: &Marks) -> Vec<Told> {
+    if before.epoch != now.epoch {
+        return vec![Told::Everything];
+    }
+    let uncounted = before.instances == now.instances && before.list != now.list;
+    let mut told = Vec::new();
+    if uncounted || before.instances_by_others != now.instances_by_others {
+        told.push(Told::Instances);
+    }
+    if before.tenants_by_others != now.tenants_by_others {
+        told.push(Told::Tenants);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Marks), expected: &[Told]) {
+        let before = Marks {
+            epoch: "e".into(),
+            instances: 5,
+            instances_by_others: 3,
+            tenants_by_others: 2,
+            list: 7,
+        };
+        let mut now = before.clone();
+        change(&mut now);
+        assert_eq!(compare(&before, &now), expected);
+    }
+
+    #[test]
+    fn what_others_changed_is_told_and_our_own_is_not() {
+        check(|_| {}, &[]);
+        check(|m| (m.instances, m.list) = (6, 8), &[]);
+        check(|m| (m.instances, m.instances_by_others) = (6, 4), &[Told::Instances]);
+        check(|m| m.tenants_by_others = 9, &[Told::Tenants]);
+        check(|m| m.list = 8, &[Told::Instances]);
+        check(|m| m.epoch = "f".into(), &[Told::Everything]);
+    }
+}

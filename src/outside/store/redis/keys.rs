@@ -1,0 +1,49 @@
+//! Every key's name. What one script touches has one hash tag, so that it is one slot of a cluster;
+//! only the predecessor's `instances:list` and `tenant:HOST` have none.
+
+use crate::domain::meeting::{MeetingId, RouteKey};
+
+/// The predecessor's hash: URL → secret.
+pub(super) const INSTANCES: &str = "instances:list";
+/// What we know of instances beyond that: URL → JSON.
+pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
+/// Counts changes: `instances` and `tenants`.
+pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
+/// Drawn anew when the whole store was emptied.
+pub(super) const EPOCH: &str = "bigblueswarm:{pool}:epoch";
+/// Where changes are told.
+pub(super) const CHANNEL: &str = "bigblueswarm:changes";
+
+const TENANT: &str = "tenant:";
+const ROUTE: &str = "bigblueswarm:route:{";
+
+pub(super) const ALL_TENANTS: &str = "tenant:*";
+pub(super) const ALL_ROUTES: &str = "bigblueswarm:route:{*}";
+
+/// How many of the [`REVISIONS`] were made by this sender.
+pub(super) fn own_revisions(sender: &str) -> String {
+    format!("bigblueswarm:{{pool}}:by:{sender}")
+}
+
+pub(super) fn tenant(host: &str) -> String {
+    format!("{TENANT}{host}")
+}
+
+/// The host of a tenant's key.
+pub(super) fn host_of(key: &str) -> Option<&str> {
+    key.strip_prefix(TENANT)
+}
+
+pub(super) fn route(key: &RouteKey) -> String {
+    format!("{ROUTE}{key}}}")
+}
+
+/// The route key in the name of its key.
+pub(super) fn route_of(key: &str) -> Option<RouteKey> {
+    key.strip_prefix(ROUTE)?.strip_suffix('}')?.parse().ok()
+}
+
+/// The predecessor's key for a meeting; one for all tenants.
+pub(super) fn hint(meeting: &MeetingId) -> String {
+    format!("meeting:{meeting}")
+}

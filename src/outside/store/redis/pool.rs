@@ -1,0 +1,116 @@
+//! Instances: the predecessor's list says who exists, with which secret; our facts say the rest.
+
+use std::collections::BTreeMap;
+
+use redis::Pipeline;
+
+use crate::domain::instance::{AdminState, InstanceId};
+use crate::domain::secret::Secret;
+use crate::outside::store::record::{StoredInstance, json, unreadable};
+use crate::outside::store::{InstanceRecord, StoreError};
+
+use super::keys;
+use super::link::Link;
+
+type Hash = BTreeMap<String, String>;
+
+/// So long the count of a replica's own changes outlives its last one.
+const OWN_COUNT_FOR_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Adds to a transaction that instances or tenants (`what`) change: counted for all and for us, and told.
+pub(super) fn count_and_tell(transaction: &mut Pipeline, sender: &str, what: &str) {
+    let own = keys::own_revisions(sender);
+    transaction.cmd("HINCRBY").arg(keys::REVISIONS).arg(what).arg(1).ignore();
+    transaction.cmd("HINCRBY").arg(&own).arg(what).arg(1).ignore();
+    transaction.cmd("EXPIRE").arg(&own).arg(OWN_COUNT_FOR_SECONDS).ignore();
+    transaction.cmd("PUBLISH").arg(keys::CHANNEL).arg(format!("{sender} {what}")).ignore();
+}
+
+pub(super) async fn read(link: &Link) -> Result<Vec<InstanceRecord>, StoreError> {
+    let mut asked = redis::pipe();
+    asked.atomic().cmd("HGETALL").arg(keys::INSTANCES).cmd("HGETALL").arg(keys::FACTS);
+    let (listed, facts): (Hash, Hash) = link.send(&asked).await?;
+    merge(listed, facts)
+}
+
+pub(super) async fn replace(
+    link: &Link,
+    sender: &str,
+    pool: &[InstanceRecord],
+) -> Result<(), StoreError> {
+    let mut transaction = redis::pipe();
+    transaction.atomic().cmd("DEL").arg(keys::INSTANCES).arg(keys::FACTS).ignore();
+    for record in pool {
+        let url = record.id.as_str();
+        if !record.retired {
+            let secret = record.secret.reveal();
+            transaction.cmd("HSET").arg(keys::INSTANCES).arg(url).arg(secret).ignore();
+        }
+        if let Some(facts) = facts_of(record) {
+            transaction.cmd("HSET").arg(keys::FACTS).arg(url).arg(json(&facts)).ignore();
+        }
+    }
+    count_and_tell(&mut transaction, sender, "instances");
+    link.send(&transaction).await
+}
+
+/// What the predecessor's list can't say of an instance, if there is anything.
+fn facts_of(record: &InstanceRecord) -> Option<StoredInstance> {
+    if record.retired {
+        return Some(StoredInstance::whole(record));
+    }
+    let plain = record.admin == AdminState::Enabled && record.sign_with.is_none();
+    (!plain).then(|| StoredInstance { secret: None, ..StoredInstance::whole(record) })
+}
+
+/// The list stands: what is in it is not retired, and what another tool took out of it is gone.
+fn merge(listed: Hash, mut facts: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
+    let mut pool = BTreeMap::new();
+    for (url, secret) in listed {
+        let known = facts.remove(&url).map(|text| read_facts(&text)).transpose()?;
+        // One that was retired and is listed again by another tool starts afresh.
+        let (admin, sign_with) = match known {
+            Some(known) if !known.retired => (known.admin, known.sign_with),
+            Some(known) => (AdminState::Enabled, known.sign_with),
+            None => (AdminState::Enabled, None),
+        };
+        let (id, secret) = (InstanceId::new(url.as_str()), Secret::new(secret));
+        pool.insert(url, InstanceRecord { id, secret, admin, retired: false, sign_with });
+    }
+    for (url, text) in facts {
+        let retired = Some(read_facts(&text)?).filter(|known| known.retired);
+        if let Some(record) = retired.and_then(|known| known.named(&url)) {
+            pool.insert(url, record);
+        }
+    }
+    Ok(pool.into_values().collect())
+}
+
+fn read_facts(text: &str) -> Result<StoredInstance, StoreError> {
+    serde_json::from_str(text).map_err(|e| unreadable("facts of an instance", &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(listed: &[&str], facts: &[(&str, &str)], expected: &[(&str, AdminState, bool)]) {
+        let listed = listed.iter().map(|url| (url.to_string(), "s".to_owned())).collect();
+        let facts = facts.iter().map(|(url, text)| (url.to_string(), text.to_string())).collect();
+        let pool = merge(listed, facts).expect("readable facts");
+        let seen: Vec<_> = pool.iter().map(|r| (r.id.as_str(), r.admin, r.retired)).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn the_list_says_who_exists_and_the_facts_say_the_rest() {
+        use AdminState::{Draining, Enabled};
+        check(&["b", "a"], &[], &[("a", Enabled, false), ("b", Enabled, false)]);
+        check(&["a"], &[("a", r#"{"admin":"draining"}"#)], &[("a", Draining, false)]);
+        let retired = r#"{"secret":"s","admin":"draining","retired":true}"#;
+        check(&["b"], &[("a", retired)], &[("a", Draining, true), ("b", Enabled, false)]);
+        check(&["a"], &[("a", retired)], &[("a", Enabled, false)]);
+        check(&[], &[("a", r#"{"admin":"draining"}"#)], &[]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Routes: a hash per meeting id, changed by one script, so that every step is atomic.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use redis::{Cmd, Pipeline, RedisResult, Script, ServerErrorKind};
+use tracing::warn;
+
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState};
+use crate::domain::tenant::TenantId;
+use crate::outside::store::record::{read_route, version_text};
+use crate::outside::store::{
+    Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped, StoreError,
+};
+
+use super::keys;
+use super::link::{Link, PART, explained};
+
+const SCRIPT: &str = include_str!("step.lua");
+static STEP: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
+
+/// A word and the route it is about.
+type Answer = (String, Option<String>);
+
+/// Takes the steps in one pipeline. A script that the server does not know (it was restarted) ran for
+/// none of those it refused, so they are sent again in their order after it was loaded.
+pub(super) async fn step(
+    link: &Link,
+    sender: &str,
+    steps: &[Step],
+) -> Result<Vec<Stepped>, StoreError> {
+    let commands: Vec<Cmd> = steps.iter().map(|step| command(sender, step)).collect();
+    let mut answers = call(link, &commands).await?;
+    let unknown: Vec<usize> = (0..answers.len()).filter(|&n| not_loaded(&answers[n])).collect();
+    if !unknown.is_empty() {
+        let mut load = redis::pipe();
+        load.cmd("SCRIPT").arg("LOAD").arg(SCRIPT).ignore();
+        link.send::<()>(&load).await?;
+        let again: Vec<Cmd> = unknown.iter().map(|&n| commands[n].clone()).collect();
+        for (n, answer) in unknown.into_iter().zip(call(link, &again).await?) {
+            answers[n] = answer;
+        }
+    }
+    let read = |(step, answer): (&Step, RedisResult<Answer>)| {
+        stepped(step, answer.map_err(|e| explained(&e))?)
+    };
+    steps.iter().zip(answers).map(read).collect()
+}
+
+async fn call(link: &Link, commands: &[Cmd]) -> Result<Vec<RedisResult<Answer>>, StoreError> {
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    pipeline.ignore_errors();
+    for command in commands {
+        pipeline.add_command(command.clone());
+    }
+    let answers: Vec<RedisResult<Vec<String>>> = link.send(&pipeline).await?;
+    let pair = |mut words: Vec<String>| (words.remove(0), words.pop());
+    Ok(answers.into_iter().map(|answer| answer.map(pair)).collect())
+}
+
+fn not_loaded(answer: &RedisResult<Answer>) -> bool {
+    answer.as_ref().is_err_and(|e| e.kind() == ServerErrorKind::NoScript.into())
+}
+
+fn command(sender: &str, step: &Step) -> Cmd {
+    let key = step.key();
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(STEP.get_hash()).arg(1).arg(keys::route(&key));
+    let told = format!("{sender} route {key}");
+    match step {
+        Step::Claim(ask) => {
+            command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg("");
+            command.arg(keys::CHANNEL).arg(told).arg("");
+            command.arg(texts(&ask.candidates));
+        }
+        Step::Change(ask) => {
+            let expected = ask.expect.map(version_text).unwrap_or_default();
+            command.arg(word(&ask.becomes)).arg(ask.tenant.as_str());
+            command.arg(version_text(ask.version)).arg(expected);
+            command.arg(keys::CHANNEL).arg(told);
+            add_target(&mut command, &ask.becomes);
+        }
+    }
+    command
+}
+
+fn word(becomes: &Becomes) -> &'static str {
+    match becomes {
+        Becomes::State(_) => "state",
+        Becomes::Moved { .. } => "moved",
+        Becomes::Adopted { .. } => "adopted",
+        Becomes::Unburied(_) => "unburied",
+        Becomes::Removed => "removed",
+    }
+}
+
+fn add_target(command: &mut Cmd, becomes: &Becomes) {
+    match becomes {
+        Becomes::State(state) => command.arg(state_word(*state)),
+        Becomes::Unburied(tomb) => command.arg(tomb.as_str()),
+        Becomes::Adopted { instance } => command.arg("").arg(instance.as_str()),
+        Becomes::Moved { candidates, tomb } => {
+            command.arg(if *tomb { "1" } else { "" }).arg(texts(candidates))
+        }
+        Becomes::Removed => command,
+    };
+}
+
+/// An argument each.
+fn texts(instances: &[InstanceId]) -> Vec<&str> {
+    instances.iter().map(InstanceId::as_str).collect()
+}
+
+fn state_word(state: RouteState) -> &'static str {
+    match state {
+        RouteState::Claimed => "claimed",
+        RouteState::Confirmed => "confirmed",
+        RouteState::Ending => "ending",
+    }
+}
+
+fn stepped(step: &Step, (word, text): Answer) -> Result<Stepped, StoreError> {
+    let route = text.as_deref().map(read_route).transpose()?;
+    let unknown = |word| Err(StoreError::Unreadable(format!("a step was answered {word:?}")));
+    Ok(match (step, word.as_str(), route) {
+        (Step::Claim(ClaimAsk { .. }), "existing", Some(route)) => {
+            Stepped::Claimed(Claimed::Existing(route))
+        }
+        (Step::Claim(_), "new", Some(route)) => Stepped::Claimed(Claimed::New(route)),
+        (Step::Claim(_), "taken", None) => Stepped::Claimed(Claimed::Taken),
+        (Step::Change(ChangeAsk { .. }), "done", route) => Stepped::Changed(Changed::Done(route)),
+        (Step::Change(_), "lost", route) => Stepped::Changed(Changed::Lost(route)),
+        (Step::Change(_), "taken", None) => Stepped::Changed(Changed::Taken),
+        _ => return unknown(word),
+    })
+}
+
+pub(super) async fn read(link: &Link, keys: &[RouteKey]) -> Result<Vec<RouteRecord>, StoreError> {
+    let mut records = Vec::with_capacity(keys.len());
+    for part in keys.chunks(PART) {
+        for hash in hashes(link, part).await? {
+            records.push(record(hash?)?);
+        }
+    }
+    Ok(records)
+}
+
+type Hash = BTreeMap<String, String>;
+
+async fn hashes(
+    link: &Link,
+    keys: &[RouteKey],
+) -> Result<Vec<Result<Hash, StoreError>>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut asked = Pipeline::with_capacity(keys.len());
+    asked.ignore_errors();
+    for key in keys {
+        asked.cmd("HGETALL").arg(keys::route(key));
+    }
+    let answers: Vec<RedisResult<Hash>> = link.send(&asked).await?;
+    Ok(answers.into_iter().map(|answer| answer.map_err(|e| explained(&e))).collect())
+}
+
+fn record(hash: Hash) -> Result<RouteRecord, StoreError> {
+    let route = |(tenant, text): (String, String)| -> Result<(TenantId, Route), StoreError> {
+        Ok((TenantId::new(tenant), read_route(&text)?))
+    };
+    hash.into_iter().map(route).collect()
+}
+
+pub(super) async fn read_all(link: &Link) -> Result<Vec<(RouteKey, RouteRecord)>, StoreError> {
+    let mut found = BTreeMap::new();
+    let mut scan = link.scan(keys::ALL_ROUTES);
+    while let Some(names) = scan.next().await? {
+        let keys: Vec<RouteKey> = names.iter().filter_map(|name| keys::route_of(name)).collect();
+        for (key, hash) in keys.iter().zip(hashes(link, &keys).await?) {
+            match hash.and_then(record) {
+                // Removed since its name was read.
+                Ok(record) if record.is_empty() => {}
+                Ok(record) => drop(found.insert(*key, record)),
+                Err(e @ StoreError::Unreadable(_)) => {
+                    warn!(route.key = %key, error = %e, "routes left out: unreadable");
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
