@@ -17,7 +17,8 @@ use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::{World, follow, health};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
-use crate::outside::loads::{self, EmbeddedLoads, LoadSource};
+use crate::outside::loads::embedded::EmbeddedLoads;
+use crate::outside::loads::{self, LoadSource};
 use crate::outside::servers::Servers;
 use crate::outside::servers::http::HttpServers;
 use crate::outside::store::{self, Store, StoreError};
@@ -95,8 +96,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         clock: clock.clone(),
         config: config.clone(),
     };
-    let supervisor =
-        Supervisor { store, loads, clock, source, environment, ushers, directory };
+    let supervisor = Supervisor { store, loads, clock, source, environment, ushers, directory };
     let (actors, ended) = Actor::spawn(None, supervisor, config.clone())
         .await
         .map_err(|error| ServeError::Fault(format!("actors did not start: {error}")))?;

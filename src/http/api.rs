@@ -86,7 +86,9 @@ async fn run(
     let tenant = world.tenant(host).await?;
     let call = call.ok_or(Refusal::Unsupported)?;
     let is_post = parts.method == Method::POST;
-    if !(parts.method == Method::GET || parts.method == Method::HEAD || is_post && call.takes_post())
+    if !(parts.method == Method::GET
+        || parts.method == Method::HEAD
+        || is_post && call.takes_post())
     {
         return Err(Refusal::Unsupported);
     }
@@ -113,15 +115,11 @@ async fn dispatch(
 }
 
 /// The body of a POST with its bare type, as instances want it; `None` when there is none.
-fn posted(
-    world: &World,
-    call: Call,
-    parts: &Parts,
-    body: Body,
-) -> Result<Option<Posted>, Refusal> {
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-    let has_body = length.is_some_and(|n: u64| n > 0)
-        || parts.headers.contains_key(header::TRANSFER_ENCODING);
+fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option<Posted>, Refusal> {
+    let length =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
+    let has_body =
+        length.is_some_and(|n: u64| n > 0) || parts.headers.contains_key(header::TRANSFER_ENCODING);
     if !has_body {
         return Ok(None);
     }

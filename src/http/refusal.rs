@@ -33,16 +33,22 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::NoMeetingId => (ok, "validationError", "You must provide a meeting ID"),
         Refusal::NoMeetingName => (ok, "validationError", "You must provide a meeting name"),
         Refusal::Query(fault @ (QueryFault::Twice(_) | QueryFault::NotText(_))) => {
-            return (ok, "validationError", format!("The parameters can't be used: {fault}").into());
+            return (
+                ok,
+                "validationError",
+                format!("The parameters can't be used: {fault}").into(),
+            );
         }
         Refusal::NotFound => (ok, "notFound", NO_MEETING),
         Refusal::NothingToJoin => (ok, "invalidMeetingIdentifier", NO_MEETING),
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
         }
-        Refusal::Unavailable => {
-            (ok, "meetingUnavailable", "The server of this meeting is away. Please try again in a moment.")
-        }
+        Refusal::Unavailable => (
+            ok,
+            "meetingUnavailable",
+            "The server of this meeting is away. Please try again in a moment.",
+        ),
         Refusal::NoInstance => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "noInstanceFound",
@@ -58,11 +64,9 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "meetingPoolReached",
             "Your tenant reached the meeting pool limit and can't create a new one.",
         ),
-        Refusal::UserPool => (
-            StatusCode::FORBIDDEN,
-            "userPoolReached",
-            "Your tenant reached the user pool limit.",
-        ),
+        Refusal::UserPool => {
+            (StatusCode::FORBIDDEN, "userPoolReached", "Your tenant reached the user pool limit.")
+        }
         Refusal::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")
         }
@@ -79,8 +83,7 @@ impl IntoResponse for Refusal {
         let (status, key, message) = words(&self);
         let mut response =
             (status, [(header::CONTENT_TYPE, XML)], reply::failed(key, &message)).into_response();
-        let outcome =
-            if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
+        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
     }

@@ -1,9 +1,12 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod calls;
+mod checksums;
 mod cli;
 mod config_file;
 mod config_shown;
+mod creates;
 mod demo;
 mod influx;
 mod ingest;
@@ -11,3 +14,4 @@ mod map;
 mod server;
 mod sim;
 mod store;
+mod world;

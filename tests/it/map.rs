@@ -28,7 +28,8 @@ fn message_enums(text: &str) -> Vec<(String, Vec<String>)> {
     let mut enums: Vec<(String, Vec<String>)> = Vec::new();
     let mut inside = false;
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("pub enum ").and_then(|l| l.split([' ', '{']).next()) {
+        if let Some(name) = line.strip_prefix("pub enum ").and_then(|l| l.split([' ', '{']).next())
+        {
             inside = name.ends_with("Message");
             if inside {
                 enums.push((name.to_owned(), Vec::new()));
@@ -40,7 +41,8 @@ fn message_enums(text: &str) -> Vec<(String, Vec<String>)> {
             && rest.starts_with(|c: char| c.is_ascii_uppercase())
             && let Some((_, variants)) = enums.last_mut()
         {
-            variants.push(rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_owned());
+            variants
+                .push(rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_owned());
         }
     }
     enums
@@ -94,7 +96,16 @@ fn every_message_of_the_map_exists() {
 
 #[test]
 fn domain_and_protocol_know_no_runtime_and_no_clock() {
-    let banned = ["tokio", "ractor", "axum", "hyper", "Instant::now", "SystemTime::now", "std::fs", "std::net::Tcp"];
+    let banned = [
+        "tokio",
+        "ractor",
+        "axum",
+        "hyper",
+        "Instant::now",
+        "SystemTime::now",
+        "std::fs",
+        "std::net::Tcp",
+    ];
     for folder in ["src/domain", "src/bbb"] {
         for path in rust_files(folder) {
             let text = fs::read_to_string(&path).expect("a source file");

@@ -229,11 +229,7 @@ impl MeetingsState {
         }
     }
 
-    fn explain(
-        &self,
-        tenant: &Tenant,
-        loads: &LoadSnapshot,
-    ) -> Vec<Verdict> {
+    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot) -> Vec<Verdict> {
         explain(&self.question(tenant, loads, &HashSet::new()))
     }
 

@@ -1,0 +1,345 @@
+//! The whole program on simulated BBB servers, as one value: no sockets, and time as the story wants it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use bigblueswarm::app::{self, Parts, Swarm};
+use bigblueswarm::bbb::checksum::Algorithm;
+use bigblueswarm::bbb::query;
+use bigblueswarm::config::{Config, ConfigSource};
+use bigblueswarm::domain::instance::{InstanceId, Roster};
+use bigblueswarm::domain::load::{Load, LoadSnapshot};
+use bigblueswarm::domain::secret::Secret;
+use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
+use bigblueswarm::outside::clock::{Clock, RuntimeClock};
+use bigblueswarm::outside::loads::{LoadError, LoadSource};
+use bigblueswarm::outside::store::Store;
+use bigblueswarm::outside::store::embedded::Embedded;
+use bigblueswarm::sim::{SimServer, SimServers, SimSettings};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+/// The tenants of every story: host and secret.
+pub const T: Client = Client::of("t.example.org", "secret-of-t-0123456789");
+pub const U: Client = Client::of("u.example.org", "secret-of-u-0123456789");
+/// The secret of tenants without one, and the admin key.
+pub const GLOBAL: &str = "global-secret-0123456789";
+pub const KEY: &str = "admin-key-0123456789";
+
+/// A load source that says what the story wants.
+#[derive(Clone)]
+pub struct ScriptedLoads {
+    said: watch::Sender<Result<HashMap<InstanceId, Load>, String>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ScriptedLoads {
+    pub fn say(&self, loads: HashMap<InstanceId, Load>) {
+        self.said.send_replace(Ok(loads));
+    }
+
+    pub fn fail(&self, why: &str) {
+        self.said.send_replace(Err(why.into()));
+    }
+}
+
+#[async_trait]
+impl LoadSource for ScriptedLoads {
+    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
+        let now = self.clock.now();
+        let mut loads = self.said.borrow().clone().map_err(LoadError)?;
+        loads.values_mut().for_each(|load| load.newest = now);
+        Ok(LoadSnapshot { read_at: Some(now), loads, tenants: HashMap::new() })
+    }
+}
+
+/// What one story runs on.
+pub struct World {
+    pub sims: Vec<SimServer>,
+    pub servers: SimServers,
+    pub swarm: Swarm,
+    pub loads: ScriptedLoads,
+    pub clock: Arc<dyn Clock>,
+    pub store: Arc<dyn Store>,
+    pub folder: Arc<tempfile::TempDir>,
+}
+
+/// How a world is made.
+pub struct Plan {
+    instances: usize,
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+    servers: Option<(Vec<SimServer>, SimServers)>,
+    tenants: Vec<TenantDocument>,
+}
+
+/// A world of this many equal instances, S1 the least loaded, with tenants T and U.
+pub fn plan(instances: usize) -> Plan {
+    let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
+    let tenants = vec![T.document(), U.document()];
+    Plan { instances, config, store: None, servers: None, tenants }
+}
+
+impl Plan {
+    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Another store than an embedded one of its own.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The instances of another world: a replica, or a restart.
+    pub fn on(mut self, other: &World) -> Self {
+        self.servers = Some((other.sims.clone(), other.servers.clone()));
+        self
+    }
+
+    pub fn tenant(mut self, document: TenantDocument) -> Self {
+        self.tenants.retain(|known| known.spec.host != document.spec.host);
+        self.tenants.push(document);
+        self
+    }
+
+    /// Starts the program and waits until it is ready.
+    pub async fn start(self) -> World {
+        let world = self.start_unready().await;
+        world.until(|roster| roster.all_heard()).await;
+        world
+    }
+
+    /// Starts the program; nothing is waited for but its list of instances.
+    pub async fn start_unready(self) -> World {
+        let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        let store = self.store.unwrap_or_else(|| {
+            let path = folder.path().join("state.redb");
+            Arc::new(Embedded::open(&path, self.config.deadlines.store).expect("a store"))
+        });
+        let (sims, servers) = self.servers.unwrap_or_else(|| {
+            let sims: Vec<_> = (1..=self.instances)
+                .map(|n| {
+                    let origin = format!("http://s{n}.example.org");
+                    let secret = format!("secret-of-s{n}-0123456789");
+                    SimServer::start(SimSettings::new(&origin, &secret), clock.clone())
+                })
+                .collect();
+            let servers = SimServers::new(sims.clone());
+            (sims, servers)
+        });
+        let said = watch::channel(Ok(rising(&sims))).0;
+        let loads = ScriptedLoads { said, clock: clock.clone() };
+        for tenant in self.tenants {
+            store.put_tenant(tenant).await.expect("the store takes tenants");
+        }
+        let parts = Parts {
+            store: store.clone(),
+            loads: Arc::new(loads.clone()),
+            ingest: None,
+            servers: Arc::new(servers.clone()),
+            clock: clock.clone(),
+            source: ConfigSource::Given(Box::new(self.config.clone())),
+            environment: Default::default(),
+        };
+        let swarm = app::start(self.config, parts).await.expect("the program starts");
+        let world = World { sims, servers, swarm, loads, clock, store, folder };
+        world.until(|roster| roster.loaded).await;
+        world.register().await;
+        world
+    }
+}
+
+/// Figures by which S1 is the least loaded, then S2, and so on.
+pub fn rising(sims: &[SimServer]) -> HashMap<InstanceId, Load> {
+    let percent = (1..).map(|n| 10.0 * f64::from(n));
+    sims.iter().zip(percent).map(|(sim, cpu)| (id(sim), load(cpu, 20.0))).collect()
+}
+
+/// Measured figures of an eight-core instance.
+pub fn load(cpu: f64, mem: f64) -> Load {
+    Load { cpu: Some(cpu), mem: Some(mem), cores: Some(8.0), online: Some(true), ..Load::default() }
+}
+
+pub fn id(sim: &SimServer) -> InstanceId {
+    InstanceId::new(sim.url())
+}
+
+impl World {
+    /// Registers every simulated server, as an admin would.
+    pub async fn register(&self) {
+        let list = self.sims.iter().map(|sim| (sim.url(), sim.secret().clone())).collect();
+        self.swarm.world.actors.registry.replace(list).await.expect("the list is taken");
+    }
+
+    /// Waits until the pool is as wanted; a minute at most.
+    pub async fn until(&self, wanted: impl Fn(&Roster) -> bool) {
+        for _ in 0..1_200 {
+            let roster = self.swarm.world.actors.registry.roster().await;
+            if roster.is_ok_and(|roster| wanted(&roster)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the pool did not become as wanted");
+    }
+
+    /// Lets the program read its load source again.
+    pub async fn refreshed(&self) {
+        let wait = self.swarm.world.config.balancer.poll_interval + Duration::from_secs(1);
+        tokio::time::sleep(wait).await;
+    }
+
+    /// Sends a request straight to the routes.
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let answer = self.swarm.router.clone().oneshot(request).await.expect("routes answer");
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        let location = parts.headers.get(header::LOCATION);
+        Reply {
+            status: parts.status,
+            kind: parts
+                .headers
+                .get(header::CONTENT_TYPE)
+                .and_then(|v| v.to_str().ok())
+                .map(Into::into),
+            location: location.and_then(|v| v.to_str().ok()).map(Into::into),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    /// Calls the admin surface with the right key.
+    pub async fn admin(&self, method: Method, path: &str, body: &str) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "admin.example.org")
+            .header(header::AUTHORIZATION, KEY)
+            .body(Body::from(body.to_owned()));
+        self.send(request.expect("a request")).await
+    }
+
+    /// On which servers a meeting is, as their numbers from 1.
+    pub async fn homes(&self, meeting: &str) -> Vec<usize> {
+        let mut homes = Vec::new();
+        for (n, sim) in self.sims.iter().enumerate() {
+            if sim.meeting(meeting).await.is_some() {
+                homes.push(n + 1);
+            }
+        }
+        homes
+    }
+
+    /// How often all servers together got a call.
+    pub async fn asked(&self, call: &str) -> usize {
+        let mut asked = 0;
+        for sim in &self.sims {
+            asked += sim.requests_of(call).await.len();
+        }
+        asked
+    }
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub kind: Option<String>,
+    pub location: Option<String>,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn succeeded(&self) -> bool {
+        self.status == StatusCode::OK && self.body.contains("<returncode>SUCCESS</returncode>")
+    }
+
+    /// The text of the first element of this name.
+    pub fn value(&self, name: &str) -> &str {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let rest = self.body.split_once(&open).map_or("", |(_, rest)| rest);
+        rest.split_once(&close).map_or("", |(value, _)| value)
+    }
+
+    pub fn key(&self) -> &str {
+        self.value("messageKey")
+    }
+
+    #[track_caller]
+    pub fn assert_success(&self) -> &Self {
+        assert!(self.succeeded(), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn assert_failed(&self, status: u16, key: &str) -> &Self {
+        let failed = self.body.contains("<returncode>FAILED</returncode>");
+        assert!(failed && self.status == status && self.key() == key, "{key}: {self:?}");
+        self
+    }
+}
+
+/// A tenant's BBB client.
+#[derive(Clone, Copy)]
+pub struct Client {
+    pub host: &'static str,
+    pub secret: &'static str,
+    pub algorithm: Algorithm,
+}
+
+impl Client {
+    pub const fn of(host: &'static str, secret: &'static str) -> Self {
+        Self { host, secret, algorithm: Algorithm::Sha256 }
+    }
+
+    pub fn document(&self) -> TenantDocument {
+        let (host, secret) = (self.host.to_owned(), Some(self.secret.to_owned()));
+        let spec = TenantSpec { host, secret, ..TenantSpec::default() };
+        TenantDocument {
+            kind: "Tenant".into(),
+            spec,
+            metadata: Default::default(),
+            instances: Vec::new(),
+        }
+    }
+
+    /// The path and signed query of a call.
+    pub fn path(&self, call: &str, query: &str) -> String {
+        let signed = query::signed(query, call, self.secret, self.algorithm);
+        format!("/bigbluebutton/api/{call}?{signed}")
+    }
+
+    /// A request with everything but its body and headers of its own.
+    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(path).header(header::HOST, self.host)
+    }
+
+    pub async fn call(&self, world: &World, call: &str, query: &str) -> Reply {
+        let request = self.request(Method::GET, &self.path(call, query)).body(Body::empty());
+        world.send(request.expect("a request")).await
+    }
+
+    pub async fn create(&self, world: &World, meeting: &str) -> Reply {
+        self.call(world, "create", &format!("name=Room&meetingID={meeting}")).await
+    }
+
+    pub async fn info(&self, world: &World, meeting: &str) -> Reply {
+        self.call(world, "getMeetingInfo", &format!("meetingID={meeting}")).await
+    }
+
+    pub async fn join(&self, world: &World, meeting: &str) -> Reply {
+        let query = format!("fullName=Ada&meetingID={meeting}&role=VIEWER");
+        self.call(world, "join", &query).await
+    }
+
+    pub async fn end(&self, world: &World, meeting: &str) -> Reply {
+        self.call(world, "end", &format!("meetingID={meeting}")).await
+    }
+}
