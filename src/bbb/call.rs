@@ -43,3 +43,19 @@ impl Call {
         self != Self::Join
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_known_by_its_exact_name() {
+        for call in Call::ALL {
+            assert_eq!(Call::parse(call.name()), Some(call));
+            assert_eq!(Call::parse(&call.name().to_uppercase()), None);
+        }
+        assert_eq!(Call::parse(""), None);
+        assert_eq!(Call::parse("create "), None);
+        assert!(!Call::Join.takes_post());
+    }
+}

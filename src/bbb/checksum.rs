@@ -122,4 +122,16 @@ mod tests {
         let sha256 = sign(Algorithm::Sha256, "end", "", SECRET);
         assert!(verify(&sha256, "end", "", SECRET, only));
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_checksum_that_is_not_ours_is_refused_without_a_panic(supplied in any::<String>(), digits in "[0-9a-fA-F]{0,130}") {
+            for supplied in [supplied, digits] {
+                prop_assert!(!verify(&supplied, "create", "a=1", SECRET, Algorithms::ANY));
+                prop_assert!(!verify(&supplied, "create", "", "", Algorithms::ANY));
+            }
+        }
+    }
 }

@@ -168,4 +168,84 @@ mod tests {
         assert_eq!(single("b=1&%62=1", "b"), Err(QueryFault::Twice("b")));
         assert_eq!(single("b=%FF", "b"), Err(QueryFault::NotText("b")));
     }
+
+    use proptest::prelude::*;
+
+    use crate::bbb::checksum::{Algorithms, verify};
+
+    /// Raw parameters: names and values as clients write them, right and wrong.
+    fn part() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "[a-zA-Z0-9%+'()!*~.\\[_-]{0,8}(=[ -%'-~é😀]{0,8})?",
+            1 => "(%6d|m|M)eta_(b|B|%62)igblue(s|S|%53)warm(-|%2D|%2d)tenant(=[a-z%=]{0,4})?",
+            1 => "meta_bigblueswarm-tenan|xmeta_bigblueswarm-tenant=1|checksu=m|checksums=1",
+        ]
+    }
+
+    fn parts() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(part(), 0..8)
+    }
+
+    fn is_tag(part: &str) -> bool {
+        decode(name_of(part)).eq_ignore_ascii_case(TENANT_TAG)
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_reading_panic(raw in any::<String>(), parts in parts()) {
+            for query in [raw, parts.join("&"), parts.join("&&=%")] {
+                let rest = SignedQuery::parse(&query).map_or(query, |signed| signed.rest);
+                let _ = pairs(&rest).count();
+                let _ = (value(&rest, "meetingID"), single(&rest, "meetingID"));
+                let _ = (tagged(&rest, "t"), signed(&rest, "create", "s", Algorithm::Sha256));
+            }
+        }
+
+        #[test]
+        fn what_was_signed_is_verified_after_reading(
+            parts in parts(), call in "[a-zA-Z/]{1,12}", secret in "[ -~]{1,40}", n in 0..4_usize,
+        ) {
+            let query = parts.join("&").trim().to_owned();
+            let algorithm = Algorithm::ALL[n];
+            let sent = signed(&query, &call, &secret, algorithm);
+            let read = SignedQuery::parse(&sent).expect("one checksum");
+            prop_assert_eq!(&read.rest, &query);
+            let supplied = read.checksum.expect("a checksum");
+            let more = |text: &str| [text, "x"].concat();
+            let holds = |call: &str, query: &str, secret: &str| {
+                verify(&supplied, call, query, secret, Algorithms::of(&[algorithm]))
+            };
+            prop_assert!(holds(&call, &read.rest, &secret));
+            prop_assert!(!holds(&more(&call), &read.rest, &secret));
+            prop_assert!(!holds(&call, &more(&read.rest), &secret));
+            prop_assert!(!holds(&call, &read.rest, &more(&secret)));
+        }
+
+        #[test]
+        fn every_byte_but_the_checksum_stays(parts in parts(), at in any::<prop::sample::Index>()) {
+            // Blanks at the ends are dropped, as BBB does before it hashes.
+            let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', "")).collect();
+            let at = at.index(parts.len() + 1);
+            let mut with = parts.clone();
+            with.insert(at, "checksum=ab".to_owned());
+            let read = SignedQuery::parse(&with.join("&")).expect("one checksum");
+            prop_assert_eq!(read.rest, parts.join("&"));
+            prop_assert_eq!(read.checksum.as_deref(), Some("ab"));
+            with.insert(at, "check%73um".to_owned());
+            prop_assert_eq!(SignedQuery::parse(&with.join("&")), Err(QueryFault::ChecksumTwice));
+        }
+
+        #[test]
+        fn every_byte_but_a_tag_stays_and_one_tag_is_left(parts in parts(), tenant in "[a-z.:%&= é]{1,12}") {
+            let query = tagged(&parts.join("&"), &tenant);
+            prop_assert_eq!(query.split('&').filter(|part| is_tag(part)).count(), 1);
+            let tag = value(&query, TENANT_TAG).map(Cow::into_owned);
+            prop_assert_eq!(tag.as_ref(), Some(&tenant));
+            let kept: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !is_tag(part)).collect();
+            let (rest, _) = query.rsplit_once(TENANT_TAG).expect("the tag");
+            let rest = rest.strip_suffix('&').unwrap_or(rest);
+            prop_assert_eq!(rest, kept.join("&"));
+            prop_assert_eq!(tagged(&query, &tenant), query);
+        }
+    }
 }

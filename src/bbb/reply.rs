@@ -102,3 +102,79 @@ pub fn error_redirect(target: &str, key: &str, message: &str) -> String {
 fn json(text: &str) -> serde_json::Value {
     serde_json::Value::String(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bbb::xml::{Envelope, read};
+
+    #[test]
+    fn our_answers_look_like_those_of_an_instance() {
+        let expected = "<response>\n<returncode>FAILED</returncode>\n\
+            <messageKey>checksumError</messageKey>\n<message>Checksums do not match</message>\n</response>";
+        assert_eq!(failed("checksumError", "Checksums do not match"), expected);
+        for answer in [VERSION_XML, NOT_RUNNING, NO_MEETINGS] {
+            assert!(read(answer.as_bytes()).is_ok_and(|envelope| envelope.success), "{answer}");
+            assert!(answer.starts_with("<response>\n<returncode>SUCCESS</returncode>\n"));
+            assert!(answer.lines().all(|line| !line.starts_with(' ')), "{answer}");
+        }
+        let json: serde_json::Value = serde_json::from_str(VERSION_JSON).expect("JSON");
+        assert_eq!(json["response"]["returncode"], "SUCCESS");
+        assert_eq!(json["response"]["version"], "2.0");
+        assert_eq!(json["response"]["apiVersion"], "2.0");
+    }
+
+    #[track_caller]
+    fn check(target: &str, expected: &str) {
+        let location = error_redirect(target, "k", "a \"b\"");
+        let errors =
+            "errors=[%7B%22message%22:%22a%20%5C%22b%5C%22%22,%22key%22:%22k%22%7D]".to_owned();
+        assert_eq!(location, expected.replace("ERRORS", &errors));
+    }
+
+    #[test]
+    fn a_refused_join_redirects_with_its_errors() {
+        let known = "https://bbb.example.com?errors=[%7B%22message%22:%22Checksums%20do%20not%20match%22,\
+            %22key%22:%22checksumError%22%7D]";
+        let location =
+            error_redirect("https://bbb.example.com", "checksumError", "Checksums do not match");
+        assert_eq!(location, known);
+        check("https://a/b", "https://a/b?ERRORS");
+        check("https://a/b?", "https://a/b?ERRORS");
+        check("https://a/b?x=%20+'&y=", "https://a/b?x=%20+'&y=&ERRORS");
+        check("https://a/b?x&", "https://a/b?x&ERRORS");
+        check("https://a/b#f?g", "https://a/b?ERRORS#f?g");
+        check("https://a/?x=[1]#f", "https://a/?x=[1]&ERRORS#f");
+        check("https://a/\r\nSet-Cookie: é", "https://a/%0D%0ASet-Cookie:%20%C3%A9?ERRORS");
+    }
+
+    proptest! {
+        #[test]
+        fn a_refusal_of_any_text_is_read_as_that_text(key in "[ -~é]{1,20}", message in "\\PC{1,40}") {
+            let envelope = read(failed(&key, &message).as_bytes()).expect("well-formed");
+            let expected = Envelope {
+                message_key: Some(key),
+                message: Some(message).map(|m| m.chars().filter(|&c| is_xml(c)).collect::<String>()),
+                ..Envelope::default()
+            };
+            prop_assert_eq!(envelope.message_key, expected.message_key);
+            prop_assert_eq!(envelope.message.unwrap_or_default(), expected.message.unwrap_or_default());
+        }
+
+        #[test]
+        fn a_redirect_is_a_location_whatever_its_target_and_words(target in any::<String>(), words in any::<String>()) {
+            let location = error_redirect(&target, "key", &words);
+            prop_assert!(location.bytes().all(|b| b.is_ascii_graphic()), "{location}");
+            const KEY: &str = ",%22key%22:%22key%22%7D]";
+            let (before, _) = location.split_once(KEY).expect("the key");
+            let errors = before.split_once("errors=[").expect("errors").1;
+            prop_assert!(!errors.contains(['&', '#', '+']));
+            let errors = [errors, "%7D"].concat();
+            let decoded = percent_encoding::percent_decode_str(&errors).decode_utf8().expect("text");
+            let object: serde_json::Value = serde_json::from_str(&decoded).expect("JSON");
+            prop_assert_eq!(&object["message"], &words);
+        }
+    }
+}

@@ -1,16 +1,20 @@
 //! Calling the BBB servers.
 
+mod connector;
+pub mod http;
+mod upload;
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use async_trait::async_trait;
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::domain::instance::Instance;
 
 /// One HTTP request to an instance.
-#[derive(Debug)]
 pub struct Outgoing {
     pub instance: Arc<Instance>,
     pub method: Method,
@@ -18,8 +22,18 @@ pub struct Outgoing {
     pub target: String,
     pub content_type: Option<HeaderValue>,
     pub body: Body,
-    /// From the start of sending to the first byte of the answer, connecting included.
+    /// From the start of sending to the first byte of the answer, connecting included. While a body
+    /// is being sent it starts again with each part of it.
     pub first_byte_within: Duration,
+}
+
+/// Shows the target's path only: its query holds a checksum, and may hold passwords.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let shown = (&self.instance.id, &self.method, path);
+        f.debug_tuple("Outgoing").field(&shown).finish_non_exhaustive()
+    }
 }
 
 impl Outgoing {
@@ -56,6 +70,10 @@ pub enum SendError {
     /// The instance may have seen the request, and may have done what it asks.
     #[error("no answer: {0}")]
     Unanswered(String),
+    /// The request itself is at fault: its target is no URI, or its body failed or stopped arriving.
+    /// Says nothing about the instance.
+    #[error("request can't be sent: {0}")]
+    Request(String),
 }
 
 /// The way to the BBB servers: HTTP in production, memory in stories.

@@ -12,6 +12,7 @@ mod influx;
 mod ingest;
 mod map;
 mod server;
+mod servers;
 mod sim;
 mod store;
 mod world;

@@ -177,9 +177,21 @@ fn declared(decl: &BytesDecl<'_>, first: bool) -> Result<(), XmlFault> {
 /// for other reasons (`<1a>`) are let through, since BBB writes names that users choose: one such
 /// attendee must not take the whole list of an instance from all tenants.
 fn is_name(name: &str) -> bool {
-    let markup = |b: u8| b.is_ascii_control() || b"<>&\"'=/!?".contains(&b);
-    !name.is_empty() && !name.bytes().any(markup)
+    !name.is_empty() && !name.bytes().any(|byte| MARKUP[usize::from(byte)])
 }
+
+/// The bytes that make a tag's name ambiguous, and control characters.
+const MARKUP: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_control()
+            || matches!(b, b'<' | b'>' | b'&' | b'"' | b'\'' | b'=' | b'/' | b'!' | b'?');
+        byte += 1;
+    }
+    table
+};
 
 /// Whether attributes hold no `<`, where another reader could see an element.
 fn is_plain(attributes: &str) -> bool {
