@@ -1,1 +1,41 @@
 //! Simulated BBB servers: the demo, the tests and the benchmarks share them.
+//!
+//! A [`SimServer`] answers as BigBlueButton 3.0 does. It is reached in memory through [`SimServers`], or over a
+//! loopback socket through [`SimServer::listen`]. What it does is decided in plain functions ([`machine`] and what
+//! it calls); one task owns its state.
+
+mod bodies; // what a broken server sends
+pub mod client; // calls a BBB API as a front end does
+mod create;
+pub mod crowd; // people who come and go by a script
+mod desk; // what the owner of the state does with a request
+mod elements; // reads answers' elements
+pub mod faults; // what can be made to go wrong, and when
+pub mod figures; // processor, memory and counts, as an agent beside the server measures them
+mod info;
+mod join;
+pub mod machine; // the meetings, and which call does what
+pub mod meeting; // a meeting and who is in it
+pub mod memory; // the way to simulated servers without sockets
+mod pages; // the root, the client's page, and pages of the web server around BBB
+mod params; // what a request says, and whether it is signed
+mod reply; // the shapes of answers
+mod rules; // what BBB checks before it does anything
+pub mod seen; // what a server was asked
+pub mod server;
+pub mod settings;
+pub mod socket; // the way to a simulated server over loopback
+pub mod telegraf; // pushes figures as Telegraf does
+
+pub use client::BbbClient;
+pub use crowd::Crowd;
+pub use faults::{BadXml, Fault, Faults};
+pub use figures::Figures;
+pub use machine::Ask;
+pub use meeting::{Meeting, Role, User};
+pub use memory::SimServers;
+pub use seen::Seen;
+pub use server::SimServer;
+pub use settings::SimSettings;
+pub use socket::SimHandle;
+pub use telegraf::Telegraf;

@@ -1,0 +1,179 @@
+//! The call join.
+
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+
+use super::machine::Machine;
+use super::meeting::{GuestPolicy, Role, User};
+use super::params::Params;
+use super::reply::{Failure, Reply, redirect, response, xml};
+use super::rules::cleaned;
+use crate::domain::moment::Moment;
+
+/// Lets somebody in, or says why not.
+pub(super) fn join(machine: &mut Machine, params: &Params, now: Moment) -> Reply {
+    let id = params.get("meetingID").unwrap_or_default();
+    let Some(at) = machine.find(id) else {
+        let unknown =
+            Failure::new("invalidMeetingIdentifier", "A meeting with that ID does not exist");
+        return refuse(machine, params, &unknown);
+    };
+    let role = match role(machine, at, params) {
+        Ok(role) => role,
+        Err(message) => return Failure::new("Params required", message).reply(),
+    };
+    if let Some(failure) = refusal(machine, at, params) {
+        return if wants_xml(params) { failure.reply() } else { refuse(machine, params, &failure) };
+    }
+    let user = enter(machine, at, params, role, now);
+    welcome(machine, at, params, &user)
+}
+
+fn wants_xml(params: &Params) -> bool {
+    params.get("redirect").is_some_and(|value| value.eq_ignore_ascii_case("false"))
+}
+
+/// A valid role decides; without one, the password does.
+fn role(machine: &Machine, at: usize, params: &Params) -> Result<Role, &'static str> {
+    if let Some(role) = params.get("role").and_then(Role::parse) {
+        return Ok(role);
+    }
+    let meeting = &machine.meetings[at];
+    match params.get("password") {
+        Some(password) if password == meeting.moderator_pw.reveal() => Ok(Role::Moderator),
+        Some(password) if password == meeting.attendee_pw.reveal() => Ok(Role::Viewer),
+        Some(_) => Err("You must enter a valid password"),
+        None => Err(
+            "You must either send the valid role of the user, or the password, sould the meeting has one.",
+        ),
+    }
+}
+
+fn refusal(machine: &Machine, at: usize, params: &Params) -> Option<Failure> {
+    let meeting = &machine.meetings[at];
+    let another_time = |sent: &str| sent.trim() != meeting.create_time.to_string();
+    if params.get("createTime").is_some_and(another_time) {
+        let text = "The createTime parameter submitted mismatches with the current meeting.";
+        return Some(Failure::new("mismatchCreateTimeParam", text));
+    }
+    if meeting.max_users > 0 && meeting.count(|_| true) as u64 >= meeting.max_users {
+        let text = "The number of participants allowed for this meeting has been reached.";
+        return Some(Failure::new("maxParticipantsReached", text));
+    }
+    if params.flag("guest") && meeting.guest_policy == GuestPolicy::Deny {
+        let text =
+            "You have been denied access to this meeting based on the meeting's guest policy";
+        return Some(Failure::new("guestDeniedAccess", text));
+    }
+    None
+}
+
+fn enter(machine: &mut Machine, at: usize, params: &Params, role: Role, now: Moment) -> User {
+    let mut user = machine.newcomer(&cleaned(params.get("fullName").unwrap_or_default()), role);
+    if let Some(id) = params.get("userID") {
+        user.external_id = id.to_owned();
+    }
+    let named =
+        params.iter().filter_map(|(name, value)| Some((name.strip_prefix("userdata-")?, value)));
+    let kept = named.filter(|(name, _)| is_data_name(name));
+    user.custom = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let meeting = &mut machine.meetings[at];
+    user.waiting = params.flag("guest") && meeting.guest_policy == GuestPolicy::Ask;
+    meeting.users.push(user.clone());
+    meeting.note_presence(now);
+    user
+}
+
+/// The key holds one `-` in all, and its rest can be an element's name.
+fn is_data_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+}
+
+fn welcome(machine: &mut Machine, at: usize, params: &Params, user: &User) -> Reply {
+    let wait = if params.flag("enforceLayout") || params.get("enforceLayout").is_some() {
+        "waitLayout=1&"
+    } else {
+        ""
+    };
+    let token = user.session.reveal();
+    let url = format!("{}/html5client/?{wait}sessionToken={token}", machine.settings.origin);
+    let mut reply = if wants_xml(params) {
+        let auth = machine.letters(12);
+        let meeting = &machine.meetings[at];
+        xml(response("SUCCESS", |x| {
+            x.leaf("messageKey", "successfullyJoined")
+                .leaf("message", "You have joined successfully.")
+                .leaf("meeting_id", &meeting.internal_id)
+                .leaf("user_id", &user.internal_id)
+                .leaf("auth_token", auth)
+                .leaf("session_token", token)
+                .leaf("guestStatus", if user.waiting { "WAIT" } else { "ALLOW" })
+                .leaf("url", url);
+        }))
+    } else {
+        redirect(&url)
+    };
+    let cookie = format!("JSESSIONID={}; Path=/bigbluebutton; Secure; HttpOnly", machine.cookie());
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        reply.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    reply
+}
+
+/// Sends the browser away with the reason in its URL. BBB does so even when it was asked not to redirect.
+pub(super) fn refuse(machine: &Machine, params: &Params, failure: &Failure) -> Reply {
+    let target = params.get("errorRedirectUrl").or(params.get("logoutURL"));
+    redirect(&with_errors(target.unwrap_or(&machine.settings.origin), failure))
+}
+
+/// The target with `errors=` in its query, as `java.net.URI` writes it; what its query held is decoded and
+/// written anew.
+fn with_errors(target: &str, failure: &Failure) -> String {
+    let (bare, old) = target.split_once('?').unwrap_or((target, ""));
+    let old = percent_encoding::percent_decode_str(old).decode_utf8_lossy();
+    let joint = if old.is_empty() { "" } else { "&" };
+    let errors = format!(r#"errors=[{{"message":"{}","key":"{}"}}]"#, failure.message, failure.key);
+    format!("{bare}?{}", java_quoted(&format!("{old}{joint}{errors}")))
+}
+
+/// Escapes what `java.net.URI` finds illegal in a query.
+fn java_quoted(query: &str) -> String {
+    let legal =
+        |c: char| c.is_ascii_alphanumeric() || "_-!.~'()*;/?:@&=+$,[]".contains(c) || !c.is_ascii();
+    let mut quoted = String::with_capacity(query.len() + 32);
+    for c in query.chars() {
+        if legal(c) {
+            quoted.push(c);
+        } else {
+            quoted.push_str(&format!("%{:02X}", u32::from(c)));
+        }
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_written_as_java_writes_them() {
+        let failure =
+            Failure::new("invalidMeetingIdentifier", "A meeting with that ID does not exist");
+        let check = |target, expected: &str| assert_eq!(with_errors(target, &failure), expected);
+        let errors = "errors=[%7B%22message%22:%22A%20meeting%20with%20that%20ID%20does%20not%20exist%22,\
+            %22key%22:%22invalidMeetingIdentifier%22%7D]";
+        check("https://node1.example.org", &format!("https://node1.example.org?{errors}"));
+        check(
+            "https://l.example.org/e?a=%20b",
+            &format!("https://l.example.org/e?a=%20b&{errors}"),
+        );
+    }
+
+    #[test]
+    fn user_data_has_one_hyphen() {
+        assert!(is_data_name("bbb_skip_check_audio"));
+        assert!(!is_data_name("a-b"));
+        assert!(!is_data_name(""));
+    }
+}

@@ -1,0 +1,249 @@
+//! The meetings of one server, and which call does what. Time comes in, an answer goes out; nothing waits.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, StatusCode};
+use rand::distr::{Alphanumeric, SampleString};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sha1::{Digest, Sha1};
+
+use super::crowd::Crowd;
+use super::meeting::{Meeting, Role, User, Voice};
+use super::params::Params;
+use super::reply::{Reply, html};
+use super::settings::SimSettings;
+use super::{create, info, join, pages, rules};
+use crate::domain::moment::Moment;
+use crate::domain::secret::Secret;
+
+/// One request to a server. It has no `Debug`: its target holds a checksum.
+#[derive(Clone)]
+pub struct Ask {
+    pub method: Method,
+    /// Path and query exactly as sent.
+    pub target: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Ask {
+    /// A GET without headers.
+    pub fn get(target: impl Into<String>) -> Self {
+        let (method, headers, body) = (Method::GET, HeaderMap::new(), Bytes::new());
+        Self { method, target: target.into(), headers, body }
+    }
+
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// The query's bytes, empty when there is none.
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The content type without its parameters, in lower case.
+    pub(super) fn kind(&self) -> Option<String> {
+        let sent = self.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+        let bare = sent.split_once(';').map_or(sent, |(bare, _)| bare);
+        Some(bare.trim().to_ascii_lowercase())
+    }
+}
+
+/// The call a path names: what stands behind `/api/`; empty for the root and for anything else.
+pub(super) fn call_of(path: &str) -> &str {
+    path.strip_prefix("/bigbluebutton/api/").unwrap_or_default()
+}
+
+/// The moment a request is answered at.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub now: Moment,
+    /// Milliseconds since 1970.
+    pub wall: u64,
+}
+
+/// A server's memory.
+pub struct Machine {
+    pub(super) settings: SimSettings,
+    pub(super) meetings: Vec<Meeting>,
+    rng: StdRng,
+}
+
+impl Machine {
+    /// A server that has just started.
+    pub fn new(settings: SimSettings) -> Self {
+        let rng = StdRng::seed_from_u64(settings.seed);
+        Self { settings, meetings: Vec::new(), rng }
+    }
+
+    /// Answers a request, and does what it asks.
+    pub fn answer(&mut self, ask: &Ask, times: Times) -> Reply {
+        self.advance(times.now);
+        match ask.path() {
+            "/bigbluebutton" | "/bigbluebutton/" | "/bigbluebutton/api" | "/bigbluebutton/api/" => {
+                return pages::root(&self.settings, ask);
+            }
+            "/html5client" | "/html5client/" => return pages::client(self, ask),
+            _ => {}
+        }
+        let params = Params::of(ask);
+        let call = call_of(ask.path());
+        if call == "signOut" {
+            return self.sign_out(&params, times.now);
+        }
+        let Some(takes_post) = rules::takes_post(call) else {
+            return html(StatusCode::NOT_FOUND, "Not Found");
+        };
+        let fits = ask.method == Method::GET
+            || ask.method == Method::HEAD
+            || (takes_post && ask.method == Method::POST);
+        if !fits {
+            return html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        }
+        if let Err(failure) = rules::check(self, call, ask, &params) {
+            return if call == "join" {
+                join::refuse(self, &params, &failure)
+            } else {
+                failure.reply()
+            };
+        }
+        match call {
+            "create" => create::create(self, &params, times),
+            "join" => join::join(self, &params, times.now),
+            "isMeetingRunning" => info::running(self, &params),
+            "getMeetingInfo" => info::one(self, &params),
+            "getMeetings" => info::all(self),
+            _ => info::end(self, &params, times.now),
+        }
+    }
+
+    /// Lets time pass: crowds come and go, meetings end by themselves, ended ones vanish.
+    pub fn advance(&mut self, now: Moment) {
+        for at in 0..self.meetings.len() {
+            self.follow_crowd(at, now);
+        }
+        let lingers = self.settings.ended_lingers;
+        self.meetings.retain(|m| match m.ended_at {
+            Some(at) => now.since(at) < lingers,
+            None => !m.expired(now),
+        });
+    }
+
+    fn follow_crowd(&mut self, at: usize, now: Moment) {
+        let Some((crowd, since)) = self.meetings[at].crowd.filter(|_| self.meetings[at].lives())
+        else {
+            return;
+        };
+        let wanted = crowd.present(now.since(since));
+        let mut there = self.meetings[at].users.iter().filter(|u| u.scripted).count();
+        while there < wanted {
+            let role = if there == 0 { Role::Moderator } else { Role::Viewer };
+            let mut user = self.newcomer(&format!("Guest {}", there + 1), role);
+            user.scripted = true;
+            self.meetings[at].users.push(user);
+            there += 1;
+        }
+        while there > wanted {
+            let last = self.meetings[at].users.iter().rposition(|u| u.scripted);
+            last.map(|n| self.meetings[at].users.remove(n));
+            there -= 1;
+        }
+        self.meetings[at].note_presence(now);
+    }
+
+    /// Somebody new, who may speak, listen or show a picture.
+    pub(super) fn newcomer(&mut self, name: &str, role: Role) -> User {
+        let internal_id = format!("w_{}", self.letters(12));
+        let (speaks, shows) = if role == Role::Moderator { (0.9, 0.8) } else { (0.2, 0.3) };
+        let voice = match self.rng.random_bool(speaks) {
+            true => Voice::Speaking,
+            false if self.rng.random_bool(0.8) => Voice::Listening,
+            false => Voice::None,
+        };
+        User {
+            external_id: internal_id.clone(),
+            internal_id,
+            name: name.to_owned(),
+            role,
+            voice,
+            video: self.rng.random_bool(shows),
+            custom: Vec::new(),
+            session: Secret::new(self.letters(16)),
+            waiting: false,
+            scripted: false,
+        }
+    }
+
+    /// The meeting that is not ended and has this external id.
+    pub(super) fn live(&self, id: &str) -> Option<usize> {
+        self.meetings.iter().position(|m| m.lives() && m.id == id)
+    }
+
+    /// The meeting of this id: one that lives first, else one that lingers; internal ids serve too.
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        let lingering = || self.meetings.iter().rposition(|m| m.id == id);
+        let internal = || self.meetings.iter().position(|m| m.internal_id == id);
+        self.live(id).or_else(lingering).or_else(internal)
+    }
+
+    /// Sends a crowd to a meeting; whether there is one.
+    pub fn send_crowd(&mut self, id: &str, crowd: Crowd, now: Moment) -> bool {
+        let Some(at) = self.live(id) else { return false };
+        self.meetings[at].crowd = Some((crowd, now));
+        true
+    }
+
+    fn sign_out(&mut self, params: &Params, now: Moment) -> Reply {
+        let token = Secret::new(params.get("sessionToken").unwrap_or_default());
+        for meeting in self.meetings.iter_mut().filter(|m| m.lives()) {
+            meeting.users.retain(|user| user.session != token);
+            meeting.note_presence(now);
+        }
+        super::reply::of_type(
+            StatusCode::OK,
+            "text/xml;charset=utf-8",
+            "<response><returncode>SUCCESS</returncode></response>",
+        )
+    }
+
+    /// So many random lower-case letters and digits.
+    pub(super) fn letters(&mut self, len: usize) -> String {
+        Alphanumeric.sample_string(&mut self.rng, len).to_ascii_lowercase()
+    }
+
+    /// A password as BBB makes it.
+    pub(super) fn password(&mut self) -> Secret {
+        Secret::new(Alphanumeric.sample_string(&mut self.rng, 8))
+    }
+
+    /// Five random digits.
+    pub(super) fn digits(&mut self) -> String {
+        self.rng.random_range(10_000..100_000u32).to_string()
+    }
+
+    /// A session id of the servlet container.
+    pub(super) fn cookie(&mut self) -> String {
+        hex::encode_upper(self.rng.random::<[u8; 16]>())
+    }
+
+    /// The internal id for this moment, and the moment: a millisecond later when it is taken.
+    pub(super) fn internal_id(&self, id: &str, mut wall: u64) -> (String, u64) {
+        let prefix = hex::encode(Sha1::digest(id.as_bytes()));
+        loop {
+            let internal = format!("{prefix}-{wall}");
+            if !self.meetings.iter().any(|m| m.internal_id == internal) {
+                return (internal, wall);
+            }
+            wall += 1;
+        }
+    }
+}
+
+/// So many minutes.
+pub(super) fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n.saturating_mul(60))
+}

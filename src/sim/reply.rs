@@ -1,0 +1,159 @@
+//! The shapes of answers: XML as BBB's templates print it, redirects, pages.
+
+use std::fmt::Display;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Response, StatusCode};
+use quick_xml::escape::escape;
+
+/// An answer of a simulated server.
+pub(super) type Reply = Response<Bytes>;
+
+/// Why a call failed, in BBB's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(key: &str, message: &str) -> Self {
+        Self { key: key.to_owned(), message: message.to_owned() }
+    }
+
+    /// The answer in XML; one key has a shape of its own.
+    pub(super) fn reply(&self) -> Reply {
+        xml(response("FAILED", |x| {
+            if self.key == "nonUniqueVoiceBridge" {
+                x.open("errors").open("error").leaf("key", &self.key);
+                x.leaf("message", &self.message).close("error").close("errors");
+            } else {
+                x.leaf("messageKey", &self.key).leaf("message", &self.message);
+            }
+        }))
+    }
+}
+
+/// XML under construction: one element per line, nothing indented.
+#[derive(Default)]
+pub(super) struct Xml(String);
+
+impl Xml {
+    pub(super) fn line(&mut self, text: &str) -> &mut Self {
+        self.0.push_str(text);
+        self.0.push('\n');
+        self
+    }
+
+    pub(super) fn open(&mut self, name: &str) -> &mut Self {
+        self.line(&format!("<{name}>"))
+    }
+
+    pub(super) fn close(&mut self, name: &str) -> &mut Self {
+        self.line(&format!("</{name}>"))
+    }
+
+    /// An element with a value, escaped; runs of white space in it become one, as BBB's templates do.
+    pub(super) fn leaf(&mut self, name: &str, value: impl Display) -> &mut Self {
+        let value = squeeze(&value.to_string());
+        self.line(&format!("<{name}>{}</{name}>", escape(value.as_str())))
+    }
+
+    /// The same unless the value is empty.
+    pub(super) fn leaf_if_any(&mut self, name: &str, value: &str) -> &mut Self {
+        if value.is_empty() { self } else { self.leaf(name, value) }
+    }
+}
+
+/// Every run of white space becomes one line break if it has one, else one blank.
+fn squeeze(value: &str) -> String {
+    let mut squeezed = String::with_capacity(value.len());
+    let mut run: Option<char> = None;
+    for c in value.chars() {
+        match (c.is_whitespace(), run) {
+            (true, _) => run = Some(if c == '\n' || run == Some('\n') { '\n' } else { ' ' }),
+            (false, gap) => {
+                squeezed.extend(gap);
+                squeezed.push(c);
+                run = None;
+            }
+        }
+    }
+    squeezed.extend(run);
+    squeezed
+}
+
+/// A whole document.
+pub(super) fn response(returncode: &str, fill: impl FnOnce(&mut Xml)) -> String {
+    let mut x = Xml::default();
+    x.open("response").leaf("returncode", returncode);
+    fill(&mut x);
+    x.0.push_str("</response>");
+    x.0
+}
+
+/// The usual answer: 200, XML.
+pub(super) fn xml(body: String) -> Reply {
+    let mut reply = cacheable_xml(body);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    reply
+}
+
+/// The same without a word on caching, as getMeetingInfo answers.
+pub(super) fn cacheable_xml(body: String) -> Reply {
+    of_type(StatusCode::OK, "text/xml;charset=utf-8", body)
+}
+
+/// An answer of this status and type.
+pub(super) fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(body.into());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+/// A page of the web server around BBB.
+pub(super) fn html(status: StatusCode, text: &str) -> Reply {
+    let text = escape(text);
+    let body = format!(
+        "<!doctype html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
+    );
+    of_type(status, "text/html;charset=utf-8", body)
+}
+
+/// A 302 to `target`; a target that no header can carry is a fault of the server.
+pub(super) fn redirect(target: &str) -> Reply {
+    let Ok(location) = HeaderValue::from_bytes(target.as_bytes()) else {
+        return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    };
+    let mut reply = Response::new(Bytes::new());
+    *reply.status_mut() = StatusCode::FOUND;
+    reply.headers_mut().insert(LOCATION, location);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_in_values_is_squeezed() {
+        let check = |value, expected| assert_eq!(squeeze(value), expected);
+        check("a  b", "a b");
+        check("a \n\n b", "a\nb");
+        check(" a ", " a ");
+        check("", "");
+    }
+
+    #[test]
+    fn the_voice_bridge_has_its_own_shape() {
+        let failure =
+            Failure::new("nonUniqueVoiceBridge", "The selected voice bridge is already in use.");
+        let expected = "<response>\n<returncode>FAILED</returncode>\n<errors>\n<error>\n\
+            <key>nonUniqueVoiceBridge</key>\n<message>The selected voice bridge is already in use.</message>\n\
+            </error>\n</errors>\n</response>";
+        assert_eq!(failure.reply().body(), expected.as_bytes());
+    }
+}

@@ -1,0 +1,222 @@
+//! A simulated server: one task owns its state, everybody else sends it work.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::body::Body;
+use http::Response;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::crowd::Crowd;
+use super::desk::{Deed, Desk};
+use super::faults::{Book, Faults};
+use super::figures::{Figures, measure};
+use super::machine::{Ask, Machine, Times};
+use super::meeting::Meeting;
+use super::seen::{Log, Seen};
+use super::settings::SimSettings;
+use crate::domain::instance::{BadInstanceUrl, Instance};
+use crate::domain::secret::Secret;
+use crate::outside::clock::Clock;
+
+/// So many requests wait for the owner before askers wait too.
+const QUEUE: usize = 1024;
+/// A socket follows a change of the door within this time.
+const DOOR_WITHIN: Duration = Duration::from_secs(5);
+
+/// No connection stood: the server did not see the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection refused")]
+pub struct Refused;
+
+type Work = Box<dyn FnOnce(&mut Desk, Times) + Send>;
+
+/// Whether a socket shall be open, and whether it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Door {
+    /// A fault keeps everybody out.
+    pub(super) barred: bool,
+    /// There is a socket; without one it is reached in memory.
+    pub(super) socket: bool,
+    /// The socket shall be open.
+    pub(super) wanted: bool,
+    pub(super) open: bool,
+}
+
+impl Door {
+    fn settled(&self) -> bool {
+        self.open == (self.wanted && !self.barred)
+    }
+}
+
+/// A simulated BBB server. Clones are the same server.
+#[derive(Clone)]
+pub struct SimServer {
+    work: mpsc::Sender<Work>,
+    origin: watch::Sender<String>,
+    secret: Secret,
+    door: watch::Sender<Door>,
+}
+
+impl SimServer {
+    /// Starts a server; it needs a runtime, and ends when its last clone is gone.
+    pub fn start(settings: SimSettings, clock: Arc<dyn Clock>) -> Self {
+        let (work, queue) = mpsc::channel(QUEUE);
+        let (origin, secret) = (settings.origin.clone(), settings.secret.clone());
+        let desk =
+            Desk { machine: Machine::new(settings), faults: Book::default(), log: Log::default() };
+        tokio::spawn(own(desk, queue, clock));
+        let (origin, door) = (watch::Sender::new(origin), watch::Sender::new(Door::default()));
+        Self { work, origin, secret, door }
+    }
+
+    /// Where clients reach it: `scheme://host[:port]`.
+    pub fn origin(&self) -> String {
+        self.origin.borrow().clone()
+    }
+
+    /// The URL it is registered by.
+    pub fn url(&self) -> String {
+        format!("{}/bigbluebutton", *self.origin.borrow())
+    }
+
+    /// The secret its calls are signed with.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The server as the balancer knows it.
+    pub fn instance(&self) -> Result<Instance, BadInstanceUrl> {
+        Instance::new(&self.url(), self.secret.clone(), crate::bbb::checksum::Algorithm::Sha256)
+    }
+
+    /// Whether it can be reached: no fault keeps everybody out, and its socket, if it has one, is open.
+    pub fn reachable(&self) -> bool {
+        let door = *self.door.borrow();
+        !door.barred && (door.wanted || !door.socket)
+    }
+
+    /// Takes a request. Waits as long as the server is told to, for ever if it hangs: the asker has the deadline.
+    pub async fn handle(&self, ask: Ask) -> Result<Response<Body>, Refused> {
+        match self.ask(move |desk, times| desk.receive(&ask, times)).await {
+            Deed::Answer(reply) => Ok(reply),
+            Deed::Late(by, reply) => {
+                sleep(by).await;
+                Ok(reply)
+            }
+            Deed::Never => pending().await,
+            Deed::Refused => Err(Refused),
+        }
+    }
+
+    /// Every request it saw, oldest first.
+    pub async fn requests(&self) -> Vec<Seen> {
+        self.ask(|desk, _| desk.log.all()).await
+    }
+
+    /// The requests of one call.
+    pub async fn requests_of(&self, call: &str) -> Vec<Seen> {
+        let all = self.requests().await;
+        all.into_iter().filter(|seen| seen.call() == call).collect()
+    }
+
+    /// Forgets the requests.
+    pub async fn clear_requests(&self) {
+        self.ask(|desk, _| desk.log.clear()).await;
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> Faults {
+        Faults::of(self.clone())
+    }
+
+    /// All its meetings, those that were ended and linger too.
+    pub async fn meetings(&self) -> Vec<Meeting> {
+        let look = |desk: &mut Desk, times: Times| {
+            desk.machine.advance(times.now);
+            desk.machine.meetings.clone()
+        };
+        self.ask(look).await
+    }
+
+    /// The meeting of this id, if it lives.
+    pub async fn meeting(&self, id: &str) -> Option<Meeting> {
+        self.meetings().await.into_iter().find(|m| m.lives() && m.id == id)
+    }
+
+    /// Sends a crowd to a meeting; `false` when there is no such meeting.
+    pub async fn send_crowd(&self, id: &str, crowd: Crowd) -> bool {
+        let id = id.to_owned();
+        self.ask(move |desk, times| desk.machine.send_crowd(&id, crowd, times.now)).await
+    }
+
+    /// Loses every meeting, as a machine that starts again does. Answers those that lived.
+    pub async fn forget_meetings(&self) -> Vec<Meeting> {
+        let mut lost = self.ask(|desk, _| std::mem::take(&mut desk.machine.meetings)).await;
+        lost.retain(Meeting::lives);
+        lost
+    }
+
+    /// Processor, memory and counts as they are now.
+    pub async fn figures(&self) -> Figures {
+        let look = |desk: &mut Desk, times: Times| {
+            desk.machine.advance(times.now);
+            measure(&desk.machine)
+        };
+        self.ask(look).await
+    }
+
+    /// Changes the faults; on a socket, waits until its door is as it shall be.
+    pub(super) async fn change_faults(&self, change: impl FnOnce(&mut Book) + Send + 'static) {
+        let changed = move |desk: &mut Desk, _| {
+            change(&mut desk.faults);
+            desk.faults.closes_the_door()
+        };
+        let barred = self.ask(changed).await;
+        self.move_door(|door| door.barred = barred).await;
+    }
+
+    /// Changes what the door shall be and waits until it is so. A socket that can't follow says so when it starts.
+    pub(super) async fn move_door(&self, change: impl FnOnce(&mut Door)) {
+        self.door.send_modify(change);
+        let mut door = self.door.subscribe();
+        let _ = timeout(DOOR_WITHIN, door.wait_for(Door::settled)).await;
+    }
+
+    pub(super) fn door(&self) -> &watch::Sender<Door> {
+        &self.door
+    }
+
+    /// The server is reached there from now on.
+    pub(super) async fn move_to(&self, origin: String) {
+        self.origin.send_replace(origin.clone());
+        self.ask(move |desk, _| desk.machine.settings.origin = origin).await;
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Desk, Times) -> R + Send + 'static,
+    ) -> R {
+        let (reply_to, answer) = oneshot::channel();
+        let work: Work = Box::new(move |desk, times| {
+            let _ = reply_to.send(question(desk, times));
+        });
+        let sent = self.work.send(work).await;
+        match (sent, answer.await) {
+            (Ok(()), Ok(answer)) => answer,
+            // The owner is gone only when the runtime is: nothing more happens here either.
+            _ => pending().await,
+        }
+    }
+}
+
+/// Works off what it is sent until nobody can send any more.
+async fn own(mut desk: Desk, mut queue: mpsc::Receiver<Work>, clock: Arc<dyn Clock>) {
+    while let Some(work) = queue.recv().await {
+        let since_1970 = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        work(&mut desk, Times { now: clock.now(), wall });
+    }
+}

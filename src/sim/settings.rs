@@ -1,0 +1,67 @@
+//! What one simulated server is like.
+
+use std::time::Duration;
+
+use super::crowd::Crowd;
+use crate::bbb::checksum::{Algorithm, Algorithms};
+use crate::domain::secret::Secret;
+
+/// How a simulated server is set up.
+#[derive(Clone, Debug)]
+pub struct SimSettings {
+    /// `scheme://host[:port]` as clients reach it; replaced by the socket's when it listens.
+    pub origin: String,
+    pub secret: Secret,
+    /// The hashes it accepts.
+    pub algorithms: Algorithms,
+    pub cores: u32,
+    /// Everything random follows from this.
+    pub seed: u64,
+    /// Accept meeting ids of one character; BBB wants two.
+    pub lenient_ids: bool,
+    /// How long a meeting that was ended by force is still shown.
+    pub ended_lingers: Duration,
+    /// `bbbVersion` of the root call.
+    pub version: String,
+    pub dial_number: String,
+    /// People who come to every new meeting by themselves.
+    pub crowd: Option<Crowd>,
+}
+
+impl SimSettings {
+    /// A server of four cores that accepts every hash.
+    pub fn new(origin: &str, secret: &str) -> Self {
+        Self {
+            origin: origin.trim_end_matches('/').to_owned(),
+            secret: Secret::new(secret),
+            algorithms: Algorithms::ANY,
+            cores: 4,
+            seed: 1,
+            lenient_ids: true,
+            ended_lingers: Duration::from_secs(3),
+            version: "3.0.10".to_owned(),
+            dial_number: "613-555-1234".to_owned(),
+            crowd: None,
+        }
+    }
+
+    /// The same with so many cores.
+    pub fn cores(self, cores: u32) -> Self {
+        Self { cores, ..self }
+    }
+
+    /// The same with another seed.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same, accepting only these hashes.
+    pub fn algorithms(self, accepted: &[Algorithm]) -> Self {
+        Self { algorithms: Algorithms::of(accepted), ..self }
+    }
+
+    /// The same with a crowd for every new meeting.
+    pub fn crowd(self, crowd: Crowd) -> Self {
+        Self { crowd: Some(crowd), ..self }
+    }
+}
