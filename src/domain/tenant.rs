@@ -57,7 +57,11 @@ impl Tenant {
 pub struct TenantDocument {
     pub kind: String,
     pub spec: TenantSpec,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_as_empty"
+    )]
     pub metadata: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "null_as_empty")]
     pub instances: Vec<String>,
@@ -94,8 +98,10 @@ impl fmt::Debug for TenantSpec {
     }
 }
 
-fn null_as_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    Ok(Option::<Vec<String>>::deserialize(from)?.unwrap_or_default())
+fn null_as_empty<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 impl TenantDocument {

@@ -21,8 +21,8 @@ const BUCKETS: [f64; 14] =
 /// How often old samples are folded into the histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The process's recorder of metrics, installed by the first call. Ask for it before anything
-/// registers a metric.
+/// The process's recorder of metrics, installed by the first call. A handle that was registered
+/// before counts nothing, so whoever registers one asks for this first.
 pub fn recorder() -> PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(install).clone()
@@ -90,6 +90,7 @@ pub struct CallMetrics {
 impl CallMetrics {
     /// Registers the metrics of `call` on `surface`.
     pub fn register(surface: &'static str, call: &'static str) -> Arc<Self> {
+        recorder();
         let labels = [("surface", surface), ("call", call)];
         Arc::new(Self {
             outcomes: Outcome::ALL.map(|outcome| {
@@ -160,13 +161,21 @@ mod tests {
     #[test]
     fn calls_are_counted_by_name_and_outcome() {
         let recorder = recorder();
-        let metrics = HttpMetrics::register();
-        metrics.call(Call::Join).ended(Outcome::Success, Duration::from_millis(3));
+        let metrics = CallMetrics::register("test", "join");
+        metrics.ended(Outcome::Success, Duration::from_millis(3));
         let text = recorder.render();
-        let line =
-            r#"bigblueswarm_http_requests_total{surface="bbb",call="join",outcome="success"} 1"#;
-        assert!(text.contains(line), "{text}");
-        let line = r#"bigblueswarm_http_request_duration_seconds_bucket{surface="bbb",call="join",le="0.005"} 1"#;
-        assert!(text.contains(line), "{text}");
+        let labels = r#"surface="test",call="join""#;
+        let count = format!("{REQUESTS}{{{labels},outcome=\"success\"}} 1");
+        assert!(text.contains(&count), "{text}");
+        let bucket = format!("{DURATION}_bucket{{{labels},le=\"0.005\"}} 1");
+        assert!(text.contains(&bucket), "{text}");
+    }
+
+    #[test]
+    fn every_call_has_handles_of_its_own() {
+        let metrics = HttpMetrics::register();
+        for call in Call::ALL {
+            assert!(!Arc::ptr_eq(metrics.call(call), &metrics.other), "{call:?}");
+        }
     }
 }

@@ -1,8 +1,30 @@
 //! The surfaces: BBB API, admin API, ingest, probes.
 
+pub mod admin; // the operator's REST, as the predecessor's
 pub mod api; // the BBB calls
 pub mod busy; // BBB's error form for what the door itself refuses
+pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
+pub mod probes; // alive, ready, metrics
 mod refusal; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained
 mod signed; // tenant found, checksum right, or refused
+#[cfg(feature = "test-util")]
+pub mod testing; // a directory of seats that stories fill themselves
+
+use axum::Router;
+
+use self::probes::Phase;
+use crate::config::Config;
+use crate::flows::World;
+use crate::outside::loads::embedded::EmbeddedLoads;
+
+/// Every route there is.
+pub fn router(world: &World, loads: Option<EmbeddedLoads>, phase: Phase) -> Router {
+    let config = &world.config;
+    let token = config.admin.ingest_token.clone();
+    api::routes(world.clone())
+        .merge(admin::routes(world.clone(), Config::to_json))
+        .merge(probes::routes(world.clone(), phase))
+        .merge(ingest::routes(loads, token, &config.limits))
+}

@@ -152,18 +152,25 @@ async fn accept(
     meters: &Meters,
     said: &mut Said,
 ) -> Option<(TcpStream, SocketAddr)> {
-    let error = match listener.accept().await {
-        Ok(accepted) => return Some(accepted),
-        Err(error) => error,
-    };
-    meters.accept_errors.increment(1);
-    if !is_the_clients(&error) {
-        if said.is_due() {
-            warn!(%error, "connections can't be accepted at the moment");
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            meters.accept_errors.increment(1);
+            rest(&error, said).await;
+            None
         }
-        sleep(REST).await;
     }
-    None
+}
+
+/// Waits before the next accept when the trouble is ours and may last.
+async fn rest(error: &io::Error, said: &mut Said) {
+    if is_the_clients(error) {
+        return;
+    }
+    if said.is_due() {
+        warn!(%error, "connections can't be accepted at the moment");
+    }
+    sleep(REST).await;
 }
 
 /// Whether only that one connection failed.
@@ -216,6 +223,15 @@ mod tests {
         assert_eq!(fitting(20_000, 1_024), 512);
         assert_eq!(fitting(20_000, 256), 128);
         assert_eq!(fitting(10, 256), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_accept_is_followed_by_a_rest_when_it_may_last() {
+        let began = Instant::now();
+        rest(&io::ErrorKind::ConnectionAborted.into(), &mut Said::default()).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        rest(&io::Error::other("too many open files"), &mut Said::default()).await;
+        assert!(began.elapsed() >= REST);
     }
 
     #[tokio::test(start_paused = true)]

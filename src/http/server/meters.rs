@@ -2,6 +2,8 @@
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+use crate::http::metrics::recorder;
+
 /// Handles of everything that is counted at the door.
 pub(super) struct Meters {
     pub(super) connections: Gauge,
@@ -21,6 +23,7 @@ pub(super) struct Meters {
 
 impl Meters {
     pub(super) fn register() -> Self {
+        recorder();
         let refused = |why| counter!("bigblueswarm_http_refused_total", "reason" => why);
         let dropped =
             |why| counter!("bigblueswarm_http_connections_dropped_total", "reason" => why);

@@ -13,3 +13,4 @@ mod target;
 pub use accept::{Drained, serve};
 pub use body::BodyFault;
 pub use client::{client_address, is_trusted};
+pub(crate) use target::is_host;

@@ -48,7 +48,9 @@ pub(crate) fn is_host(text: &str) -> bool {
     let host = authority.host();
     let Some(rest) = text.strip_prefix(host) else { return false };
     let port = rest.strip_prefix(':');
+    // A comma is two hosts that somebody joined.
     !host.is_empty()
+        && !host.contains(',')
         && match port {
             Some(port) => port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok(),
             None => rest.is_empty(),

@@ -1,5 +1,11 @@
 //! The end: what runs is finished, nothing new is taken.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
@@ -30,6 +36,22 @@ async fn running_requests_end_and_idle_connections_close() {
     assert_eq!(read_all(long).await, "", "closed after its answer");
     let drained = house.stopped().await;
     assert!(drained.whole(), "{drained:?}");
+}
+
+#[tokio::test]
+async fn a_running_http_2_request_ends() {
+    let mut house = House::open(|_, _| {}).await;
+    let client: Client<HttpConnector, Empty<Bytes>> =
+        Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let slow = format!("http://{}/slow/1500", house.address);
+    let request = Request::get(slow).body(Empty::new()).unwrap();
+    let asking = tokio::spawn(client.request(request));
+    sleep(ms(500)).await;
+    house.begin_stop();
+    let response = asking.await.unwrap().unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "slow but done");
+    assert!(house.stopped().await.whole());
 }
 
 #[tokio::test]

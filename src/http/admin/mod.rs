@@ -1,0 +1,64 @@
+//! The admin REST under `/admin/api`: the predecessor's calls as `bbsctl` knows them, and ours besides.
+
+mod attempts;
+mod body;
+mod cluster;
+mod gate;
+mod instances;
+mod placement;
+mod pool;
+mod refusal;
+mod settings;
+mod state;
+mod tenants;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::config::Config;
+use crate::domain::instance::AdminState;
+use crate::flows::World;
+use crate::http::metrics::{CallMetrics, count};
+
+/// The largest document that an admin may post.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Writes the configuration as `GET configurations` shows it.
+pub type ShowConfig = fn(&Config) -> serde_json::Value;
+
+/// What every call of this surface has at hand.
+#[derive(Clone)]
+struct Admin {
+    world: Arc<World>,
+    show: ShowConfig,
+}
+
+/// Every call of the admin surface, behind the key.
+pub fn routes(world: World, show: ShowConfig) -> Router {
+    let world = Arc::new(world);
+    let gate = gate::Gate::new(Arc::clone(&world));
+    let metrics = CallMetrics::register("admin", "any");
+    let set = |admin| post(move |state, query| instances::set(state, query, admin));
+    let calls = Router::new()
+        .route("/instances", get(instances::list).post(instances::replace))
+        .route("/instances/state", get(state::list))
+        .route("/instances/enable", set(AdminState::Enabled))
+        .route("/instances/drain", set(AdminState::Draining))
+        .route("/instances/disable", set(AdminState::Disabled))
+        .route("/tenants", get(tenants::list).post(tenants::put))
+        .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
+        .route("/cluster", get(cluster::list))
+        .route("/configurations", get(settings::show))
+        .route("/placement", get(placement::explain))
+        .route("/reload", post(settings::reload))
+        .fallback(refusal::unknown)
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(from_fn_with_state(gate, gate::pass))
+        .layer(from_fn_with_state(metrics, count))
+        .with_state(Admin { world, show });
+    Router::new().nest("/admin/api", calls)
+}

@@ -1,0 +1,52 @@
+//! Why each instance would be taken for a tenant's next meeting, or not.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::Admin;
+use super::body::json;
+use super::refusal::Refusal;
+use crate::domain::placement::{Policy, Verdict};
+
+/// Whose meeting it would be.
+#[derive(Deserialize)]
+pub(super) struct Whose {
+    tenant: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Explanation<'a> {
+    tenant: &'a str,
+    policy: Policy,
+    /// No candidate was measured, so that the number of meetings decides.
+    blind: bool,
+    instances: &'a [Verdict],
+}
+
+/// `GET placement?tenant=HOST`
+pub(super) async fn explain(
+    State(admin): State<Admin>,
+    Query(whose): Query<Whose>,
+) -> Result<Response, Refusal> {
+    let host = whose.tenant.filter(|host| !host.is_empty());
+    let host =
+        host.ok_or_else(|| Refusal::bad("tenant: must name the host, as in ?tenant=HOST"))?;
+    let actors = &admin.world.actors;
+    let tenant = actors.tenants.find(host.into()).await??;
+    let config = actors.settings.current().await?;
+    let reading = actors.metrics.current().await?;
+    let verdicts = actors.meetings.explain(tenant.clone(), reading.loads).await?;
+    Ok(json(&Explanation {
+        tenant: tenant.id.as_str(),
+        policy: config.balancer.policy,
+        blind: is_blind(&verdicts),
+        instances: &verdicts,
+    }))
+}
+
+/// Whether there are candidates and none of them has a score.
+fn is_blind(verdicts: &[Verdict]) -> bool {
+    let mut candidates = verdicts.iter().filter(|v| v.rank.is_some()).peekable();
+    candidates.peek().is_some() && candidates.all(|v| v.score.is_none())
+}

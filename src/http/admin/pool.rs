@@ -1,0 +1,110 @@
+//! A list of instances as an admin posts it, and what is wrong with it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::Instance;
+use crate::domain::secret::Secret;
+
+/// The body of `POST instances`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InstanceList {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    pub(super) instances: Listed,
+}
+
+#[derive(serde::Deserialize)]
+enum Kind {
+    InstanceList,
+}
+
+/// URL and secret of each, in the order and as often as they were written.
+pub(super) struct Listed(pub(super) Vec<(String, Secret)>);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(ListedVisitor)
+    }
+}
+
+struct ListedVisitor;
+
+impl<'de> Visitor<'de> for ListedVisitor {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map from URL to secret")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
+        let mut listed = Vec::new();
+        while let Some((url, secret)) = map.next_entry::<String, String>()? {
+            listed.push((url, Secret::new(secret)));
+        }
+        Ok(Listed(listed))
+    }
+}
+
+/// Everything that is wrong with a list, a line each.
+pub(super) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
+    let mut faults = url_faults(listed.iter().map(|(url, _)| url.as_str()));
+    let empty = listed.iter().filter(|(_, secret)| secret.is_empty());
+    faults.extend(empty.map(|(url, _)| format!("instance URL {url:?}: the secret is empty")));
+    faults
+}
+
+/// Everything that is wrong with these URLs: not one, or the same server as another.
+pub(super) fn url_faults<'u>(urls: impl Iterator<Item = &'u str>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut servers = HashMap::new();
+    for url in urls {
+        match Instance::new(url, Secret::new(""), Algorithm::Sha256) {
+            Err(fault) => faults.push(fault.to_string()),
+            Ok(instance) => {
+                let server = (instance.origin.to_ascii_lowercase(), instance.api_path);
+                match servers.insert(server, url) {
+                    Some(other) if other == url => {
+                        faults.push(format!("instance URL {url:?}: is listed twice"));
+                    }
+                    Some(other) => {
+                        faults
+                            .push(format!("instance URL {url:?}: is the same server as {other:?}"));
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &[&str]) {
+        let list: InstanceList = serde_json::from_str(json).unwrap();
+        assert_eq!(faults(&list.instances.0), expected);
+    }
+
+    #[test]
+    fn every_fault_of_a_list_is_named() {
+        check(r#"{"kind":"InstanceList","instances":{}}"#, &[]);
+        check(r#"{"kind":"InstanceList","instances":{"https://a/b":"s","https://a/c":"s"}}"#, &[]);
+        check(
+            r#"{"kind":"InstanceList","instances":{"https://a/b":"s","ftp://x":"s","https://a/b":"t","https://A/b/":"t","https://c":""}}"#,
+            &[
+                r#"instance URL "ftp://x": must start with http:// or https://"#,
+                r#"instance URL "https://a/b": is listed twice"#,
+                r#"instance URL "https://A/b/": is the same server as "https://a/b""#,
+                r#"instance URL "https://c": the secret is empty"#,
+            ],
+        );
+    }
+}

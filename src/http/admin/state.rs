@@ -1,0 +1,69 @@
+//! What is known of each instance.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::Admin;
+use super::body::json;
+use super::instances::pool;
+use super::refusal::Refusal;
+use crate::actors::meetings::Counts;
+use crate::domain::instance::{AdminState, Health, Member};
+use crate::domain::meeting::MeetingId;
+use crate::domain::tenant::TenantId;
+
+#[derive(Serialize)]
+struct InstanceState<'a> {
+    url: &'a str,
+    admin: AdminState,
+    health: Health,
+    why: Option<&'a str>,
+    retired: bool,
+    swept: bool,
+    /// Null while the routes can't be asked.
+    meetings: Option<u64>,
+    participants: Option<u64>,
+    strays: Vec<Stray<'a>>,
+}
+
+/// A copy on this instance of a meeting that lives elsewhere.
+#[derive(Serialize)]
+struct Stray<'a> {
+    meeting: &'a str,
+    tenant: &'a str,
+}
+
+impl<'a> Stray<'a> {
+    fn of(meeting: &'a MeetingId, tenant: &'a TenantId) -> Self {
+        Self { meeting: meeting.as_str(), tenant: tenant.as_str() }
+    }
+}
+
+impl<'a> InstanceState<'a> {
+    fn of(member: &'a Member, counts: Option<&'a Counts>) -> Self {
+        let id = &member.instance.id;
+        let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
+        let strays = counts.map_or(&[][..], |c| &c.strays).iter().filter(|(.., on)| on == id);
+        Self {
+            url: id.as_str(),
+            admin: member.admin,
+            health: member.health,
+            why: member.why.as_deref(),
+            retired: member.retired,
+            swept: member.swept,
+            meetings: usage.map(|u| u.meetings),
+            participants: usage.map(|u| u.participants),
+            strays: strays.map(|(meeting, tenant, _)| Stray::of(meeting, tenant)).collect(),
+        }
+    }
+}
+
+/// `GET instances/state`
+pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal> {
+    let pool = pool(&admin.world).await?;
+    let counts = admin.world.actors.meetings.count().await.ok();
+    let counts = counts.as_ref();
+    let states = pool.members().iter().map(|member| InstanceState::of(member, counts));
+    Ok(json(&states.collect::<Vec<_>>()))
+}

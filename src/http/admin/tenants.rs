@@ -1,0 +1,123 @@
+//! Tenants: listed, shown, put and deleted.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
+use super::Admin;
+use super::body::{Posted, json};
+use super::pool::url_faults;
+use super::refusal::Refusal;
+use crate::actors::tenants::FindError;
+use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::flows::World;
+use crate::http::server::is_host;
+
+const KIND: &str = "Tenant";
+
+#[derive(Serialize)]
+struct TenantList<'a> {
+    kind: &'static str,
+    tenants: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    hostname: &'a str,
+    instance_count: usize,
+}
+
+impl<'a> Listed<'a> {
+    fn of(document: &'a Arc<TenantDocument>) -> Self {
+        Self { hostname: &document.spec.host, instance_count: document.instances.len() }
+    }
+}
+
+/// Every document, once they were read from the store.
+async fn documents(world: &World) -> Result<Vec<Arc<TenantDocument>>, Refusal> {
+    // A list says nothing of whether it was read; a search for nobody does.
+    if let Err(FindError::NotLoaded) = world.actors.tenants.find("".into()).await? {
+        return Err(FindError::NotLoaded.into());
+    }
+    Ok(world.actors.tenants.list().await?)
+}
+
+/// `GET tenants`
+pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal> {
+    let documents = documents(&admin.world).await?;
+    let tenants = documents.iter().map(Listed::of).collect();
+    Ok(json(&TenantList { kind: "TenantList", tenants }))
+}
+
+/// `GET tenants/HOST`
+pub(super) async fn show(
+    State(admin): State<Admin>,
+    Path(host): Path<String>,
+) -> Result<Response, Refusal> {
+    let documents = documents(&admin.world).await?;
+    let found = documents.iter().find(|document| document.spec.host == host);
+    found.map(json).ok_or_else(|| Refusal::not_found(""))
+}
+
+/// `POST tenants`
+pub(super) async fn put(
+    State(admin): State<Admin>,
+    Posted(document): Posted<TenantDocument>,
+) -> Result<StatusCode, Refusal> {
+    check(&document).map_err(Refusal::bad)?;
+    admin.world.actors.tenants.put(document).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// `DELETE tenants/HOST`
+pub(super) async fn delete(
+    State(admin): State<Admin>,
+    Path(host): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    admin.world.actors.tenants.delete(TenantId::new(host)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is wrong with a document, in words.
+fn check(document: &TenantDocument) -> Result<(), String> {
+    let host = document.spec.host.as_str();
+    if document.kind != KIND {
+        return Err(format!("kind: must be {KIND}, not {:?}", document.kind));
+    }
+    if host.is_empty() {
+        return Err("failed to create tenant. Tenant spec host should not be null".into());
+    }
+    if !is_host(host) {
+        return Err(format!("spec.host: {host:?} is no host, with or without a port"));
+    }
+    let faults = url_faults(document.instances.iter().map(String::as_str));
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn faulty(json: &str, expected: &str) {
+        let document = serde_json::from_str(json).unwrap();
+        let fault = check(&document).err().unwrap_or_default();
+        assert!(fault.starts_with(expected), "{fault}");
+        assert_eq!(fault.is_empty(), expected.is_empty(), "{fault}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_tenant_is_named() {
+        faulty(r#"{"kind":"Tenant","spec":{"host":"a.example.org:8443"}}"#, "");
+        faulty(r#"{"kind":"Tenant","spec":{"host":"a_b"},"metadata":null,"instances":null}"#, "");
+        faulty(r#"{"kind":"Tenants","spec":{"host":"a"}}"#, "kind: must be Tenant");
+        faulty(r#"{"kind":"Tenant","spec":{}}"#, "failed to create tenant. Tenant spec host");
+        faulty(r#"{"kind":"Tenant","spec":{"host":"https://a"}}"#, "spec.host: \"https://a\"");
+        let twice =
+            r#"{"kind":"Tenant","spec":{"host":"a"},"instances":["https://b","https://b"]}"#;
+        faulty(twice, r#"instance URL "https://b": is listed twice"#);
+    }
+}

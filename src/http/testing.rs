@@ -1,0 +1,26 @@
+//! A directory whose seats a story fills itself.
+
+use crate::actors::meetings::{MeetingsHandle, MeetingsMessage};
+use crate::actors::metrics::{MetricsHandle, MetricsMessage};
+use crate::actors::registry::{RegistryHandle, RegistryMessage};
+use crate::actors::seat::Seat;
+use crate::actors::settings::{SettingsHandle, SettingsMessage};
+use crate::actors::supervisor::Directory;
+use crate::actors::tenants::{TenantsHandle, TenantsMessage};
+
+/// The handles of these seats.
+pub fn directory(
+    settings: Seat<SettingsMessage>,
+    tenants: Seat<TenantsMessage>,
+    registry: Seat<RegistryMessage>,
+    metrics: Seat<MetricsMessage>,
+    meetings: Seat<MeetingsMessage>,
+) -> Directory {
+    Directory {
+        settings: SettingsHandle(settings),
+        tenants: TenantsHandle(tenants),
+        registry: RegistryHandle(registry),
+        metrics: MetricsHandle(metrics),
+        meetings: MeetingsHandle(meetings),
+    }
+}
