@@ -60,9 +60,7 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
         let store = store::open(&config.store, &config.deadlines).map_err(|error| match error {
             StoreError::InUse(_) => ServeError::Away(error.to_string()),
-            StoreError::Away(_) | StoreError::Unreadable(_) => {
-                ServeError::Configuration(error.to_string())
-            }
+            _ => ServeError::Configuration(error.to_string()),
         })?;
         let (loads, ingest) = loads::open(config, clock.clone())
             .map_err(|error| ServeError::Configuration(error.to_string()))?;
@@ -77,7 +75,7 @@ impl Parts {
 pub struct Swarm {
     pub world: World,
     pub router: Router,
-    pub readiness: http::probes::Readiness,
+    phase: http::probes::Phase,
     actors: ActorRef<SupervisorMessage>,
     ended: JoinHandle<()>,
     background: JoinSet<()>,
@@ -103,10 +101,10 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     let mut background = JoinSet::new();
     background.spawn(for_ever("watching the instances", world.clone(), health::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
-    background.spawn(http::metrics::upkeep(recorder.clone()));
-    let readiness = http::probes::Readiness::default();
-    let router = http::router(&world, ingest, recorder, readiness.clone());
-    Ok(Swarm { world, router, readiness, actors, ended, background })
+    background.spawn(http::metrics::upkeep(recorder));
+    let phase = http::probes::Phase::default();
+    let router = http::router(&world, ingest, phase.clone());
+    Ok(Swarm { world, router, phase, actors, ended, background })
 }
 
 /// Runs a story that has no end; one that fails begins again.
@@ -141,14 +139,14 @@ impl Swarm {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let (limits, deadlines) = (self.world.config.limits, self.world.config.deadlines);
-        let readiness = self.readiness.clone();
+        let phase = self.phase.clone();
         let mut gave_up = false;
         let until = async {
             tokio::select! {
                 () = shutdown => info!("stopping: no new requests, running ones end"),
                 _ = &mut self.ended => gave_up = true,
             }
-            readiness.drain();
+            phase.drain();
         };
         let drained =
             http::server::serve(listener, self.router.clone(), &limits, &deadlines, until).await;

@@ -26,10 +26,11 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(args: &InitArgs, flags: &Flags, around: &Surroundings) -> Exit {
-    let written = flags.source(around).map_err(|faults| faults.to_string()).and_then(|source| {
-        let ConfigSource::File(path) = source;
-        write(&path, args.force)
-    });
+    let written =
+        flags.source(around).map_err(|faults| faults.to_string()).and_then(|source| match source {
+            ConfigSource::File(path) => write(&path, args.force),
+            ConfigSource::Given(_) => Err("init writes a file: name one by --config".into()),
+        });
     match written {
         Ok(path) => say(&next_steps(&path, flags.config.is_some())),
         Err(why) => {

@@ -84,7 +84,8 @@ pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<
     if !answer.status.is_success() {
         return Err(BadAnswer::Status(answer.status));
     }
-    let length = answer.body.size_hint().exact();
+    let length = answer.headers.get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length| length > most) {
         return Err(BadAnswer::TooLarge(usize::try_from(most).unwrap_or(usize::MAX)));
     }

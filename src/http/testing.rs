@@ -1,11 +1,12 @@
 //! A directory whose seats a story fills itself.
 
+use crate::actors::directory::Directory;
+use crate::actors::lists::{ListsHandle, ListsMessage};
 use crate::actors::meetings::{MeetingsHandle, MeetingsMessage};
 use crate::actors::metrics::{MetricsHandle, MetricsMessage};
 use crate::actors::registry::{RegistryHandle, RegistryMessage};
 use crate::actors::seat::Seat;
 use crate::actors::settings::{SettingsHandle, SettingsMessage};
-use crate::actors::supervisor::Directory;
 use crate::actors::tenants::{TenantsHandle, TenantsMessage};
 
 /// The handles of these seats.
@@ -15,6 +16,7 @@ pub fn directory(
     registry: Seat<RegistryMessage>,
     metrics: Seat<MetricsMessage>,
     meetings: Seat<MeetingsMessage>,
+    lists: Seat<ListsMessage>,
 ) -> Directory {
     Directory {
         settings: SettingsHandle(settings),
@@ -22,5 +24,6 @@ pub fn directory(
         registry: RegistryHandle(registry),
         metrics: MetricsHandle(metrics),
         meetings: MeetingsHandle(meetings),
+        lists: ListsHandle(lists),
     }
 }

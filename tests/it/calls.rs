@@ -72,7 +72,7 @@ async fn m21_an_unknown_meeting_is_not_running() {
 #[tokio::test(start_paused = true)]
 async fn m22_the_instance_decides_whether_a_meeting_ends() {
     let world = plan(2).start().await;
-    let create = "name=n&meetingID=m1&attendeePW=ap&moderatorPW=mp";
+    let create = "name=Room&meetingID=m1&attendeePW=ap&moderatorPW=mp";
     T.call(&world, "create", create).await.assert_success();
     let end = async |password: &str| {
         T.call(&world, "end", &format!("meetingID=m1&password={password}")).await
@@ -93,7 +93,12 @@ async fn m23_a_meeting_that_ended_by_itself_is_gone_after_the_next_sweep() {
     let world = plan(1).start().await;
     T.create(&world, "m1").await.assert_success();
     T.create(&world, "m2").await.assert_success();
-    world.sims[0].send_crowd("m1", Crowd::steady(7)).await;
+    world.sims[0]
+        .send_crowd(
+            "m1",
+            Crowd { users: 7, over: Duration::from_secs(1), stay: Duration::from_secs(600) },
+        )
+        .await;
     tokio::time::sleep(Duration::from_secs(25)).await;
     let usage = async || {
         let counts = world.swarm.world.actors.meetings.count().await.expect("counts");

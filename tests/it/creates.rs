@@ -58,10 +58,10 @@ async fn m2_fifty_creates_at_the_same_instant_make_one_meeting() {
 #[tokio::test(start_paused = true)]
 async fn m3_a_create_without_meeting_id_or_name_calls_no_instance() {
     let world = plan(1).start().await;
-    for query in ["name=n", "name=n&meetingID=", "meetingID=m1", "meetingID=m1&name="] {
+    for query in ["name=n", "name=Room&meetingID=", "meetingID=m1", "meetingID=m1&name="] {
         T.call(&world, "create", query).await.assert_failed(200, "validationError");
     }
-    let twice = T.call(&world, "create", "name=n&meetingID=m1&meetingID=m2").await;
+    let twice = T.call(&world, "create", "name=Room&meetingID=m1&meetingID=m2").await;
     twice.assert_failed(200, "validationError");
     assert!(twice.value("message").contains("meetingID"), "{twice:?}");
     assert_eq!(world.asked("create").await, 0);
@@ -272,7 +272,7 @@ async fn m12_a_posted_body_reaches_the_instance_with_the_same_bytes() {
     {
         // The first attempt fails on the way, so that the body is sent twice.
         world.sims[0].faults().on("create").times(1).set(Fault::Internal).await;
-        let path = T.path("create", &format!("name=n&meetingID=posted-{n}"));
+        let path = T.path("create", &format!("name=Room&meetingID=posted-{n}"));
         let request = T.request(Method::POST, &path).header(header::CONTENT_TYPE, *kind);
         let request = request.header(header::CONTENT_LENGTH, body.len());
         world
@@ -283,13 +283,10 @@ async fn m12_a_posted_body_reaches_the_instance_with_the_same_bytes() {
         let seen = world.sims[home - 1].requests_of("create").await;
         let seen = seen.last().expect("a create");
         assert_eq!(seen.content_type.as_deref(), Some("application/xml"));
-        assert_eq!(
-            (seen.body_length, seen.body_sha256.as_str()),
-            (body.len() as u64, sum.as_str())
-        );
+        assert_eq!((seen.body_len, seen.body_sha256.as_str()), (body.len(), sum.as_str()));
         tokio::time::sleep(Duration::from_secs(15)).await;
     }
-    let wrong = T.request(Method::POST, &T.path("create", "name=n&meetingID=wrong"));
+    let wrong = T.request(Method::POST, &T.path("create", "name=Room&meetingID=wrong"));
     let wrong =
         wrong.header(header::CONTENT_TYPE, "application/json").header(header::CONTENT_LENGTH, 2);
     let wrong = world.send(wrong.body(Body::from("{}")).expect("a request")).await;
@@ -300,7 +297,7 @@ async fn m12_a_posted_body_reaches_the_instance_with_the_same_bytes() {
 async fn a_breakout_room_follows_its_parent() {
     let world = plan(3).start().await;
     T.create(&world, "parent").await.assert_success();
-    let query = "name=b&meetingID=room-1&isBreakout=true&parentMeetingID=parent&sequence=1";
+    let query = "name=Room&meetingID=room-1&isBreakout=true&parentMeetingID=parent&sequence=1";
     for n in 1..=3 {
         T.call(&world, "create", &query.replace("room-1", &format!("room-{n}")))
             .await

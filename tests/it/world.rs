@@ -25,25 +25,25 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// The tenants of every story: host and secret.
-pub const T: Client = Client::of("t.example.org", "secret-of-t-0123456789");
-pub const U: Client = Client::of("u.example.org", "secret-of-u-0123456789");
+pub(crate) const T: Client = Client::of("t.example.org", "secret-of-t-0123456789");
+pub(crate) const U: Client = Client::of("u.example.org", "secret-of-u-0123456789");
 /// The secret of tenants without one, and the admin key.
-pub const GLOBAL: &str = "global-secret-0123456789";
-pub const KEY: &str = "admin-key-0123456789";
+pub(crate) const GLOBAL: &str = "global-secret-0123456789";
+pub(crate) const KEY: &str = "admin-key-0123456789";
 
 /// A load source that says what the story wants.
 #[derive(Clone)]
-pub struct ScriptedLoads {
+pub(crate) struct ScriptedLoads {
     said: watch::Sender<Result<HashMap<InstanceId, Load>, String>>,
     clock: Arc<dyn Clock>,
 }
 
 impl ScriptedLoads {
-    pub fn say(&self, loads: HashMap<InstanceId, Load>) {
+    pub(crate) fn say(&self, loads: HashMap<InstanceId, Load>) {
         self.said.send_replace(Ok(loads));
     }
 
-    pub fn fail(&self, why: &str) {
+    pub(crate) fn fail(&self, why: &str) {
         self.said.send_replace(Err(why.into()));
     }
 }
@@ -59,18 +59,18 @@ impl LoadSource for ScriptedLoads {
 }
 
 /// What one story runs on.
-pub struct World {
-    pub sims: Vec<SimServer>,
-    pub servers: SimServers,
-    pub swarm: Swarm,
-    pub loads: ScriptedLoads,
-    pub clock: Arc<dyn Clock>,
-    pub store: Arc<dyn Store>,
-    pub folder: Arc<tempfile::TempDir>,
+pub(crate) struct World {
+    pub(crate) sims: Vec<SimServer>,
+    pub(crate) servers: SimServers,
+    pub(crate) swarm: Swarm,
+    pub(crate) loads: ScriptedLoads,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) folder: Arc<tempfile::TempDir>,
 }
 
 /// How a world is made.
-pub struct Plan {
+pub(crate) struct Plan {
     instances: usize,
     config: Config,
     store: Option<Arc<dyn Store>>,
@@ -79,45 +79,45 @@ pub struct Plan {
 }
 
 /// A world of this many equal instances, S1 the least loaded, with tenants T and U.
-pub fn plan(instances: usize) -> Plan {
+pub(crate) fn plan(instances: usize) -> Plan {
     let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
     let tenants = vec![T.document(), U.document()];
     Plan { instances, config, store: None, servers: None, tenants }
 }
 
 impl Plan {
-    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
     }
 
     /// Another store than an embedded one of its own.
-    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
     /// The instances of another world: a replica, or a restart.
-    pub fn on(mut self, other: &World) -> Self {
+    pub(crate) fn on(mut self, other: &World) -> Self {
         self.servers = Some((other.sims.clone(), other.servers.clone()));
         self
     }
 
-    pub fn tenant(mut self, document: TenantDocument) -> Self {
+    pub(crate) fn tenant(mut self, document: TenantDocument) -> Self {
         self.tenants.retain(|known| known.spec.host != document.spec.host);
         self.tenants.push(document);
         self
     }
 
     /// Starts the program and waits until it is ready.
-    pub async fn start(self) -> World {
+    pub(crate) async fn start(self) -> World {
         let world = self.start_unready().await;
         world.until(|roster| roster.all_heard()).await;
         world
     }
 
     /// Starts the program; nothing is waited for but its list of instances.
-    pub async fn start_unready(self) -> World {
+    pub(crate) async fn start_unready(self) -> World {
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let store = self.store.unwrap_or_else(|| {
@@ -158,29 +158,29 @@ impl Plan {
 }
 
 /// Figures by which S1 is the least loaded, then S2, and so on.
-pub fn rising(sims: &[SimServer]) -> HashMap<InstanceId, Load> {
+pub(crate) fn rising(sims: &[SimServer]) -> HashMap<InstanceId, Load> {
     let percent = (1..).map(|n| 10.0 * f64::from(n));
     sims.iter().zip(percent).map(|(sim, cpu)| (id(sim), load(cpu, 20.0))).collect()
 }
 
 /// Measured figures of an eight-core instance.
-pub fn load(cpu: f64, mem: f64) -> Load {
+pub(crate) fn load(cpu: f64, mem: f64) -> Load {
     Load { cpu: Some(cpu), mem: Some(mem), cores: Some(8.0), online: Some(true), ..Load::default() }
 }
 
-pub fn id(sim: &SimServer) -> InstanceId {
+pub(crate) fn id(sim: &SimServer) -> InstanceId {
     InstanceId::new(sim.url())
 }
 
 impl World {
     /// Registers every simulated server, as an admin would.
-    pub async fn register(&self) {
+    pub(crate) async fn register(&self) {
         let list = self.sims.iter().map(|sim| (sim.url(), sim.secret().clone())).collect();
         self.swarm.world.actors.registry.replace(list).await.expect("the list is taken");
     }
 
     /// Waits until the pool is as wanted; a minute at most.
-    pub async fn until(&self, wanted: impl Fn(&Roster) -> bool) {
+    pub(crate) async fn until(&self, wanted: impl Fn(&Roster) -> bool) {
         for _ in 0..1_200 {
             let roster = self.swarm.world.actors.registry.roster().await;
             if roster.is_ok_and(|roster| wanted(&roster)) {
@@ -192,13 +192,13 @@ impl World {
     }
 
     /// Lets the program read its load source again.
-    pub async fn refreshed(&self) {
+    pub(crate) async fn refreshed(&self) {
         let wait = self.swarm.world.config.balancer.poll_interval + Duration::from_secs(1);
         tokio::time::sleep(wait).await;
     }
 
     /// Sends a request straight to the routes.
-    pub async fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let answer = self.swarm.router.clone().oneshot(request).await.expect("routes answer");
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
@@ -216,7 +216,7 @@ impl World {
     }
 
     /// Calls the admin surface with the right key.
-    pub async fn admin(&self, method: Method, path: &str, body: &str) -> Reply {
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: &str) -> Reply {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -227,7 +227,7 @@ impl World {
     }
 
     /// On which servers a meeting is, as their numbers from 1.
-    pub async fn homes(&self, meeting: &str) -> Vec<usize> {
+    pub(crate) async fn homes(&self, meeting: &str) -> Vec<usize> {
         let mut homes = Vec::new();
         for (n, sim) in self.sims.iter().enumerate() {
             if sim.meeting(meeting).await.is_some() {
@@ -238,7 +238,7 @@ impl World {
     }
 
     /// How often all servers together got a call.
-    pub async fn asked(&self, call: &str) -> usize {
+    pub(crate) async fn asked(&self, call: &str) -> usize {
         let mut asked = 0;
         for sim in &self.sims {
             asked += sim.requests_of(call).await.len();
@@ -249,37 +249,37 @@ impl World {
 
 /// An answer, whole.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub kind: Option<String>,
-    pub location: Option<String>,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.status == StatusCode::OK && self.body.contains("<returncode>SUCCESS</returncode>")
     }
 
     /// The text of the first element of this name.
-    pub fn value(&self, name: &str) -> &str {
+    pub(crate) fn value(&self, name: &str) -> &str {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let rest = self.body.split_once(&open).map_or("", |(_, rest)| rest);
         rest.split_once(&close).map_or("", |(value, _)| value)
     }
 
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         self.value("messageKey")
     }
 
     #[track_caller]
-    pub fn assert_success(&self) -> &Self {
+    pub(crate) fn assert_success(&self) -> &Self {
         assert!(self.succeeded(), "{self:?}");
         self
     }
 
     #[track_caller]
-    pub fn assert_failed(&self, status: u16, key: &str) -> &Self {
+    pub(crate) fn assert_failed(&self, status: u16, key: &str) -> &Self {
         let failed = self.body.contains("<returncode>FAILED</returncode>");
         assert!(failed && self.status == status && self.key() == key, "{key}: {self:?}");
         self
@@ -288,18 +288,18 @@ impl Reply {
 
 /// A tenant's BBB client.
 #[derive(Clone, Copy)]
-pub struct Client {
-    pub host: &'static str,
-    pub secret: &'static str,
-    pub algorithm: Algorithm,
+pub(crate) struct Client {
+    pub(crate) host: &'static str,
+    pub(crate) secret: &'static str,
+    pub(crate) algorithm: Algorithm,
 }
 
 impl Client {
-    pub const fn of(host: &'static str, secret: &'static str) -> Self {
+    pub(crate) const fn of(host: &'static str, secret: &'static str) -> Self {
         Self { host, secret, algorithm: Algorithm::Sha256 }
     }
 
-    pub fn document(&self) -> TenantDocument {
+    pub(crate) fn document(&self) -> TenantDocument {
         let (host, secret) = (self.host.to_owned(), Some(self.secret.to_owned()));
         let spec = TenantSpec { host, secret, ..TenantSpec::default() };
         TenantDocument {
@@ -311,35 +311,35 @@ impl Client {
     }
 
     /// The path and signed query of a call.
-    pub fn path(&self, call: &str, query: &str) -> String {
+    pub(crate) fn path(&self, call: &str, query: &str) -> String {
         let signed = query::signed(query, call, self.secret, self.algorithm);
         format!("/bigbluebutton/api/{call}?{signed}")
     }
 
     /// A request with everything but its body and headers of its own.
-    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> http::request::Builder {
         Request::builder().method(method).uri(path).header(header::HOST, self.host)
     }
 
-    pub async fn call(&self, world: &World, call: &str, query: &str) -> Reply {
+    pub(crate) async fn call(&self, world: &World, call: &str, query: &str) -> Reply {
         let request = self.request(Method::GET, &self.path(call, query)).body(Body::empty());
         world.send(request.expect("a request")).await
     }
 
-    pub async fn create(&self, world: &World, meeting: &str) -> Reply {
+    pub(crate) async fn create(&self, world: &World, meeting: &str) -> Reply {
         self.call(world, "create", &format!("name=Room&meetingID={meeting}")).await
     }
 
-    pub async fn info(&self, world: &World, meeting: &str) -> Reply {
+    pub(crate) async fn info(&self, world: &World, meeting: &str) -> Reply {
         self.call(world, "getMeetingInfo", &format!("meetingID={meeting}")).await
     }
 
-    pub async fn join(&self, world: &World, meeting: &str) -> Reply {
+    pub(crate) async fn join(&self, world: &World, meeting: &str) -> Reply {
         let query = format!("fullName=Ada&meetingID={meeting}&role=VIEWER");
         self.call(world, "join", &query).await
     }
 
-    pub async fn end(&self, world: &World, meeting: &str) -> Reply {
+    pub(crate) async fn end(&self, world: &World, meeting: &str) -> Reply {
         self.call(world, "end", &format!("meetingID={meeting}")).await
     }
 }

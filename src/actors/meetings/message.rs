@@ -183,6 +183,8 @@ pub struct Stray {
 pub struct Counts {
     pub by_instance: HashMap<InstanceId, Usage>,
     pub by_tenant: HashMap<TenantId, Usage>,
+    /// Copies of meetings that live elsewhere, hidden from lists.
+    pub strays: Arc<HashSet<Stray>>,
     /// Whether the routes were read from the store.
     pub loaded: bool,
 }

@@ -235,6 +235,7 @@ impl MeetingsState {
 
     fn count(&self) -> Counts {
         let (by_instance, by_tenant) = self.table.usage();
-        Counts { by_instance, by_tenant, loaded: self.loaded }
+        let strays = self.all_strays.clone();
+        Counts { by_instance, by_tenant, strays, loaded: self.loaded }
     }
 }

@@ -24,17 +24,17 @@ struct InstanceState<'a> {
     /// Null while the routes can't be asked.
     meetings: Option<u64>,
     participants: Option<u64>,
-    strays: Vec<Stray<'a>>,
+    strays: Vec<Copy<'a>>,
 }
 
 /// A copy on this instance of a meeting that lives elsewhere.
 #[derive(Serialize)]
-struct Stray<'a> {
+struct Copy<'a> {
     meeting: &'a str,
     tenant: &'a str,
 }
 
-impl<'a> Stray<'a> {
+impl<'a> Copy<'a> {
     fn of(meeting: &'a MeetingId, tenant: &'a TenantId) -> Self {
         Self { meeting: meeting.as_str(), tenant: tenant.as_str() }
     }
@@ -44,7 +44,7 @@ impl<'a> InstanceState<'a> {
     fn of(member: &'a Member, counts: Option<&'a Counts>) -> Self {
         let id = &member.instance.id;
         let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
-        let strays = counts.map_or(&[][..], |c| &c.strays).iter().filter(|(.., on)| on == id);
+        let strays = counts.iter().flat_map(|c| c.strays.iter()).filter(|s| s.instance == *id);
         Self {
             url: id.as_str(),
             admin: member.admin,
@@ -54,7 +54,7 @@ impl<'a> InstanceState<'a> {
             swept: member.swept,
             meetings: usage.map(|u| u.meetings),
             participants: usage.map(|u| u.participants),
-            strays: strays.map(|(meeting, tenant, _)| Stray::of(meeting, tenant)).collect(),
+            strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant)).collect(),
         }
     }
 }

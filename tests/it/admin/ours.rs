@@ -1,8 +1,9 @@
 //! What the predecessor did not have.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bigblueswarm::actors::meetings::{Counts, Usage};
+use bigblueswarm::actors::meetings::{Counts, Stray, Usage};
 use bigblueswarm::domain::instance::{AdminState, Health, InstanceId};
 use bigblueswarm::domain::meeting::MeetingId;
 use bigblueswarm::domain::placement::Verdict;
@@ -51,7 +52,14 @@ async fn the_state_of_each_instance_is_shown() {
     let b = InstanceId::new(B);
     held.counts = Counts {
         by_instance: HashMap::from([(b.clone(), Usage { meetings: 2, participants: 31 })]),
-        strays: vec![(MeetingId::new("m"), TenantId::new("t.example.org"), b)],
+        strays: Arc::new(
+            [Stray {
+                meeting: MeetingId::new("m"),
+                tenant: TenantId::new("t.example.org"),
+                instance: b,
+            }]
+            .into(),
+        ),
         loaded: true,
         ..Counts::default()
     };

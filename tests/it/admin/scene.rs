@@ -106,6 +106,7 @@ impl Scene {
             seated(registry(held.clone())).await,
             seated(metrics(held.clone())).await,
             seated(meetings(held.clone())).await,
+            bigblueswarm::actors::seat::seat().1,
         );
         let world = World {
             actors,
