@@ -6,5 +6,6 @@ mod demo;
 mod influx;
 mod ingest;
 mod server;
+mod services;
 mod sim;
 mod store;
