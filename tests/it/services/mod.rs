@@ -1,3 +1,3 @@
 //! Real services, started by the tests on free loopback ports.
 
-pub mod redis;
+pub(crate) mod redis;

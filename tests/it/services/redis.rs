@@ -10,7 +10,7 @@ use tempfile::TempDir;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// A running server. Killed on drop.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     child: Option<Child>,
     directory: TempDir,
     port: u16,
@@ -19,17 +19,17 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// Starts a server that keeps nothing over a restart.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts a server that has every write on disk before it answers.
-    pub fn start_appending() -> Self {
+    pub(crate) fn start_appending() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// Starts a server with these further arguments.
-    pub fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let mut server = Self {
             child: None,
             directory: tempfile::tempdir().expect("a directory for redis-server"),
@@ -48,12 +48,12 @@ impl RedisServer {
     }
 
     /// `host:port`.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Kills the server; what it did not write down is lost.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("the server can be killed");
             child.wait().expect("the server ends");
@@ -61,23 +61,23 @@ impl RedisServer {
     }
 
     /// Starts it again on the same port and directory.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server still runs");
         assert!(self.try_start(), "redis-server does not start again on port {}", self.port);
     }
 
     /// Holds the server: it accepts connections and answers nothing.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it go on.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.signal("-CONT");
     }
 
     /// A plain connection, for looking at what is stored and for changing it behind the store's back.
-    pub fn connection(&self) -> redis::Connection {
+    pub(crate) fn connection(&self) -> redis::Connection {
         let client =
             redis::Client::open(format!("redis://{}", self.address())).expect("an address");
         client.get_connection().expect("the server answers")

@@ -69,6 +69,20 @@ async fn what_another_replica_changes_is_told_once_and_within_a_second() {
     assert_eq!(follower.next(SECOND * 2).await, None);
 }
 
+/// Looking alone would find each only 400 ms after the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_is_heard_at_once() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let other = redis_at(&server, DEADLINE);
+    let started = Instant::now();
+    for n in 0..10 {
+        other.set_instances(vec![record(&format!("a{n}"))]).await.expect("stored");
+        assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    }
+    assert!(started.elapsed() < SECOND * 2, "{:?}", started.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn own_changes_are_not_told_back_and_hide_no_others() {
     let server = RedisServer::start();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bigblueswarm::config::{Config, StoreConfig};
 use bigblueswarm::domain::instance::{AdminState, InstanceId};
 use bigblueswarm::domain::meeting::{MeetingId, Route, RouteKey, RouteState, Version};
 use bigblueswarm::domain::secret::Secret;
@@ -11,17 +12,17 @@ use bigblueswarm::domain::tenant::TenantId;
 use bigblueswarm::outside::store::embedded::Embedded;
 use bigblueswarm::outside::store::redis::Redis;
 use bigblueswarm::outside::store::{
-    Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, InstanceRecord, Step, Stepped, Store,
+    Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, InstanceRecord, Step, Stepped, Store, open,
 };
 use tempfile::TempDir;
 
 use crate::services::redis::RedisServer;
 
 /// Long enough for a busy machine; stories about lateness have their own.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A place that outlives the stores opened in it.
-pub trait Home {
+pub(crate) trait Home {
     fn start() -> Self;
     /// As many stores on the same state as there would be replicas.
     fn replicas(&self, many: usize) -> Vec<Arc<dyn Store>>;
@@ -33,7 +34,7 @@ pub trait Home {
     }
 }
 
-pub struct EmbeddedHome(TempDir);
+pub(crate) struct EmbeddedHome(TempDir);
 
 impl Home for EmbeddedHome {
     fn start() -> Self {
@@ -49,7 +50,7 @@ impl Home for EmbeddedHome {
     fn restart(&mut self) {}
 }
 
-pub struct RedisHome(RedisServer);
+pub(crate) struct RedisHome(RedisServer);
 
 impl Home for RedisHome {
     fn start() -> Self {
@@ -66,32 +67,32 @@ impl Home for RedisHome {
     }
 }
 
-pub fn redis_at(server: &RedisServer, deadline: Duration) -> Redis {
+pub(crate) fn redis_at(server: &RedisServer, deadline: Duration) -> Redis {
     Redis::new(&server.address(), None, 0, deadline).expect("an address")
 }
 
-pub fn version() -> Version {
+pub(crate) fn version() -> Version {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
     Version(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-pub fn key(meeting: &str) -> RouteKey {
+pub(crate) fn key(meeting: &str) -> RouteKey {
     MeetingId::new(meeting).key()
 }
 
-pub fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::new(name)
 }
 
-pub fn instance(name: &str) -> InstanceId {
+pub(crate) fn instance(name: &str) -> InstanceId {
     InstanceId::new(format!("https://{name}.example.org/bigbluebutton"))
 }
 
-pub fn instances(names: &[&str]) -> Vec<InstanceId> {
+pub(crate) fn instances(names: &[&str]) -> Vec<InstanceId> {
     names.iter().map(|name| instance(name)).collect()
 }
 
-pub fn record(name: &str) -> InstanceRecord {
+pub(crate) fn record(name: &str) -> InstanceRecord {
     InstanceRecord {
         id: instance(name),
         secret: Secret::new(format!("secret of {name}")),
@@ -101,7 +102,7 @@ pub fn record(name: &str) -> InstanceRecord {
     }
 }
 
-pub fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
+pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
     Step::Claim(ClaimAsk {
         key: key(meeting),
         tenant: tenant(by),
@@ -110,7 +111,7 @@ pub fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
     })
 }
 
-pub fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: Becomes) -> Step {
+pub(crate) fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: Becomes) -> Step {
     Step::Change(ChangeAsk {
         key: key(meeting),
         tenant: tenant(by),
@@ -122,14 +123,19 @@ pub fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: Becomes
 }
 
 /// Takes one step.
-pub async fn take(store: &dyn Store, step: Step) -> Stepped {
+pub(crate) async fn take(store: &dyn Store, step: Step) -> Stepped {
     let mut answers = store.step(vec![step]).await.expect("the store answers");
     assert_eq!(answers.len(), 1);
     answers.remove(0)
 }
 
 /// Claims and expects a new route.
-pub async fn claimed(store: &dyn Store, meeting: &str, by: &str, candidates: &[&str]) -> Route {
+pub(crate) async fn claimed(
+    store: &dyn Store,
+    meeting: &str,
+    by: &str,
+    candidates: &[&str],
+) -> Route {
     match take(store, claim(meeting, by, candidates)).await {
         Stepped::Claimed(Claimed::New(route)) => {
             assert_eq!((route.state, route.tombs.len()), (RouteState::Claimed, 0));
@@ -140,7 +146,7 @@ pub async fn claimed(store: &dyn Store, meeting: &str, by: &str, candidates: &[&
 }
 
 /// Changes and expects it to be done.
-pub async fn changed(
+pub(crate) async fn changed(
     store: &dyn Store,
     meeting: &str,
     by: &str,
@@ -151,4 +157,23 @@ pub async fn changed(
         Stepped::Changed(Changed::Done(route)) => route,
         other => panic!("not changed: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn the_configured_store_is_opened() {
+    let server = RedisServer::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let secret = || Secret::new("0123456789abcdef");
+    let deadlines = Config::with_secrets(secret(), secret()).deadlines;
+    let path = directory.path().join("swarm.redb");
+    let embedded = StoreConfig::Embedded { path: path.clone() };
+    let shared = StoreConfig::Redis { address: server.address(), password: None, database: 0 };
+    for (config, is_shared) in [(&embedded, false), (&shared, true)] {
+        let store = open(config, &deadlines).expect("it opens");
+        store.ping().await.expect("it answers");
+        assert_eq!(store.shared(), is_shared);
+        let again = open(config, &deadlines);
+        assert_eq!(again.is_ok(), is_shared, "only an embedded file is for one process");
+    }
+    assert!(path.exists());
 }

@@ -113,7 +113,7 @@ impl Model {
         };
         let Some(instance) = self.home(ask.key, &ask.tenant, wanted) else { return Changed::Taken };
         let mut tombs = vec![];
-        for route in before {
+        if let Some(route) = before {
             let left = Some(route.instance).filter(|_| buried);
             for tomb in route.tombs.into_iter().chain(left) {
                 if tomb != instance && !tombs.contains(&tomb) {
