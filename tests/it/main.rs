@@ -11,6 +11,7 @@ mod demo;
 mod influx;
 mod ingest;
 mod map;
+mod placement_rows;
 mod server;
 mod servers;
 mod services;

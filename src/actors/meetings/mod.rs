@@ -57,6 +57,8 @@ pub struct MeetingsState {
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
+    /// When it was last said that placements go by no measurements.
+    said_blind: Option<Moment>,
 }
 
 /// Somebody who waits for a home that is being stored.
@@ -96,6 +98,7 @@ impl Actor for Meetings {
             fetching: HashMap::new(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
+            said_blind: None,
         })
     }
 
