@@ -12,6 +12,7 @@ mod influx;
 mod ingest;
 mod map;
 mod placement_rows;
+mod restarts;
 mod server;
 mod servers;
 mod services;

@@ -41,11 +41,11 @@ pub(crate) struct ScriptedLoads {
 
 impl ScriptedLoads {
     pub(crate) fn say(&self, loads: HashMap<InstanceId, Load>) {
-        self.said.send_replace(Ok(loads));
+        let _ = self.said.send_replace(Ok(loads));
     }
 
     pub(crate) fn fail(&self, why: &str) {
-        self.said.send_replace(Err(why.into()));
+        let _ = self.said.send_replace(Err(why.into()));
     }
 }
 
