@@ -79,7 +79,8 @@ impl Config {
             recordings_poll_interval: self.swarm.recordings_poll_interval,
         };
         let written = self.written.reloaded(&new.written);
-        Self { swarm, admin: new.admin, balancer: new.balancer, written, ..self.clone() }
+        let Self { admin, balancer, health, .. } = new;
+        Self { swarm, admin, balancer, health, written, ..self.clone() }
     }
 }
 
