@@ -1,1 +1,2 @@
 //! The surfaces: BBB API, admin API, ingest, probes.
+pub mod ingest;

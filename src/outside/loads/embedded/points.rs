@@ -164,7 +164,9 @@ fn why(line: &str, error: &Error) -> &'static str {
         Error::UIntegerValueInvalid { .. } => "unable to parse unsigned",
         Error::FloatValueInvalid { .. } => "invalid float",
         Error::TimestampValueInvalid { .. } => "bad timestamp",
-        Error::CannotParseEntireLine { trailing_content } if trailing_content.starts_with(' ') => {
+        Error::CannotParseEntireLine { trailing_content }
+            if trailing_content.starts_with([' ', '\r']) =>
+        {
             "bad timestamp"
         }
         _ => "point is invalid",
