@@ -73,6 +73,7 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Whether every line could be read.
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
     }
