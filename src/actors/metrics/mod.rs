@@ -1,5 +1,93 @@
-//! The metrics actor.
+//! The metrics actor: owns the newest load reading.
 
 mod message;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 pub use message::*;
+pub use state::MetricsState;
+use state::Turn;
+
+use super::{answer, settle};
+use crate::config::Config;
+use crate::outside::clock::Clock;
+use crate::outside::loads::{LoadError, LoadSource, give_up_after};
+
+/// The metrics actor as the runtime sees it.
+///
+/// Reads every `balancer.pollInterval`, measured from the end of the last reading, one at a time, each
+/// in a task that is given up after four fifths of that interval and 8 seconds at most. Keeps the last
+/// good figures when a reading fails.
+pub struct Metrics {
+    pub source: Arc<dyn LoadSource>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Actor for Metrics {
+    type Msg = MetricsMessage;
+    type State = MetricsState;
+    type Arguments = Arc<Config>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<MetricsMessage>,
+        config: Arc<Config>,
+    ) -> Result<MetricsState, ActorProcessingErr> {
+        myself.cast(MetricsMessage::Refresh)?;
+        Ok(MetricsState::new(&config, self.clock.now()))
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<MetricsMessage>,
+        message: MetricsMessage,
+        state: &mut MetricsState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            MetricsMessage::Current { reply_to } => answer(reply_to, state.reading()),
+            MetricsMessage::Refresh => {
+                if state.begin() {
+                    self.read(myself, state);
+                }
+            }
+            MetricsMessage::Read(reading) => {
+                match state.end(reading, self.clock.now()) {
+                    Turn::Fails => warn!(
+                        error = state.failed(),
+                        "load figures can't be read; the last ones stand"
+                    ),
+                    Turn::Recovers => info!("load figures are read again"),
+                    Turn::Same => {}
+                }
+                myself.send_after(state.interval(), || MetricsMessage::Refresh);
+            }
+            MetricsMessage::Configure(config) => state.configure(&config),
+            #[cfg(feature = "test-util")]
+            MetricsMessage::Crash => panic!("told to crash"),
+        }
+        Ok(())
+    }
+}
+
+impl Metrics {
+    /// Reads in a task, so the mailbox stays free; the next refresh is set when this one ends.
+    fn read(&self, myself: ActorRef<MetricsMessage>, state: &MetricsState) {
+        let (source, limit) = (self.source.clone(), give_up_after(state.interval()));
+        tokio::spawn(async move {
+            let reading = settle(async move { timeout(limit, source.read()).await }).await;
+            let reading = match reading {
+                Ok(Ok(reading)) => reading,
+                Ok(Err(_)) => Err(LoadError(format!("no reading within {limit:?}"))),
+                Err(_) => Err(LoadError("reading panicked".into())),
+            };
+            let _ = myself.cast(MetricsMessage::Read(reading));
+        });
+    }
+}
