@@ -13,6 +13,7 @@ mod ingest;
 mod map;
 mod server;
 mod servers;
+mod services;
 mod sim;
 mod store;
 mod world;

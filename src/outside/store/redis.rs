@@ -77,11 +77,11 @@ impl Store for Redis {
     }
 
     async fn routes(&self, keys: Vec<RouteKey>) -> Result<Vec<RouteRecord>, StoreError> {
-        routes::read(&self.link, &keys).await
+        self.link.within(routes::read(&self.link, &keys)).await
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        routes::step(&self.link, &self.sender, &steps).await
+        self.link.within(routes::step(&self.link, &self.sender, &steps)).await
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {

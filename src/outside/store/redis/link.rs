@@ -8,7 +8,7 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::secret::Secret;
 use crate::outside::store::{StoreError, measured};
@@ -61,6 +61,15 @@ impl Link {
         measured("redis", started.elapsed(), result)
     }
 
+    /// Bounds what needs several round trips by the one deadline.
+    pub(super) async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let late = |_| Err(StoreError::Away("no answer in time".into()));
+        timeout(self.deadline, work).await.unwrap_or_else(late)
+    }
+
     async fn answered<T: FromRedisValue>(
         &self,
         asked: &Pipeline,
@@ -96,10 +105,7 @@ impl Link {
             connection.subscribe(channel).await?;
             Ok::<_, RedisError>(connection)
         };
-        match timeout_at(Instant::now() + self.deadline, connected).await {
-            Ok(result) => result.map_err(|e| explained(&e)),
-            Err(_) => Err(StoreError::Away("no subscription in time".into())),
-        }
+        self.within(async { connected.await.map_err(|e| explained(&e)) }).await
     }
 
     /// All keys whose names match.
