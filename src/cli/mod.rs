@@ -5,6 +5,7 @@ mod exit;
 mod flags;
 mod init;
 mod serve;
+mod simulate;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -41,6 +42,8 @@ enum Verb {
     Serve,
     /// Try it out: a whole cluster of simulated servers, with nothing to install
     Demo(DemoArgs),
+    /// Run simulated BBB servers on loopback, to try a balancer against
+    Simulate(simulate::SimulateArgs),
     /// Write a commented configuration with fresh secrets
     Init(init::InitArgs),
     /// Say everything that is wrong with a configuration, or what is in force, with secrets masked
@@ -82,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
     match arguments.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(&flags, around),
         Verb::Demo(args) => demo(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Init(args) => init::run(&args, &flags, around),
         Verb::Check => check::run(&flags, around),
         Verb::Completions { shell } => completions(shell),
@@ -93,6 +97,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
 fn demo(_: &DemoArgs) -> Exit {
     complain("the demo is not part of this build");
     Exit::Fault
+}
+
+/// The threads that everything asynchronous runs on.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 fn completions(shell: Shell) -> Exit {
