@@ -1,1 +1,3 @@
 //! The command line.
+
+pub mod demo; // three simulated servers, a balancer, and a lively day
