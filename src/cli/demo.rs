@@ -72,7 +72,7 @@ pub async fn run_until(
     balancer: &dyn StartBalancer,
     screen: &mut Screen,
 ) -> anyhow::Result<u8> {
-    let opened = Stage::open(args.port, balancer).await;
+    let opened = Stage::open(args.port, &pace, balancer).await;
     let (stage, backstage) = opened.context("the demo could not start")?;
     let code = tokio::select! {
         code = show(args.once, pace, &stage, screen) => code,

@@ -59,8 +59,8 @@ async fn a_day_with_an_honest_balancer_ends_well() {
     assert_eq!(code, WELL, "{said}");
     for expected in [
         "Every one is where it was promised",
-        "09:00",
-        "13:00",
+        "\n09:",
+        "\n13:",
         "bbb3 is drained",
         "bbb3 draining",
         "bbb1 crashes",

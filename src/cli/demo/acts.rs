@@ -24,7 +24,7 @@ impl Stage {
     /// Does one act; answers what it saw.
     pub(super) async fn perform(&self, act: Act, turn: Turn) -> Vec<News> {
         match act {
-            Act::Hour(hour) => vec![News::Said(format!("{hour:02}:00"))],
+            Act::Glance => Vec::new(),
             Act::Open(class) => vec![self.create(&class, turn).await],
             Act::Enter { class, name, role } => self.enter(&class, &name, role, turn).await,
             Act::Close(class) => vec![self.end(&class, turn).await],

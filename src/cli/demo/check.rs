@@ -37,7 +37,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The turn of what is sent now.
-    pub fn next(&mut self) -> Turn {
+    pub fn take_turn(&mut self) -> Turn {
         self.turn += 1;
         Turn(self.turn)
     }
@@ -146,7 +146,7 @@ mod tests {
     /// One acknowledged meeting, rightly placed.
     fn well() -> (Ledger, Evidence) {
         let mut ledger = Ledger::default();
-        let turn = ledger.next();
+        let turn = ledger.take_turn();
         ledger.acknowledged(key(), turn, "x-1");
         let living = Living { server: "s1".into(), key: key(), internal: "x-1".into() };
         let evidence = Evidence {
@@ -168,8 +168,11 @@ mod tests {
     fn a_right_placement_passes_and_wrong_ones_do_not() {
         check(|_, _| {}, &[]);
         check(|_, e| e.living.clear(), &["x of t was acknowledged, but is on no server"]);
-        let copy = |e: &mut Evidence| Living { server: "s2".into(), ..e.living[0].clone() };
-        check(|_, e| e.living.push(copy(e)), &["x of t is on 2 servers at once"]);
+        let copy = |e: &mut Evidence| {
+            let copy = Living { server: "s2".into(), ..e.living[0].clone() };
+            e.living.push(copy);
+        };
+        check(|_, e| copy(e), &["x of t is on 2 servers at once"]);
         check(
             |_, e| e.living[0].internal = "x-2".into(),
             &["x of t is not the meeting that was acknowledged"],
@@ -205,7 +208,7 @@ mod tests {
     fn what_was_ended_or_lost_is_no_promise() {
         check(
             |l, e| {
-                let turn = l.next();
+                let turn = l.take_turn();
                 l.closed(key(), turn);
                 e.living.clear()
             },
@@ -232,7 +235,7 @@ mod tests {
     #[test]
     fn late_acknowledgements_change_nothing() {
         let mut ledger = Ledger::default();
-        let (first, end, second) = (ledger.next(), ledger.next(), ledger.next());
+        let (first, end, second) = (ledger.take_turn(), ledger.take_turn(), ledger.take_turn());
         ledger.closed(key(), end);
         ledger.acknowledged(key(), first, "x-1");
         assert_eq!(ledger.standing().count(), 0);

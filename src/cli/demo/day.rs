@@ -27,6 +27,12 @@ impl Pace {
         Self { hour: Duration::from_secs(6), hours: 7..22 }
     }
 
+    /// Hour and minute, so long after the start.
+    pub fn time(&self, after: Duration) -> (u32, u32) {
+        let minutes = (60.0 * after.as_secs_f64() / self.hour.as_secs_f64()) as u32;
+        (self.hours.start + minutes / 60, minutes % 60)
+    }
+
     fn at(&self, hour: f64) -> Duration {
         self.hour.mul_f64((hour - f64::from(self.hours.start)).max(0.0))
     }
@@ -44,8 +50,8 @@ pub struct Class {
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// The clock strikes.
-    Hour(u32),
+    /// Somebody looks at the pool and writes down what it does.
+    Glance,
     /// A front end creates a meeting.
     Open(Class),
     /// Somebody enters; the front end creates the meeting before, as they do.
@@ -93,7 +99,7 @@ pub fn plan(seed: u64, pace: &Pace, tenants: usize, servers: usize) -> Vec<Event
         script.assembly(tenant);
     }
     for hour in pace.hours.clone() {
-        script.add(f64::from(hour), Act::Hour(hour));
+        script.add(f64::from(hour) + 0.65, Act::Glance);
         let classes: Vec<Vec<Class>> = (0..tenants).map(|t| script.classes_of(t, hour)).collect();
         for tenant in 0..tenants {
             let foreign = classes[(tenant + 1) % tenants][0].clone();
@@ -127,11 +133,11 @@ impl Script<'_> {
         }
     }
 
-    /// The classes of one hour; the first tells its successor nothing. Those of the last hour stay open.
+    /// The classes of one hour. Those of the last hour stay open.
     fn classes_of(&mut self, tenant: usize, hour: u32) -> Vec<Class> {
-        let busy = (10..=15).contains(&hour);
-        let number = self.rng.random_range(if busy { 3..=5 } else { 2..=3 });
         let last = hour + 1 == self.pace.hours.end;
+        let busy = last || (10..=15).contains(&hour);
+        let number = self.rng.random_range(if busy { 4..=6 } else { 2..=3 });
         (0..number).map(|n| self.class(tenant, hour, n, last)).collect()
     }
 
@@ -207,7 +213,7 @@ mod tests {
             }
         }
         let open = opened.values().filter(|&&open| open).count();
-        assert!(open >= 4, "the last hour's classes stay, {open} do");
+        assert!(open >= 8, "the last hour's classes stay, {open} do");
     }
 
     #[test]
@@ -232,6 +238,15 @@ mod tests {
         };
         assert_eq!(looks(0).len(), pace.hours.len());
         assert_eq!(looks(1).len(), pace.hours.len());
+    }
+
+    #[test]
+    fn a_day_has_a_clock() {
+        let pace = Pace { hour: Duration::from_secs(2), hours: 8..10 };
+        let check = |millis, time| assert_eq!(pace.time(Duration::from_millis(millis)), time);
+        check(0, (8, 0));
+        check(1_000, (8, 30));
+        check(2_100, (9, 3));
     }
 
     #[test]

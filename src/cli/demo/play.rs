@@ -61,7 +61,6 @@ pub(super) struct Story {
     refused: u64,
     checked: usize,
     trouble: Trouble,
-    hour: u32,
 }
 
 /// Whether a server is away, so that calls may fail.
@@ -91,9 +90,7 @@ impl Story {
             format!(
                 "{created} creates were acknowledged, {joined} users joined, {ended} meetings were ended."
             ),
-            format!(
-                "{refused} calls were refused while a server was away; {listed} lists were read."
-            ),
+            format!("{listed} lists were read; calls refused while a server was away: {refused}."),
             format!("{checked} meetings were looked for at the end of the day."),
         ];
         if self.wrong.is_empty() {
@@ -135,9 +132,8 @@ impl Story {
 
     /// Notes what must be known before an act is sent.
     fn before(&mut self, act: &Act, stage: &Stage) -> Turn {
-        let turn = self.ledger.next();
+        let turn = self.ledger.take_turn();
         match act {
-            Act::Hour(hour) => self.hour = *hour,
             Act::Crash(_) => self.trouble = Trouble::Now,
             Act::Close(class) => self.ledger.closed(stage.key(class), turn),
             _ => {}
@@ -148,8 +144,9 @@ impl Story {
 
 /// Plays a day and judges it.
 pub(super) async fn day(stage: &Arc<Stage>, pace: Pace, screen: &mut Screen) -> Story {
-    let mut story = Story { hour: pace.hours.start, ..Story::default() };
+    let mut story = Story::default();
     let start = Instant::now();
+    let scene = async || Scene { time: Some(pace.time(start.elapsed())), rows: stage.rows().await };
     let mut under_way: JoinSet<(bool, Vec<News>)> = JoinSet::new();
     let mut frame = interval(FRAME);
     for event in plan(random(), &pace, stage.tenants.len(), stage.posts.len()) {
@@ -157,11 +154,14 @@ pub(super) async fn day(stage: &Arc<Stage>, pace: Pace, screen: &mut Screen) -> 
             tokio::select! {
                 () = sleep_until(start + event.at), if under_way.len() < MOST_AT_ONCE => break,
                 Some(done) = under_way.join_next() => take(&mut story, done, screen),
-                _ = frame.tick() => screen.show(&scene(stage, &story).await),
+                _ = frame.tick() => screen.show(&scene().await),
             }
         }
-        let (turn, trouble, stage) =
-            (story.before(&event.act, stage), story.trouble.lasts(), stage.clone());
+        let (turn, trouble) = (story.before(&event.act, stage), story.trouble.lasts());
+        if event.act == Act::Glance {
+            screen.glance(&scene().await);
+        }
+        let stage = stage.clone();
         under_way.spawn(async move { (trouble, stage.perform(event.act, turn).await) });
     }
     while let Some(done) = under_way.join_next().await {
@@ -174,7 +174,7 @@ pub(super) async fn day(stage: &Arc<Stage>, pace: Pace, screen: &mut Screen) -> 
     if story.checked == 0 {
         story.wrong.push("no meeting stood at the end of the day".to_owned());
     }
-    screen.show(&scene(stage, &story).await);
+    screen.show(&scene().await);
     story
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn linger(stage: &Stage, screen: &mut Screen) {
     let mut frame = interval(FRAME);
     loop {
         frame.tick().await;
-        screen.show(&Scene { hour: None, rows: stage.rows().await });
+        screen.show(&Scene { time: None, rows: stage.rows().await });
     }
 }
 
@@ -196,8 +196,4 @@ fn take(
         Ok((trouble, all)) => all.into_iter().for_each(|news| story.note(news, trouble, screen)),
         Err(error) => story.wrong.push(format!("an act of the demo broke: {error}")),
     }
-}
-
-async fn scene(stage: &Stage, story: &Story) -> Scene {
-    Scene { hour: Some(story.hour), rows: stage.rows().await }
 }

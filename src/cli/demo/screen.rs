@@ -35,8 +35,8 @@ pub struct Row {
 /// Everything that is drawn at once.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// The hour of the day that is played; none when it is over.
-    pub hour: Option<u32>,
+    /// Hour and minute of the day that is played; none when it is over.
+    pub time: Option<(u32, u32)>,
     pub rows: Vec<Row>,
 }
 
@@ -52,7 +52,6 @@ pub struct Screen {
     output: Output,
     /// A terminal that becomes live with the first scene, so that what was said before can be copied whole.
     may_be_live: bool,
-    told: Option<u32>,
 }
 
 impl Screen {
@@ -63,7 +62,7 @@ impl Screen {
 
     /// Plain lines.
     pub fn lines(to: impl Write + Send + 'static) -> Self {
-        Self { output: Output::Lines(Box::new(to)), may_be_live: false, told: None }
+        Self { output: Output::Lines(Box::new(to)), may_be_live: false }
     }
 
     /// Says something once. A screen that has gone away is no reason to stop.
@@ -81,22 +80,23 @@ impl Screen {
         };
     }
 
-    /// Shows the pool as it is now; as lines, once an hour.
+    /// Shows the pool as it is now, where that can be drawn over what was shown before.
     pub fn show(&mut self, scene: &Scene) {
         if std::mem::take(&mut self.may_be_live)
             && let Ok(live) = open_live()
         {
             self.output = Output::Terminal(Box::new(live));
         }
-        match &mut self.output {
-            Output::Terminal(live) => {
-                let _ = live.draw(|frame| draw(frame, scene));
-            }
-            Output::Lines(_) if scene.hour != self.told && scene.hour.is_some() => {
-                self.told = scene.hour;
-                self.say(&line_of(scene));
-            }
-            Output::Lines(_) => {}
+        if let Output::Terminal(live) = &mut self.output {
+            let _ = live.draw(|frame| draw(frame, scene));
+        }
+    }
+
+    /// Shows the pool as it is now, in a line if it can't be drawn.
+    pub fn glance(&mut self, scene: &Scene) {
+        self.show(scene);
+        if let Output::Lines(_) = self.output {
+            self.say(&line_of(scene));
         }
     }
 
@@ -135,8 +135,9 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene) {
 fn title(scene: &Scene) -> String {
     let sum = |of: fn(&Figures) -> u64| scene.rows.iter().map(|row| of(&row.figures)).sum::<u64>();
     let (meetings, users) = (sum(|f| f.counts.meetings), sum(|f| f.counts.participants));
-    let hour = scene.hour.map_or("evening".to_owned(), |hour| format!("{hour:02}:00"));
-    format!("{hour}  {meetings} meetings, {users} users")
+    let time = scene.time.map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
+    let time = time.as_deref().unwrap_or("evening");
+    format!("{time}  {meetings} meetings, {users} users")
 }
 
 fn row(row: &Row) -> ratatui::widgets::Row<'static> {
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
     use crate::sim::figures::Counts;
 
-    fn scene(hour: Option<u32>) -> Scene {
+    fn scene(time: Option<(u32, u32)>) -> Scene {
         let counts = Counts { meetings: 3, participants: 21, ..Counts::default() };
         let figures = Figures {
             cores: 8,
@@ -209,16 +210,16 @@ mod tests {
             ..Figures::default()
         };
         let row = |name, state| Row { name, state, figures: figures.clone() };
-        Scene { hour, rows: vec![row("bbb1", State::Down), row("bbb2", State::Draining)] }
+        Scene { time, rows: vec![row("bbb1", State::Down), row("bbb2", State::Draining)] }
     }
 
     #[test]
     fn the_pool_is_drawn_with_state_load_and_counts() {
         let mut terminal = Terminal::new(TestBackend::new(100, HEIGHT)).unwrap();
-        terminal.draw(|frame| draw(frame, &scene(Some(9)))).unwrap();
+        terminal.draw(|frame| draw(frame, &scene(Some((9, 5))))).unwrap();
         let text = terminal.backend().to_string();
         for expected in [
-            "09:00  6 meetings, 42 users",
+            "09:05  6 meetings, 42 users",
             "bbb1   down",
             "bbb2   draining",
             "██████████░░░░░░░░░░  50%",
@@ -242,15 +243,20 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_every_hour_is_one_line() {
+    fn without_a_terminal_a_glance_is_one_line_and_all_else_nothing() {
         let (tell, heard) = mpsc::channel();
         let mut screen = Screen::lines(Heard(tell));
-        for hour in [Some(9), Some(9), Some(10), None] {
-            screen.show(&scene(hour));
-        }
+        screen.show(&scene(Some((9, 0))));
+        screen.glance(&scene(None));
+        screen.close();
         drop(screen);
         let text: String = heard.iter().collect();
-        assert_eq!(text.matches("bbb1 down 3 meetings 21 users cpu 50%").count(), 2);
-        assert_eq!(text.lines().count(), 2);
+        assert!(
+            text.starts_with(
+                "evening  6 meetings, 42 users  |  bbb1 down 3 meetings 21 users cpu 50%"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1);
     }
 }

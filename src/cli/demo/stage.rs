@@ -17,13 +17,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::day::Pace;
 use super::screen::{Row, State};
 use super::{RunningBalancer, StartBalancer};
 use crate::config::{Config, LoadsConfig, StoreConfig};
 use crate::domain::secret::Secret;
 use crate::outside::clock::RuntimeClock;
 use crate::sim::client::{Web, query_of};
-use crate::sim::{BbbClient, SimHandle, SimServer, SimSettings, Telegraf};
+use crate::sim::{BbbClient, Crowd, Figures, SimHandle, SimServer, SimSettings, Telegraf};
 
 /// The servers' names and cores.
 const SERVERS: [(&str, u32); 3] = [("bbb1", 4), ("bbb2", 8), ("bbb3", 16)];
@@ -78,13 +79,14 @@ impl Stage {
     /// Starts everything and waits until the balancer is ready.
     pub(super) async fn open(
         port: u16,
+        pace: &Pace,
         starter: &dyn StartBalancer,
     ) -> anyhow::Result<(Arc<Self>, Backstage)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| format!("port {port} can't be opened"))?;
         let origin = format!("http://{}", listener.local_addr()?);
         let store = tempfile::tempdir().context("no directory for the balancer's store")?;
-        let posts = posts().await?;
+        let posts = posts(pace).await?;
         let (admin_key, token) = (random_text(), random_text());
         let config = config(store.path(), &admin_key, &token);
         let balancer = starter.start(config, listener).await?;
@@ -176,12 +178,15 @@ impl Stage {
     pub(super) async fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for post in &self.posts {
-            let figures = post.handle.server.figures().await;
+            let mut figures = post.handle.server.figures().await;
             let state = match post.handle.server.reachable() {
                 false => State::Down,
                 true if post.drained.load(Ordering::Relaxed) => State::Draining,
                 true => State::Up,
             };
+            if state == State::Down {
+                figures = Figures { cores: figures.cores, ..Figures::default() };
+            }
             rows.push(Row { name: post.name, state, figures });
         }
         rows
@@ -214,12 +219,19 @@ impl Stage {
     }
 }
 
-async fn posts() -> anyhow::Result<Vec<Post>> {
+/// Many people come in without our doing, over so much of an hour, and stay until their meeting ends.
+fn crowd(pace: &Pace) -> Crowd {
+    Crowd { users: 15, over: pace.hour.mul_f64(0.4), stay: Duration::from_secs(24 * 3600) }
+}
+
+async fn posts(pace: &Pace) -> anyhow::Result<Vec<Post>> {
     let clock = Arc::new(RuntimeClock::start());
     let mut posts = Vec::new();
     for (n, (name, cores)) in SERVERS.into_iter().enumerate() {
-        let settings =
-            SimSettings::new("http://127.0.0.1", &random_text()).cores(cores).seed(n as u64);
+        let settings = SimSettings::new("http://127.0.0.1", &random_text())
+            .cores(cores)
+            .seed(n as u64)
+            .crowd(crowd(pace));
         let server = SimServer::start(settings, clock.clone());
         let handle = server.listen().await.context("no port for a simulated server")?;
         posts.push(Post { name, handle, drained: AtomicBool::new(false) });

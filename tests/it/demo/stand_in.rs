@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 /// What it does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vice {
+pub(crate) enum Vice {
     None,
     JoinsElsewhere,
     CreatesTwice,
@@ -31,7 +31,7 @@ pub enum Vice {
     Pretends,
 }
 
-pub struct StandIn(pub Vice);
+pub(crate) struct StandIn(pub(crate) Vice);
 
 #[derive(Default)]
 struct Known {
