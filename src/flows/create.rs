@@ -14,6 +14,7 @@ use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
 use super::body::Posted;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, Settled, Wish};
+use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
 use crate::domain::instance::InstanceId;
@@ -43,14 +44,28 @@ enum Attempt {
     Made(Bytes, Envelope),
     /// It refused for a reason that the client shall read.
     Refused(Bytes),
+    /// The client's own body broke off.
+    Unsent,
     /// Another tenant's meeting has this id there.
     Foreign,
     /// It can't take the meeting; `tomb` when it may have made it all the same.
     Failed { why: String, tomb: bool, suspect: bool },
 }
 
-/// Creates a meeting, or repeats the create of one that lives.
+/// Creates a meeting, or repeats the create of one that lives. Goes on to its end in a task of its
+/// own when the client hangs up, so that nothing half-done stays.
 pub async fn create(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+    body: Option<Posted>,
+) -> Result<Answer, Refusal> {
+    let (world, tenant, query) = (world.clone(), tenant.clone(), query.to_owned());
+    let told = settle(async move { whole(&world, &tenant, &query, body).await }).await;
+    told.unwrap_or(Err(Refusal::Internal("create the meeting")))
+}
+
+async fn whole(
     world: &World,
     tenant: &Arc<Tenant>,
     query: &str,
@@ -101,6 +116,10 @@ impl Creation<'_> {
                 Attempt::Refused(answer) => {
                     self.release(&home, confirmed).await;
                     return Ok(Answer::Passed(answer));
+                }
+                Attempt::Unsent => {
+                    self.release(&home, confirmed).await;
+                    return Err(Refusal::Internal("read the request's body"));
                 }
                 Attempt::Failed { why, suspect, .. } if confirmed => {
                     self.note(&home, &why, suspect);
@@ -222,6 +241,7 @@ impl Creation<'_> {
         };
         match first {
             Ok((answer, envelope)) => self.judge(home, confirmed, answer, envelope).await,
+            Err(CallError::Send(SendError::Request(_))) => Attempt::Unsent,
             Err(CallError::Send(SendError::NotSent(why))) => {
                 Attempt::Failed { why, tomb: false, suspect: true }
             }

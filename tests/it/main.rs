@@ -10,6 +10,7 @@ mod creates;
 mod demo;
 mod influx;
 mod ingest;
+mod malformed;
 mod map;
 mod placement_rows;
 mod restarts;

@@ -30,6 +30,9 @@ pub struct Registry {
     pub subscribers: Vec<Subscriber<Arc<Roster>>>,
 }
 
+/// Who waits for an edit; nobody for one of our own.
+type EditPort = RpcReplyPort<Result<(), RegistryError>>;
+
 /// A change of the pool that waits for its turn at the store.
 enum Edit {
     Replace(Vec<(String, Secret)>),
@@ -42,7 +45,7 @@ pub struct RegistryState {
     pool: Pool,
     roster: Arc<Roster>,
     config: Arc<Config>,
-    waiting: VecDeque<(Edit, Option<RpcReplyPort<Result<(), RegistryError>>>)>,
+    waiting: VecDeque<(Edit, Option<EditPort>)>,
     storing: bool,
     /// A reading is under way; `true` when what it reads may be outdated already.
     loading: Option<bool>,
@@ -214,7 +217,7 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         edit: Edit,
-        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+        reply_to: Option<EditPort>,
         state: &mut RegistryState,
     ) {
         let refusal = if !state.pool.loaded {
@@ -254,7 +257,7 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         pool: Vec<InstanceRecord>,
-        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+        reply_to: Option<EditPort>,
     ) {
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
         tokio::spawn(async move {

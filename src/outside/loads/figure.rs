@@ -12,12 +12,16 @@ const TENANT_PREFIX: &str = "bigbluebutton:";
 /// What one value says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Figure {
+    /// Percent of all cores in the system's own work, as the predecessor read it.
     CpuSystem,
+    /// Percent of all cores without work.
     CpuIdle,
+    /// Percent of memory in use.
     Mem,
     Cores,
     Meetings,
     Participants,
+    /// Whether the API answers the agent: 1 or 0.
     Online,
     TenantMeetings(TenantId),
     TenantParticipants(TenantId),

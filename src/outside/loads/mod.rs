@@ -4,6 +4,8 @@ pub mod embedded;
 mod figure;
 pub mod influx;
 
+pub use figure::Figure;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -73,6 +73,7 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Whether every line could be read.
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
     }
@@ -156,7 +157,7 @@ fn number(value: &FieldValue<'_>) -> Option<f64> {
 fn why(line: &str, error: &Error) -> &'static str {
     match error {
         Error::MeasurementValueInvalid => "missing measurement",
-        Error::TagSetMalformed => "invalid tag format",
+        Error::TagSetMalformed => "missing tag value",
         _ if !has_fields(line) => "missing fields",
         Error::FieldSetMissing => "invalid field format",
         Error::DuplicateTag { .. } => "duplicate tags",
@@ -164,6 +165,11 @@ fn why(line: &str, error: &Error) -> &'static str {
         Error::UIntegerValueInvalid { .. } => "unable to parse unsigned",
         Error::FloatValueInvalid { .. } => "invalid float",
         Error::TimestampValueInvalid { .. } => "bad timestamp",
+        Error::CannotParseEntireLine { trailing_content }
+            if trailing_content.starts_with([' ', '\r']) =>
+        {
+            "bad timestamp"
+        }
         _ => "point is invalid",
     }
 }
@@ -235,13 +241,8 @@ disk,bigblueswarm_host=https://a/b used_percent=99 9"#;
         check(text, Precision::Nanos, &[good], fault);
         check("m", Precision::Nanos, &[], "unable to parse 'm': missing fields");
         check(",a=b f=1", Precision::Nanos, &[], "unable to parse ',a=b f=1': missing measurement");
-        check("m,a f=1", Precision::Nanos, &[], "unable to parse 'm,a f=1': invalid tag format");
-        check(
-            "m f=1 soon",
-            Precision::Nanos,
-            &[],
-            "unable to parse 'm f=1 soon': point is invalid",
-        );
+        check("m,a f=1", Precision::Nanos, &[], "unable to parse 'm,a f=1': missing tag value");
+        check("m f=1 soon", Precision::Nanos, &[], "unable to parse 'm f=1 soon': bad timestamp");
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub struct Database {
 ///
 /// One reading is six questions asked at once, each in a task of its own: the client panics over
 /// answers that it can't read. It also reads an answer whole, so what bounds one is the limit in each
-/// question and, for a server that does not keep to it, the deadline.
+/// question and, for a server that does not keep to it, the deadline. To the client a text without any
+/// comma is an answer without rows.
 pub struct Influx {
     client: Client,
     token: Secret,
