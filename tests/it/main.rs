@@ -13,6 +13,7 @@ mod ingest;
 mod malformed;
 mod map;
 mod placement_rows;
+mod replicas;
 mod restarts;
 mod server;
 mod servers;

@@ -4,6 +4,6 @@ mod embedded;
 mod follow;
 mod home;
 mod model;
-mod predecessor;
+pub(crate) mod predecessor;
 mod redis;
 mod stories;

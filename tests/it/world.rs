@@ -78,13 +78,15 @@ pub(crate) struct Plan {
     store: Option<Arc<dyn Store>>,
     servers: Option<(Vec<SimServer>, SimServers)>,
     tenants: Vec<TenantDocument>,
+    /// Whether the store is left as it is found.
+    as_stored: bool,
 }
 
 /// A world of this many equal instances, S1 the least loaded, with tenants T and U.
 pub(crate) fn plan(instances: usize) -> Plan {
     let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
     let tenants = vec![T.document(), U.document()];
-    Plan { instances, config, store: None, servers: None, tenants }
+    Plan { instances, config, store: None, servers: None, tenants, as_stored: false }
 }
 
 impl Plan {
@@ -100,8 +102,19 @@ impl Plan {
     }
 
     /// The instances of another world: a replica, or a restart.
-    pub(crate) fn on(mut self, other: &World) -> Self {
-        self.servers = Some((other.sims.clone(), other.servers.clone()));
+    pub(crate) fn on(self, other: &World) -> Self {
+        self.with_servers(other.sims.clone(), other.servers.clone())
+    }
+
+    /// These instances, on this network.
+    pub(crate) fn with_servers(mut self, sims: Vec<SimServer>, servers: SimServers) -> Self {
+        self.servers = Some((sims, servers));
+        self
+    }
+
+    /// Tenants and instances are those in the store; nothing is added.
+    pub(crate) fn with_what_is_stored(mut self) -> Self {
+        self.as_stored = true;
         self
     }
 
@@ -139,7 +152,8 @@ impl Plan {
         });
         let said = watch::channel(Ok(rising(&sims))).0;
         let loads = ScriptedLoads { said, clock: clock.clone() };
-        for tenant in self.tenants {
+        let added = (!self.as_stored).then_some(self.tenants);
+        for tenant in added.into_iter().flatten() {
             store.put_tenant(tenant).await.expect("the store takes tenants");
         }
         let parts = Parts {
@@ -154,7 +168,9 @@ impl Plan {
         let swarm = app::start(self.config, parts).await.expect("the program starts");
         let world = World { sims, servers, swarm, loads, clock, store, folder };
         world.until(|roster| roster.loaded).await;
-        world.register().await;
+        if !self.as_stored {
+            world.register().await;
+        }
         world
     }
 }

@@ -14,7 +14,7 @@ use crate::services::redis::RedisServer;
 const RECORDED: &str = include_str!("../recorded/predecessor-redis.json");
 
 /// A server with everything that was recorded.
-fn filled() -> (RedisServer, Value) {
+pub(crate) fn filled() -> (RedisServer, Value) {
     let recorded: Value = serde_json::from_str(RECORDED).expect("a recording");
     let server = RedisServer::start();
     let mut connection = server.connection();
