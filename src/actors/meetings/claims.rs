@@ -169,7 +169,7 @@ impl MeetingsState {
             let full = StoreError::Away("too many steps are waiting".into());
             self.step_ended(Due { key, tenant, then }, Err(full));
         }
-        self.queue.pump(&self.store, &self.myself);
+        self.queue.pump(&self.store, &self.myself, self.clock.now());
     }
 
     pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
@@ -179,7 +179,7 @@ impl MeetingsState {
         for (due, result) in self.queue.back(result) {
             self.step_ended(due, result);
         }
-        self.queue.pump(&self.store, &self.myself);
+        self.queue.pump(&self.store, &self.myself, self.clock.now());
     }
 
     fn step_ended(&mut self, due: Due, result: Result<Stepped, StoreError>) {
@@ -203,6 +203,7 @@ impl MeetingsState {
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
         self.table.put(key, tenant, route.cloned(), self.clock.now());
+        self.table.recheck(&key, self.queue.sent_at());
     }
 
     /// A claim or a move ended: tell everyone who waits, or go on where the store knew more than we.

@@ -49,6 +49,8 @@ pub struct MeetingsState {
     loaded: bool,
     /// When the reading that is under way began.
     loading: Option<Moment>,
+    /// Something may have been missed since it began, so that all is read once more.
+    load_again: bool,
     queue: Queue,
     /// Who waits for a home that is being stored. A crash drops them, and they hear `Down`.
     claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
@@ -94,6 +96,7 @@ impl Actor for Meetings {
             rules: rules(&config),
             loaded: false,
             loading: None,
+            load_again: false,
             queue: Queue::default(),
             claiming: HashMap::new(),
             fetching: HashMap::new(),
@@ -130,7 +133,7 @@ impl Actor for Meetings {
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Roster(roster) => state.roster = roster,
-            MeetingsMessage::Changed(key) => state.table.mark_stale(&key),
+            MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
             MeetingsMessage::Reload => state.load(),
             MeetingsMessage::Loaded(result) => state.load_ended(result),
             MeetingsMessage::Fetched { sent_at, keys, result } => {
@@ -188,6 +191,7 @@ impl MeetingsState {
 
     fn load(&mut self) {
         if self.loading.is_some() {
+            self.load_again = true;
             return;
         }
         self.loading = Some(self.clock.now());
@@ -211,8 +215,12 @@ impl MeetingsState {
             }
             Err(error) => {
                 warn!(%error, "routes could not be read; trying again");
+                self.load_again = false;
                 self.myself.send_after(LOAD_AGAIN_AFTER, || MeetingsMessage::Reload);
             }
+        }
+        if std::mem::take(&mut self.load_again) {
+            self.load();
         }
     }
 
