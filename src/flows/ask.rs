@@ -61,7 +61,8 @@ impl World {
 
     /// Tells the registry that a call went wrong, if that puts the instance in doubt.
     pub fn doubt(&self, instance: &Instance, call: &str, error: &CallError) {
-        tracing::warn!(instance.id = %instance.id, call, %error, "an instance gave no usable answer");
+        metrics::counter!("bigblueswarm_calls_failed_total").increment(1);
+        tracing::debug!(instance.id = %instance.id, call, %error, "an instance gave no usable answer");
         if !error.is_instances_fault() {
             return;
         }
