@@ -12,6 +12,8 @@ mod influx;
 mod ingest;
 mod malformed;
 mod map;
+mod placement_rows;
+mod restarts;
 mod server;
 mod servers;
 mod services;

@@ -12,6 +12,7 @@ use bigblueswarm::bbb::query;
 use bigblueswarm::config::{Config, ConfigSource};
 use bigblueswarm::domain::instance::{InstanceId, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
+use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
@@ -31,7 +32,7 @@ pub(crate) const U: Client = Client::of("u.example.org", "secret-of-u-0123456789
 pub(crate) const GLOBAL: &str = "global-secret-0123456789";
 pub(crate) const KEY: &str = "admin-key-0123456789";
 
-/// A load source that says what the story wants.
+/// A load source that says what the story wants. What a story gives as `newest` is the figures' age.
 #[derive(Clone)]
 pub(crate) struct ScriptedLoads {
     said: watch::Sender<Result<HashMap<InstanceId, Load>, String>>,
@@ -40,11 +41,11 @@ pub(crate) struct ScriptedLoads {
 
 impl ScriptedLoads {
     pub(crate) fn say(&self, loads: HashMap<InstanceId, Load>) {
-        self.said.send_replace(Ok(loads));
+        let _ = self.said.send_replace(Ok(loads));
     }
 
     pub(crate) fn fail(&self, why: &str) {
-        self.said.send_replace(Err(why.into()));
+        let _ = self.said.send_replace(Err(why.into()));
     }
 }
 
@@ -53,7 +54,8 @@ impl LoadSource for ScriptedLoads {
     async fn read(&self) -> Result<LoadSnapshot, LoadError> {
         let now = self.clock.now();
         let mut loads = self.said.borrow().clone().map_err(LoadError)?;
-        loads.values_mut().for_each(|load| load.newest = now);
+        let age = |load: &Load| load.newest.0;
+        loads.values_mut().for_each(|load| load.newest = Moment(now.0.saturating_sub(age(load))));
         Ok(LoadSnapshot { read_at: Some(now), loads, tenants: HashMap::new() })
     }
 }

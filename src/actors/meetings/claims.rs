@@ -1,6 +1,7 @@
 //! Giving meetings a home, and changing it: everything that goes through the store.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
@@ -14,6 +15,9 @@ use crate::domain::tenant::TenantId;
 use crate::outside::store::{
     Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped, StoreError,
 };
+
+/// A lasting trouble is said this often.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 type HomePort = RpcReplyPort<Result<Home, RouteError>>;
 
@@ -295,7 +299,7 @@ impl MeetingsState {
     }
 
     /// The candidates for a meeting, best first.
-    fn candidates(&self, wish: &Wish) -> Vec<InstanceId> {
+    fn candidates(&mut self, wish: &Wish) -> Vec<InstanceId> {
         if let Some(only) = &wish.only {
             let member = self.roster.get(only).filter(|member| !member.releases_meetings());
             let may = member.is_some() && !wish.except.contains(only);
@@ -303,11 +307,21 @@ impl MeetingsState {
         }
         let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except));
         if ranking.blind {
+            self.say_blind();
+        }
+        ranking.order
+    }
+
+    /// A placement goes by no measurements: counted each time, said now and then.
+    fn say_blind(&mut self) {
+        metrics::counter!("bigblueswarm_meetings_blind_placements_total").increment(1);
+        let now = self.clock.now();
+        if self.said_blind.is_none_or(|last| now.since(last) >= SAY_EVERY) {
+            self.said_blind = Some(now);
             tracing::warn!(
                 "no instance has measurements: the one with the least meetings is taken"
             );
         }
-        ranking.order
     }
 
     /// Whether the tenant has as many meetings as it may, those being claimed included.

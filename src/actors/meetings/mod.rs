@@ -57,6 +57,8 @@ pub struct MeetingsState {
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
+    /// When it was last said that placements go by no measurements.
+    said_blind: Option<Moment>,
 }
 
 /// Somebody who waits for a home that is being stored.
@@ -74,12 +76,13 @@ struct Asker {
 impl Actor for Meetings {
     type Msg = MeetingsMessage;
     type State = MeetingsState;
-    type Arguments = Arc<Config>;
+    /// What is in force, and the pool as the registry told it last.
+    type Arguments = (Arc<Config>, Arc<Roster>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<MeetingsMessage>,
-        config: Arc<Config>,
+        (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<MeetingsState, ActorProcessingErr> {
         myself.cast(MeetingsMessage::Reload)?;
         Ok(MeetingsState {
@@ -87,7 +90,7 @@ impl Actor for Meetings {
             store: self.store.clone(),
             clock: self.clock.clone(),
             table: Table::default(),
-            roster: Arc::default(),
+            roster,
             rules: rules(&config),
             loaded: false,
             loading: None,
@@ -96,6 +99,7 @@ impl Actor for Meetings {
             fetching: HashMap::new(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
+            said_blind: None,
         })
     }
 

@@ -54,17 +54,18 @@ pub struct RegistryState {
 impl Actor for Registry {
     type Msg = RegistryMessage;
     type State = RegistryState;
-    type Arguments = Arc<Config>;
+    /// What is in force, and the pool as an earlier occupant told it last.
+    type Arguments = (Arc<Config>, Arc<Roster>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<RegistryMessage>,
-        config: Arc<Config>,
+        (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<RegistryState, ActorProcessingErr> {
         myself.cast(RegistryMessage::Reload)?;
         Ok(RegistryState {
-            pool: Pool::default(),
-            roster: Arc::default(),
+            pool: Pool::after(&roster),
+            roster,
             config,
             waiting: VecDeque::new(),
             storing: false,
@@ -96,7 +97,8 @@ impl Actor for Registry {
             RegistryMessage::Reload => self.load(&myself, state),
             RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
             RegistryMessage::Stored(stored) => self.stored(&myself, *stored, state),
-            RegistryMessage::Publish => self.tell(&state.roster),
+            RegistryMessage::Publish if state.roster.loaded => self.tell(&state.roster),
+            RegistryMessage::Publish => {}
             RegistryMessage::Configure(config) => {
                 state.config = config;
                 self.publish(state);
@@ -109,8 +111,12 @@ impl Actor for Registry {
 }
 
 impl Registry {
-    /// Makes the roster anew and tells it to everyone who wants it.
+    /// Makes the roster anew and tells it to everyone who wants it. Until the store was read there is
+    /// nothing to tell, and what was told before stands.
     fn publish(&self, state: &mut RegistryState) {
+        if !state.pool.loaded {
+            return;
+        }
         state.roster = Arc::new(state.pool.roster(state.config.balancer.sign_with));
         let healthy = state.roster.members().iter().filter(|m| m.health == Health::Up).count();
         metrics::gauge!("bigblueswarm_registry_instances").set(state.roster.members().len() as f64);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::HealthRules;
-use crate::domain::instance::Health;
+use crate::domain::instance::{Health, Member};
 
 /// Health of one instance. A suspicion counts at once; death needs several failures in a row.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// What was seen of a member; its probes are counted from here on.
+    pub(super) fn of(member: &Member) -> Self {
+        let (health, why, swept) = (member.health, member.why.clone(), member.swept);
+        Self { health, why, swept, ..Self::default() }
+    }
+
     /// Takes a probe's result in; says whether anything others see has changed.
     pub(super) fn probed(&mut self, result: Result<(), String>, rules: &HealthRules) -> bool {
         let before = self.health;
