@@ -307,3 +307,35 @@ async fn a_breakout_room_follows_its_parent() {
     let orphan = query.replace("=parent&", "=nobody&").replace("room-1", "orphan");
     T.call(&world, "create", &orphan).await.assert_failed(200, "parentMeetingDoesNotExist");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_with_another_secret_is_named_and_takes_no_meetings() {
+    let world = plan(2).start().await;
+    let wrong = bigblueswarm::domain::secret::Secret::new("not-the-secret");
+    let list =
+        vec![(world.sims[0].url(), wrong), (world.sims[1].url(), world.sims[1].secret().clone())];
+    world.swarm.world.actors.registry.replace(list).await.expect("the list is taken");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let roster = world.swarm.world.actors.registry.roster().await.expect("a roster");
+    let member = roster.get(&id(&world.sims[0])).expect("a member");
+    assert_eq!(member.health, Health::Suspect);
+    assert!(member.why.as_deref().is_some_and(|why| why.contains("checksumError")), "{member:?}");
+    world.sims[0].clear_requests().await;
+    T.create(&world, "m1").await.assert_success();
+    assert_eq!(world.sims[0].requests_of("create").await.len(), 0);
+    world.register().await;
+    world.until(|roster| health(roster, &world.sims[0]) == Health::Up).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_meeting_pool_takes_no_new_meeting() {
+    let mut document = T.document();
+    document.spec.meeting_pool = Some(2);
+    let world = plan(2).tenant(document).start().await;
+    for meeting in ["m1", "m2", "m1"] {
+        T.create(&world, meeting).await.assert_success();
+    }
+    T.create(&world, "m3").await.assert_failed(403, "meetingPoolReached");
+    T.end(&world, "m1").await.assert_success();
+    T.create(&world, "m3").await.assert_success();
+}
