@@ -31,6 +31,8 @@ pub enum RegistryMessage {
     Probed { instance: InstanceId, result: Result<(), String> },
     /// A call went wrong in a way that puts the instance in doubt. Told by flows.
     Suspect { instance: InstanceId, why: String },
+    /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
+    Refused { instance: InstanceId, why: String },
     /// A sweep of an instance succeeded, with this many meetings seen. Told by [`crate::flows::health`].
     Swept { instance: InstanceId, meetings: usize },
     /// The store was read, well or not. Told by the actor's own task.
@@ -116,6 +118,11 @@ impl RegistryHandle {
     /// Puts an instance in doubt.
     pub fn suspect(&self, instance: InstanceId, why: String) {
         self.0.tell(RegistryMessage::Suspect { instance, why });
+    }
+
+    /// Says that an instance refused to list its meetings, such as for a wrong secret.
+    pub fn refused(&self, instance: InstanceId, why: String) {
+        self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
     /// Says that all meetings of an instance were seen.

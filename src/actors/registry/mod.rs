@@ -91,6 +91,7 @@ impl Actor for Registry {
                 self.probed(&myself, &instance, result, state);
             }
             RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
+            RegistryMessage::Refused { instance, why } => self.refused(&instance, why, state),
             RegistryMessage::Swept { instance, meetings } => {
                 self.swept(&myself, &instance, meetings, state);
             }
@@ -160,6 +161,14 @@ impl Registry {
         }
     }
 
+    fn refused(&self, id: &InstanceId, why: String, state: &mut RegistryState) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        if watch.refused(why.clone()) {
+            warn!(instance.id = %id, %why, "instance refuses our calls: check its secret, and the hash it is signed with");
+            self.publish(state);
+        }
+    }
+
     fn swept(
         &self,
         myself: &ActorRef<RegistryMessage>,
@@ -168,7 +177,7 @@ impl Registry {
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
-        if !std::mem::replace(&mut watch.swept, true) {
+        if watch.listed() {
             self.publish(state);
         }
         if meetings == 0 && state.pool.is_retired(id) {
