@@ -22,6 +22,8 @@ use crate::outside::store::{InstanceRecord, Store, StoreError};
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
+/// So many questions may wait for the first reading.
+const MOST_HELD: usize = 8_192;
 
 /// The registry as the runtime sees it.
 pub struct Registry {
@@ -49,6 +51,8 @@ pub struct RegistryState {
     storing: bool,
     /// A reading is under way; `true` when what it reads may be outdated already.
     loading: Option<bool>,
+    /// Who asked during the first reading; they are answered when it ends, well or not.
+    held: Vec<RpcReplyPort<Arc<Roster>>>,
 }
 
 impl Actor for Registry {
@@ -70,6 +74,7 @@ impl Actor for Registry {
             waiting: VecDeque::new(),
             storing: false,
             loading: None,
+            held: Vec::new(),
         })
     }
 
@@ -80,6 +85,7 @@ impl Actor for Registry {
         state: &mut RegistryState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            RegistryMessage::Roster { reply_to } if state.may_hold() => state.held.push(reply_to),
             RegistryMessage::Roster { reply_to } => answer(reply_to, state.roster.clone()),
             RegistryMessage::Replace { list, reply_to } => {
                 self.edit(&myself, Edit::Replace(list), Some(reply_to), state);
@@ -220,6 +226,10 @@ impl Registry {
                 myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
             }
         }
+        if state.loading.is_none() {
+            let told = state.held.drain(..);
+            told.for_each(|reply_to| answer(reply_to, state.roster.clone()));
+        }
     }
 
     fn edit(
@@ -293,6 +303,13 @@ impl Registry {
             answer(reply_to, result);
         }
         self.store_next(myself, state);
+    }
+}
+
+impl RegistryState {
+    /// Whether nothing is known before the reading under way ends, and there is room for those who wait.
+    fn may_hold(&self) -> bool {
+        !self.roster.loaded && self.loading.is_some() && self.held.len() < MOST_HELD
     }
 }
 
