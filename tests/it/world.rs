@@ -66,7 +66,6 @@ pub(crate) struct World {
     pub(crate) servers: SimServers,
     pub(crate) swarm: Swarm,
     pub(crate) loads: ScriptedLoads,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) folder: Arc<tempfile::TempDir>,
 }
@@ -161,12 +160,12 @@ impl Plan {
             loads: Arc::new(loads.clone()),
             ingest: None,
             servers: Arc::new(servers.clone()),
-            clock: clock.clone(),
+            clock,
             source: ConfigSource::Given(Box::new(self.config.clone())),
             environment: Default::default(),
         };
         let swarm = app::start(self.config, parts).await.expect("the program starts");
-        let world = World { sims, servers, swarm, loads, clock, store, folder };
+        let world = World { sims, servers, swarm, loads, store, folder };
         world.until(|roster| roster.loaded).await;
         if !self.as_stored {
             world.register().await;
