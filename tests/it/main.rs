@@ -16,6 +16,7 @@ mod map;
 mod operation;
 mod placement_rows;
 mod program;
+mod quiet;
 mod replicas;
 mod restarts;
 mod server;

@@ -91,7 +91,9 @@ async fn o2_on_sigterm_running_requests_end_and_no_new_one_is_taken() {
     let creates = join_all((0..5).map(async |n| create(&program, &format!("m{n}")).await));
     let infos = join_all((0..5).map(async |_| info(&program, "known").await));
     let (creates, infos, closed) = tokio::join!(creates, infos, stopping);
-    creates.iter().chain(&infos).for_each(|reply| drop(assert_success(reply).status));
+    for reply in creates.iter().chain(&infos) {
+        assert_success(reply);
+    }
     assert_eq!(program.ended().await, Some(0), "{}", home.said());
     assert!(closed.elapsed() < Duration::from_secs(20), "{:?}", closed.elapsed());
     for sim in &sims {
