@@ -11,6 +11,7 @@ use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::form;
 use super::metrics::{HttpMetrics, Outcome};
 use super::refusal::XML;
 use super::signed::{Named, checked, host};
@@ -92,6 +93,11 @@ async fn run(
     {
         return Err(Refusal::Unsupported);
     }
+    if is_post && kind(parts) == "application/x-www-form-urlencoded" && has_body(&body) {
+        let unsigned = world.config.compat.unsigned_forms;
+        let query = form::checked(&tenant, call, parts, body, unsigned).await?;
+        return dispatch(world, call, &tenant, &query, None).await;
+    }
     let query = checked(&tenant, call, parts.uri.query().unwrap_or_default())?;
     let posted = if is_post { posted(world, call, parts, body)? } else { None };
     dispatch(world, call, &tenant, &query, posted).await
@@ -116,25 +122,35 @@ async fn dispatch(
 
 /// The body of a POST with its bare type, as instances want it; `None` when there is none.
 fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option<Posted>, Refusal> {
-    let length =
-        parts.headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-    let has_body =
-        length.is_some_and(|n: u64| n > 0) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-    if !has_body {
+    if !has_body(&body) {
         return Ok(None);
     }
-    if length.is_some_and(|n| n > world.config.limits.body_bytes as u64) {
+    if length(parts).is_some_and(|n| n > world.config.limits.body_bytes as u64) {
         return Err(Refusal::TooLarge);
     }
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let bare = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match bare.to_ascii_lowercase().as_str() {
+    match kind(parts).as_str() {
         "application/xml" | "text/xml" if call == Call::Create => {
             let kind = HeaderValue::from_static("application/xml");
             Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
         }
         _ => Err(Refusal::ContentType),
     }
+}
+
+fn length(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn has_body(body: &Body) -> bool {
+    use http_body::Body as _;
+    !body.is_end_stream()
+}
+
+/// The bare Content-Type in lower case, without its parameters.
+fn kind(parts: &Parts) -> String {
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let bare = kind.unwrap_or_default().split(';').next().unwrap_or_default();
+    bare.trim().to_ascii_lowercase()
 }
 
 fn render(answer: Answer) -> Response {
