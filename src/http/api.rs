@@ -21,7 +21,7 @@ use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, end, info, join, meetings};
+use crate::flows::{World, create, documents, end, info, join, meetings};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -87,10 +87,8 @@ async fn run(
     let tenant = world.tenant(host).await?;
     let call = call.ok_or(Refusal::Unsupported)?;
     let is_post = parts.method == Method::POST;
-    if !(parts.method == Method::GET
-        || parts.method == Method::HEAD
-        || is_post && call.takes_post())
-    {
+    let is_get = parts.method == Method::GET || parts.method == Method::HEAD;
+    if !(is_get && call.takes_get() || is_post && call.takes_post()) {
         return Err(Refusal::Unsupported);
     }
     if is_post && kind(parts) == "application/x-www-form-urlencoded" && has_body(&body) {
@@ -117,6 +115,8 @@ async fn dispatch(
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,
         Call::GetMeetings => meetings::get_meetings(world, tenant).await,
         Call::End => end::end(world, tenant, query).await,
+        Call::InsertDocument => documents::insert_document(world, tenant, query, posted).await,
+        Call::SendChatMessage => documents::send_chat_message(world, tenant, query).await,
     }
 }
 
@@ -129,7 +129,7 @@ fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option
         return Err(Refusal::TooLarge);
     }
     match kind(parts).as_str() {
-        "application/xml" | "text/xml" if call == Call::Create => {
+        "application/xml" | "text/xml" if call.takes_documents() => {
             let kind = HeaderValue::from_static("application/xml");
             Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
         }

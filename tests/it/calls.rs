@@ -204,3 +204,33 @@ async fn m29_xml_that_no_bbb_gives_is_refused_as_the_instances_fault() {
         T.info(&world, "m1").await.assert_success();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn m27_documents_and_messages_reach_the_meetings_instance() {
+    let world = plan(2).start().await;
+    T.create(&world, "m1").await.assert_success();
+    let body = "<modules><module name=\"presentation\"/></modules>";
+    let insert = async |meeting: &str| {
+        let path = T.path("insertDocument", &format!("meetingID={meeting}"));
+        let request = T.request(Method::POST, &path).header("content-type", "text/xml");
+        world.send(request.body(Body::from(body)).expect("a request")).await
+    };
+    insert("m1").await.assert_success();
+    let seen = world.sims[0].requests_of("insertDocument").await;
+    assert_eq!((seen.len(), seen[0].body_len), (1, body.len()));
+    assert_eq!(seen[0].content_type.as_deref(), Some("application/xml"));
+    let unknown = insert("nope").await;
+    assert_eq!(unknown.value("message"), "Meeting with id [nope] not found.");
+    T.call(&world, "insertDocument", "meetingID=m1").await.assert_failed(200, "unsupportedRequest");
+    world.sims[0]
+        .send_crowd("m1", Crowd { users: 2, over: Duration::ZERO, stay: Duration::from_secs(600) })
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let chat = async |query: &str| T.call(&world, "sendChatMessage", query).await;
+    chat("meetingID=m1&message=hello").await.assert_success();
+    chat("meetingID=m1").await.assert_failed(200, "validationError");
+    chat("meetingID=nope&message=hello").await.assert_failed(200, "meetingNotFound");
+    U.call(&world, "sendChatMessage", "meetingID=m1&message=x")
+        .await
+        .assert_failed(200, "meetingNotFound");
+}
