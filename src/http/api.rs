@@ -11,10 +11,10 @@ use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::form;
 use super::metrics::{HttpMetrics, Outcome};
 use super::refusal::XML;
 use super::signed::{Named, checked, host};
+use super::{form, pages};
 use crate::bbb::call::Call;
 use crate::bbb::reply;
 use crate::domain::tenant::Tenant;
@@ -72,6 +72,10 @@ fn version(parts: &Parts) -> Response {
 async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
     match run(world, call, parts, body).await {
         Ok(answer) => render(answer),
+        // A browser waits; a client of the API reads why not.
+        Err(Refusal::Unavailable) if pages::wants_page(&parts.headers) => {
+            pages::waiting(&parts.headers)
+        }
         Err(refusal) => refusal.into_response(),
     }
 }

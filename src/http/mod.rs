@@ -6,6 +6,7 @@ pub mod busy; // BBB's error form for what the door itself refuses
 mod form; // parameters in the body
 pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
+mod pages; // what browsers see
 pub mod probes; // alive, ready, metrics
 mod refusal; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained

@@ -234,3 +234,28 @@ async fn m27_documents_and_messages_reach_the_meetings_instance() {
         .await
         .assert_failed(200, "meetingNotFound");
 }
+
+#[tokio::test(start_paused = true)]
+async fn m20_a_browser_waits_on_a_page_that_loads_itself_again() {
+    let world = plan(2).start().await;
+    T.create(&world, "m1").await.assert_success();
+    world.sims[0].faults().set(Fault::Refuse).await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let join = async |accept: &str| {
+        let path = T.path("join", "fullName=Ada&meetingID=m1&role=VIEWER");
+        let request = T.request(Method::GET, &path).header("accept", accept);
+        let request = request.header("accept-language", "de").body(Body::empty());
+        world.send(request.expect("a request")).await
+    };
+    let page = join("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        page.body.contains("http-equiv=\"refresh\"") && page.body.contains("lang=\"de\""),
+        "{page:?}"
+    );
+    assert!(!page.body.contains("<script") && !page.body.contains("checksum"), "{page:?}");
+    join("*/*").await.assert_failed(200, "meetingUnavailable");
+    T.create(&world, "m1").await.assert_success();
+    let again = join("text/html").await;
+    assert!(again.location.is_some_and(|to| to.contains("s2.example.org")));
+}
