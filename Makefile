@@ -34,7 +34,7 @@ fmt: ## format all code
 	cargo fmt
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and banned crates of all dependencies
-	PATH="$(TOOLS)/bin:$$PATH" cargo deny --locked --offline check licenses bans sources
+	PATH="$(TOOLS)/bin:$$PATH" cargo deny --locked check licenses bans sources
 
 $(TOOLS)/bin/cargo-deny:
 	@if command -v cargo-deny >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-deny)" $@; \

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::domain::instance::{AdminState, Health, Roster};
-use bigblueswarm::sim::{Fault, SimServer};
+use bigblueswarm::sim::{Fault, SimServer, SimSettings};
 use futures_util::future::join_all;
 use http::{Method, header};
 use sha2::{Digest, Sha256};
@@ -338,4 +339,24 @@ async fn a_full_meeting_pool_takes_no_new_meeting() {
     T.create(&world, "m3").await.assert_failed(403, "meetingPoolReached");
     T.end(&world, "m1").await.assert_success();
     T.create(&world, "m3").await.assert_success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_knows_sha1_only_is_signed_for_with_sha1() {
+    let clock = std::sync::Arc::new(bigblueswarm::outside::clock::RuntimeClock::start());
+    let settings = SimSettings::new("http://old.example.org", "secret-of-the-old-one");
+    let old = SimServer::start(settings.algorithms(&[Algorithm::Sha1]), clock);
+    let world = plan(0).servers(vec![old]).start().await;
+    T.create(&world, "m1").await.assert_failed(500, "noInstanceFound");
+    let sign = async |query: &str| {
+        let path = format!("/admin/api/instances/sign?{query}");
+        world.admin(Method::POST, &path, "").await.status.as_u16()
+    };
+    let url = world.sims[0].url();
+    assert_eq!(sign(&format!("url={url}&hash=md5")).await, 400);
+    assert_eq!(sign("hash=sha1").await, 400);
+    assert_eq!(sign("url=http://nobody/bigbluebutton&hash=sha1").await, 404);
+    assert_eq!(sign(&format!("url={url}&hash=sha1")).await, 204);
+    world.until(|roster| health(roster, &world.sims[0]) == Health::Up).await;
+    T.create(&world, "m1").await.assert_success();
 }

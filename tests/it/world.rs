@@ -117,6 +117,13 @@ impl Plan {
         self
     }
 
+    /// These instances.
+    pub(crate) fn servers(mut self, sims: Vec<SimServer>) -> Self {
+        let servers = SimServers::new(sims.clone());
+        self.servers = Some((sims, servers));
+        self
+    }
+
     pub(crate) fn tenant(mut self, document: TenantDocument) -> Self {
         self.tenants.retain(|known| known.spec.host != document.spec.host);
         self.tenants.push(document);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ractor::RpcReplyPort;
 
 use crate::actors::seat::{AskError, Seat};
+use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
 use crate::domain::secret::Secret;
@@ -25,6 +26,13 @@ pub enum RegistryMessage {
     SetAdmin {
         instance: InstanceId,
         admin: AdminState,
+        reply_to: RpcReplyPort<Result<(), RegistryError>>,
+    },
+    /// Says which hash an instance's calls are signed with; `None` is the configured one. Asked by
+    /// the admin surface. Answers after it is stored.
+    SignWith {
+        instance: InstanceId,
+        hash: Option<Algorithm>,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
     /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
@@ -97,6 +105,16 @@ impl RegistryHandle {
         admin: AdminState,
     ) -> Result<(), RegistryError> {
         let question = |reply_to| RegistryMessage::SetAdmin { instance, admin, reply_to };
+        self.0.ask(STORE_WITHIN, question).await?
+    }
+
+    /// Signs an instance's calls with this hash; with the configured one when `None`.
+    pub async fn sign_with(
+        &self,
+        instance: InstanceId,
+        hash: Option<Algorithm>,
+    ) -> Result<(), RegistryError> {
+        let question = |reply_to| RegistryMessage::SignWith { instance, hash, reply_to };
         self.0.ask(STORE_WITHIN, question).await?
     }
 

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 pub use self::message::*;
 use self::pool::{Pool, replaced};
 use super::{Subscriber, answer, settle};
+use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
 use crate::domain::secret::Secret;
@@ -39,6 +40,7 @@ type EditPort = RpcReplyPort<Result<(), RegistryError>>;
 enum Edit {
     Replace(Vec<(String, Secret)>),
     SetAdmin(InstanceId, AdminState),
+    SignWith(InstanceId, Option<Algorithm>),
     Forget(InstanceId),
 }
 
@@ -92,6 +94,9 @@ impl Actor for Registry {
             }
             RegistryMessage::SetAdmin { instance, admin, reply_to } => {
                 self.edit(&myself, Edit::SetAdmin(instance, admin), Some(reply_to), state);
+            }
+            RegistryMessage::SignWith { instance, hash, reply_to } => {
+                self.edit(&myself, Edit::SignWith(instance, hash), Some(reply_to), state);
             }
             RegistryMessage::Probed { instance, result } => {
                 self.probed(&myself, &instance, result, state);
@@ -317,15 +322,23 @@ impl RegistryState {
 fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, RegistryError> {
     match edit {
         Edit::Replace(list) => replaced(old, list),
-        Edit::SetAdmin(id, admin) => {
-            let mut records = old.to_vec();
-            let record = records.iter_mut().find(|record| record.id == id);
-            record.ok_or(RegistryError::NotFound(id))?.admin = admin;
-            Ok(records)
-        }
+        Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
+        Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Forget(id) => {
             let kept = old.iter().filter(|record| record.id != id || !record.retired);
             Ok(kept.cloned().collect())
         }
     }
+}
+
+/// The records with one of them changed.
+fn with_record(
+    old: &[InstanceRecord],
+    id: InstanceId,
+    change: impl FnOnce(&mut InstanceRecord),
+) -> Result<Vec<InstanceRecord>, RegistryError> {
+    let mut records = old.to_vec();
+    let record = records.iter_mut().find(|record| record.id == id);
+    change(record.ok_or(RegistryError::NotFound(id))?);
+    Ok(records)
 }
