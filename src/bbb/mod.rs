@@ -6,4 +6,5 @@ pub mod form;
 pub mod meetings;
 pub mod query;
 pub mod reply;
+pub mod rules;
 pub mod xml;

@@ -63,12 +63,12 @@ impl SignedQuery {
     }
 }
 
-fn name_of(part: &str) -> &str {
+pub(super) fn name_of(part: &str) -> &str {
     part.split_once('=').map_or(part, |(name, _)| name)
 }
 
 /// Decodes a form-encoded text; what is not UTF-8 becomes replacement characters.
-fn decode(text: &str) -> Cow<'_, str> {
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
     let spaced: Cow<'_, str> =
         if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
     if !spaced.contains('%') {
@@ -117,10 +117,11 @@ pub fn tagged(query: &str, tenant: &str) -> String {
     tagged
 }
 
-/// Adds `name=value` to a query, the value escaped.
+/// Adds `name=value` to a query, both escaped.
 pub fn append(query: &mut String, name: &str, value: &str) {
     let joint = if query.is_empty() { "" } else { "&" };
-    let _ = write!(query, "{joint}{name}={}", utf8_percent_encode(value, VALUE));
+    let escape = |text| utf8_percent_encode(text, VALUE);
+    let _ = write!(query, "{joint}{}={}", escape(name), escape(value));
 }
 
 /// The query with its checksum for `call` at the end.

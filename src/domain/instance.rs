@@ -118,6 +118,8 @@ pub struct Member {
     pub why: Option<Arc<str>>,
     /// Whether a sweep of its meetings has ever succeeded since we started.
     pub swept: bool,
+    /// What creates may ask for.
+    pub tags: Vec<String>,
 }
 
 impl Member {

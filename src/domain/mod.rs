@@ -6,5 +6,7 @@ pub mod meeting;
 pub mod moment;
 pub mod placement;
 pub mod restart;
+pub mod rules;
 pub mod secret;
+pub mod tag;
 pub mod tenant;

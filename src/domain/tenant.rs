@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::instance::InstanceId;
+use super::rules::TenantRules;
 use super::secret::Secret;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 
@@ -43,6 +44,8 @@ pub struct Tenant {
     pub meeting_pool: Option<u32>,
     /// Most users at once; `None` means no limit.
     pub user_pool: Option<u32>,
+    /// What is done to the parameters of its creates and joins.
+    pub rules: TenantRules,
 }
 
 impl Tenant {
@@ -85,6 +88,34 @@ pub struct TenantSpec {
     /// The hashes its checksums may use; empty means all four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<Algorithm>,
+    /// Parameters of create that are added when they are absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
+    pub create_defaults: BTreeMap<String, String>,
+    /// Parameters of create that are always so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
+    pub create_overrides: BTreeMap<String, String>,
+    /// Parameters of create that are never passed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub create_excluded: Vec<String>,
+    /// The same three for join.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
+    pub join_defaults: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
+    pub join_overrides: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub join_excluded: Vec<String>,
+    /// The longest a meeting may last, in minutes; 0 means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<u32>,
+    /// Parameters whose values are lists: an override is merged into the client's list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_lists: Option<Vec<String>>,
+    /// The URL of the presentation of meetings that are created without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_presentation: Option<String>,
+    /// The server tag of creates that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_tag_default: Option<String>,
 }
 
 impl fmt::Debug for TenantSpec {
@@ -102,6 +133,28 @@ fn null_as_empty<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// A parameter's value as people write it; a number or a truth counts as its text.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, a number, true or false")]
+enum Written {
+    Text(String),
+    Truth(bool),
+    Number(i64),
+}
+
+/// Names and values of parameters.
+pub(crate) fn texts<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let read = Option::<BTreeMap<String, Written>>::deserialize(from)?.unwrap_or_default();
+    let text = |written| match written {
+        Written::Text(text) => text,
+        Written::Truth(truth) => truth.to_string(),
+        Written::Number(number) => number.to_string(),
+    };
+    Ok(read.into_iter().map(|(name, written)| (name, text(written))).collect())
 }
 
 impl TenantDocument {
@@ -122,6 +175,7 @@ impl TenantDocument {
             pool: (!pool.is_empty()).then_some(pool),
             meeting_pool: self.spec.meeting_pool.filter(|&n| n > 0),
             user_pool: self.spec.user_pool.filter(|&n| n > 0),
+            rules: TenantRules::of(&self.spec),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::bbb::query;
 use crate::bbb::xml::Envelope;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
 use crate::outside::servers::{Outgoing, SendError};
 
@@ -34,6 +35,7 @@ struct Creation<'a> {
     query: String,
     body: Option<&'a Posted>,
     only: Option<InstanceId>,
+    tags: TagWish,
     except: HashSet<InstanceId>,
     by: Instant,
 }
@@ -71,6 +73,8 @@ async fn whole(
     query: &str,
     body: Option<Posted>,
 ) -> Result<Answer, Refusal> {
+    let (query, tags) = tenant.rules.create(query, body.is_some());
+    let query = query.as_str();
     let meeting = super::meeting_id(query)?;
     if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
         return Err(Refusal::NoMeetingName);
@@ -82,6 +86,7 @@ async fn whole(
         query: query::tagged(query, tenant.id.as_str()),
         body: body.as_ref(),
         only: parent_home(world, tenant, query).await?,
+        tags,
         except: HashSet::new(),
         by: Instant::now() + world.config.deadlines.create,
     };
@@ -161,6 +166,7 @@ impl Creation<'_> {
             meeting: self.meeting.clone(),
             loads: self.world.actors.metrics.current().await?.loads,
             only: self.only.clone(),
+            tags: self.tags.clone(),
             except: self.except.clone(),
         })
     }

@@ -12,8 +12,9 @@ use crate::domain::tenant::Tenant;
 
 /// Sends a user to the meeting, or with `redirect=false` asks the instance for the session itself.
 pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
-    let Some(home) = world.locate(tenant, &meeting).await? else {
+    let Some(home) = world.locate_to_join(tenant, &meeting).await? else {
         return nothing_to_join(query);
     };
     if home.released {

@@ -28,7 +28,36 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+        let said = self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await?;
+        self.told_or_searched(tenant, meeting, said).await
+    }
+
+    /// The same for a user who joins, who is counted if the tenant has a user pool.
+    pub async fn locate_to_join(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        let join = || {
+            let (id, meeting) = (tenant.id.clone(), meeting.clone());
+            self.actors.meetings.join(id, meeting, tenant.user_pool)
+        };
+        let said = join().await?;
+        let known = matches!(said, Where::At(_));
+        let home = self.told_or_searched(tenant, meeting, said).await?;
+        if !known && home.is_some() && tenant.user_pool.is_some() {
+            join().await?; // only now that it has a route can its users be counted
+        }
+        Ok(home)
+    }
+
+    async fn told_or_searched(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        said: Where,
+    ) -> Result<Option<Home>, Refusal> {
+        match said {
             Where::At(home) => Ok(Some(home)),
             Where::Unknown { sure: true } => self.hinted(tenant, meeting).await,
             Where::Unknown { sure: false } => match self.hinted(tenant, meeting).await? {

@@ -35,6 +35,8 @@ pub enum Refusal {
     Unavailable,
     #[error("no instance can take the meeting")]
     NoInstance,
+    #[error("no instance with the required tag can take the meeting")]
+    NoTag,
     #[error("another meeting has this id")]
     IdNotUnique,
     #[error("the tenant's meeting pool is full")]
@@ -58,8 +60,10 @@ impl From<RouteError> for Refusal {
     fn from(error: RouteError) -> Self {
         match error {
             RouteError::NoInstance => Self::NoInstance,
+            RouteError::NoTag => Self::NoTag,
             RouteError::Taken => Self::IdNotUnique,
             RouteError::PoolFull => Self::MeetingPool,
+            RouteError::UsersFull => Self::UserPool,
             RouteError::NotLoaded => Self::Internal("load its state"),
             RouteError::Store(_) => Self::Internal("reach its store"),
             RouteError::Ask(error) => error.into(),

@@ -55,6 +55,9 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "noInstanceFound",
             "BigBlueSwarm do not find a valid BigBlueButton instance for your request",
         ),
+        Refusal::NoTag => {
+            (ok, "serverTagUnavailable", "There is no available server with the required tag.")
+        }
         Refusal::IdNotUnique => (
             ok,
             "idNotUnique",
@@ -103,6 +106,7 @@ mod tests {
         check(Refusal::Checksum, 200, "checksumError");
         check(Refusal::TenantNotFound, 403, "tenantNotFound");
         check(Refusal::NoInstance, 500, "noInstanceFound");
+        check(Refusal::NoTag, 200, "serverTagUnavailable");
         check(Refusal::MeetingPool, 403, "meetingPoolReached");
         check(Refusal::NothingToJoin, 200, "invalidMeetingIdentifier");
         check(Refusal::Internal("reach its store"), 500, "internalError");

@@ -24,4 +24,5 @@ mod servers;
 mod services;
 mod sim;
 mod store;
+mod tenant_rules;
 mod world;

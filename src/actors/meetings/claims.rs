@@ -6,7 +6,7 @@ use std::time::Duration;
 use ractor::RpcReplyPort;
 
 use super::queue::{Due, Pending, Then};
-use super::{Home, MeetingsState, RouteError, Settled, Waiter, Where, Wish};
+use super::{Home, MeetingsState, RouteError, Settled, Waiter, Wish};
 use crate::actors::answer;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{Route, RouteKey, RouteState, Version};
@@ -48,7 +48,7 @@ impl MeetingsState {
         }
         let candidates = self.candidates(&wish);
         if candidates.is_empty() {
-            return answer(reply_to, Err(RouteError::NoInstance));
+            return answer(reply_to, Err(nobody(&wish)));
         }
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_claim(key, tenant, candidates, wish);
@@ -91,7 +91,7 @@ impl MeetingsState {
         }
         let candidates = self.candidates(&wish);
         if candidates.is_empty() {
-            return answer(reply_to, Err(RouteError::NoInstance));
+            return answer(reply_to, Err(nobody(&wish)));
         }
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         if route.state == RouteState::Claimed {
@@ -246,7 +246,7 @@ impl MeetingsState {
                 }
                 match self.candidates(&wish) {
                     candidates if candidates.is_empty() => {
-                        self.tell_waiting(key, tenant, Err(RouteError::NoInstance));
+                        self.tell_waiting(key, tenant, Err(nobody(&wish)));
                     }
                     candidates => {
                         self.send_move(key, tenant, candidates, route.version, false, wish);
@@ -259,7 +259,7 @@ impl MeetingsState {
     fn claim_again(&mut self, key: RouteKey, tenant: TenantId, wish: Wish) {
         match self.candidates(&wish) {
             candidates if candidates.is_empty() => {
-                self.tell_waiting(key, tenant, Err(RouteError::NoInstance));
+                self.tell_waiting(key, tenant, Err(nobody(&wish)));
             }
             candidates => self.send_claim(key, tenant, candidates, wish),
         }
@@ -269,13 +269,10 @@ impl MeetingsState {
         for waiter in self.claiming.remove(&(key, tenant.clone())).unwrap_or_default() {
             match (waiter, &outcome) {
                 (Waiter::Home(reply_to), outcome) => answer(reply_to, outcome.clone()),
-                (Waiter::Find(reply_to), Ok(home)) => answer(reply_to, Ok(Where::At(home.clone()))),
-                (Waiter::Find(reply_to), Err(RouteError::Store(error))) => {
-                    answer(reply_to, Err(RouteError::Store(error.clone())));
+                (Waiter::Find(asker), Err(RouteError::Store(error))) => {
+                    answer(asker.reply_to, Err(RouteError::Store(error.clone())));
                 }
-                (Waiter::Find(reply_to), Err(_)) => {
-                    answer(reply_to, Ok(self.found(&key, &tenant)));
-                }
+                (Waiter::Find(asker), _) => self.tell(&key, asker),
             }
         }
     }
@@ -306,7 +303,7 @@ impl MeetingsState {
             let may = member.is_some() && !wish.except.contains(only);
             return may.then(|| only.clone()).into_iter().collect();
         }
-        let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except));
+        let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except, &wish.tags));
         if ranking.blind {
             self.say_blind();
         }
@@ -335,5 +332,13 @@ impl MeetingsState {
             .filter(|(key, tenant)| tenant == id && self.table.get(key, tenant).is_none())
             .collect();
         self.table.meetings_of(id) + claiming.len() as u64 >= u64::from(most)
+    }
+}
+
+/// Why a wish has no candidate.
+fn nobody(wish: &Wish) -> RouteError {
+    match wish.only.is_none() && wish.tags.is_required() {
+        true => RouteError::NoTag,
+        false => RouteError::NoInstance,
     }
 }

@@ -1,6 +1,5 @@
 //! Finding where a meeting lives: from memory, or from a store that others write too.
 
-use ractor::RpcReplyPort;
 use tracing::warn;
 
 use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
@@ -14,24 +13,29 @@ use crate::outside::store::StoreError;
 const MOST_ASKERS: usize = 4_096;
 
 impl MeetingsState {
-    pub(super) fn find(
-        &mut self,
-        tenant: TenantId,
-        meeting: &MeetingId,
-        reply_to: RpcReplyPort<Result<Where, RouteError>>,
-    ) {
+    pub(super) fn find(&mut self, meeting: &MeetingId, asker: Asker) {
         let key = meeting.key();
         if !self.claiming.is_empty()
-            && let Some(waiting) = self.claiming.get_mut(&(key, tenant.clone()))
+            && let Some(waiting) = self.claiming.get_mut(&(key, asker.tenant.clone()))
         {
-            return waiting.push(Waiter::Find(reply_to));
+            return waiting.push(Waiter::Find(asker));
         }
         let complete = self.complete();
-        match self.table.get(&key, &tenant) {
-            Some(slot) if !slot.stale => answer(reply_to, Ok(self.found(&key, &tenant))),
-            None if complete => answer(reply_to, Ok(self.found(&key, &tenant))),
-            _ => self.fetch_for(key, Asker { tenant, reply_to }),
+        match self.table.get(&key, &asker.tenant) {
+            Some(slot) if !slot.stale => self.tell(&key, asker),
+            None if complete => self.tell(&key, asker),
+            _ => self.fetch_for(key, asker),
         }
+    }
+
+    /// Answers what memory says. A user who joins is counted, or refused when the tenant has too many.
+    pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker) {
+        let Asker { tenant, joins, reply_to } = asker;
+        let found = self.found(key, &tenant);
+        let lives = matches!(&found, Where::At(home) if !home.released);
+        let now = self.clock.now();
+        let full = joins.is_some_and(|most| lives && !self.table.admit(key, &tenant, most, now));
+        answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
 
     /// What memory says.
@@ -86,11 +90,12 @@ impl MeetingsState {
         };
         for key in keys {
             for asker in self.fetching.remove(&key).unwrap_or_default() {
-                let found = match (self.found(&key, &asker.tenant), &failed) {
-                    (Where::Unknown { .. }, Some(error)) => Err(error.clone().into()),
-                    (found, _) => Ok(found),
-                };
-                answer(asker.reply_to, found);
+                match (self.found(&key, &asker.tenant), &failed) {
+                    (Where::Unknown { .. }, Some(error)) => {
+                        answer(asker.reply_to, Err(error.clone().into()));
+                    }
+                    _ => self.tell(&key, asker),
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::Verdict;
+use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::store::{Stepped, StoreError};
 
@@ -25,8 +26,14 @@ const REPORT_WITHIN: Duration = Duration::from_secs(5);
 /// What the meetings actor can be told and asked.
 pub enum MeetingsMessage {
     /// Where does this meeting live? Asked by every call that names one. Waits for a claim of it
-    /// that is being stored; reads a shared store before it says unknown.
-    Find { tenant: TenantId, meeting: MeetingId, reply_to: RpcReplyPort<Result<Where, RouteError>> },
+    /// that is being stored; reads a shared store before it says unknown. With `joins`, the most users
+    /// that the tenant may have, the asker lets one join: counted, or refused when they are so many.
+    Find {
+        tenant: TenantId,
+        meeting: MeetingId,
+        joins: Option<u32>,
+        reply_to: RpcReplyPort<Result<Where, RouteError>>,
+    },
     /// Give this meeting a home. Asked by [`crate::flows::create`]. Answers after the claim is stored;
     /// claims of one meeting that come together get one home.
     Claim { wish: Wish, reply_to: RpcReplyPort<Result<Home, RouteError>> },
@@ -53,7 +60,12 @@ pub enum MeetingsMessage {
     /// Answers the copies that are to be ended.
     Swept { sweep: Sweep, reply_to: RpcReplyPort<Vec<Copy>> },
     /// Why would each instance be taken or not? Asked by the admin surface.
-    Explain { tenant: Arc<Tenant>, loads: Arc<LoadSnapshot>, reply_to: RpcReplyPort<Vec<Verdict>> },
+    Explain {
+        tenant: Arc<Tenant>,
+        loads: Arc<LoadSnapshot>,
+        tags: TagWish,
+        reply_to: RpcReplyPort<Vec<Verdict>>,
+    },
     /// Which copies of meetings live elsewhere than their route says? Asked by [`crate::flows::meetings`].
     Strays { reply_to: RpcReplyPort<Arc<HashSet<Stray>>> },
     /// How many meetings live where, and what is known. Asked by the admin surface and readiness.
@@ -83,6 +95,8 @@ pub struct Wish {
     pub tenant: Arc<Tenant>,
     pub meeting: MeetingId,
     pub loads: Arc<LoadSnapshot>,
+    /// The instances that the create asks for.
+    pub tags: TagWish,
     /// The only instance to be taken, for a breakout room: its parent's.
     pub only: Option<InstanceId>,
     /// Instances not to be taken, such as one that just failed.
@@ -127,11 +141,15 @@ pub enum Settled {
 pub enum RouteError {
     #[error("no instance can take the meeting")]
     NoInstance,
+    #[error("no instance with the required tag can take the meeting")]
+    NoTag,
     /// Every candidate holds another tenant's meeting of this id.
     #[error("another meeting has this id")]
     Taken,
     #[error("the tenant's meeting pool is full")]
     PoolFull,
+    #[error("the tenant's user pool is full")]
+    UsersFull,
     #[error("the pool or the routes are not loaded yet")]
     NotLoaded,
     #[error(transparent)]
@@ -204,7 +222,17 @@ pub struct MeetingsHandle(pub(crate) Seat<MeetingsMessage>);
 impl MeetingsHandle {
     /// Where this tenant's meeting lives.
     pub async fn find(&self, tenant: TenantId, meeting: MeetingId) -> Result<Where, RouteError> {
-        let question = |reply_to| MeetingsMessage::Find { tenant, meeting, reply_to };
+        self.join(tenant, meeting, None).await
+    }
+
+    /// The same for a user who joins. If the tenant may have so many users only, one more is counted.
+    pub async fn join(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        joins: Option<u32>,
+    ) -> Result<Where, RouteError> {
+        let question = |reply_to| MeetingsMessage::Find { tenant, meeting, joins, reply_to };
         self.0.ask(FIND_WITHIN, question).await?
     }
 
@@ -273,8 +301,9 @@ impl MeetingsHandle {
         &self,
         tenant: Arc<Tenant>,
         loads: Arc<LoadSnapshot>,
+        tags: TagWish,
     ) -> Result<Vec<Verdict>, AskError> {
-        let question = |reply_to| MeetingsMessage::Explain { tenant, loads, reply_to };
+        let question = |reply_to| MeetingsMessage::Explain { tenant, loads, tags, reply_to };
         self.0.ask(REPORT_WITHIN, question).await
     }
 

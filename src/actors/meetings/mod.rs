@@ -25,6 +25,7 @@ use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
 use crate::outside::store::{Store, StoreError};
@@ -66,12 +67,14 @@ pub struct MeetingsState {
 /// Somebody who waits for a home that is being stored.
 enum Waiter {
     Home(RpcReplyPort<Result<Home, RouteError>>),
-    Find(RpcReplyPort<Result<Where, RouteError>>),
+    Find(Asker),
 }
 
-/// Somebody who waits for a record that is being read.
+/// Somebody who asks where a meeting lives.
 struct Asker {
     tenant: TenantId,
+    /// The most users of the tenant, if the asker lets one join.
+    joins: Option<u32>,
     reply_to: RpcReplyPort<Result<Where, RouteError>>,
 }
 
@@ -113,8 +116,8 @@ impl Actor for Meetings {
         state: &mut MeetingsState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            MeetingsMessage::Find { tenant, meeting, reply_to } => {
-                state.find(tenant, &meeting, reply_to);
+            MeetingsMessage::Find { tenant, meeting, joins, reply_to } => {
+                state.find(&meeting, Asker { tenant, joins, reply_to });
             }
             MeetingsMessage::Claim { wish, reply_to } => state.claim(wish, reply_to),
             MeetingsMessage::Move { wish, from, tomb, reply_to } => {
@@ -127,8 +130,8 @@ impl Actor for Meetings {
                 state.adopt(tenant, meeting.key(), instance, reply_to);
             }
             MeetingsMessage::Swept { sweep, reply_to } => answer(reply_to, state.swept(&sweep)),
-            MeetingsMessage::Explain { tenant, loads, reply_to } => {
-                answer(reply_to, state.explain(&tenant, &loads));
+            MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {
+                answer(reply_to, state.explain(&tenant, &loads, &tags));
             }
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
@@ -229,6 +232,7 @@ impl MeetingsState {
         tenant: &'a Tenant,
         loads: &'a LoadSnapshot,
         except: &'a HashSet<InstanceId>,
+        tags: &'a TagWish,
     ) -> Question<'a> {
         Question {
             tenant,
@@ -236,13 +240,14 @@ impl MeetingsState {
             loads,
             own: self.table.own(),
             except,
+            tags,
             now: self.clock.now(),
             rules: self.rules,
         }
     }
 
-    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot) -> Vec<Verdict> {
-        explain(&self.question(tenant, loads, &HashSet::new()))
+    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
+        explain(&self.question(tenant, loads, &HashSet::new(), tags))
     }
 
     fn count(&self) -> Counts {

@@ -55,7 +55,11 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
     }
     for (key, slot) in table.slots_mut().filter(|(_, s)| s.route.instance == sweep.instance) {
         match listed.get(&(*key, &slot.tenant)) {
-            Some(&participants) => present(*key, slot, participants, now, &mut findings),
+            Some(&participants) => {
+                // Whoever joined before the request was sent is among the participants.
+                slot.joined.retain(|&at| at >= sweep.asked_at);
+                present(*key, slot, participants, now, &mut findings);
+            }
             None => absent(*key, slot, sweep.asked_at, now, &mut findings),
         }
     }
@@ -106,6 +110,7 @@ fn absent(key: RouteKey, slot: &mut Slot, asked_at: Moment, now: Moment, finding
     }
     slot.missing = slot.missing.saturating_add(1);
     slot.participants = 0;
+    slot.joined.clear();
     if slot.missing >= MISSING_SWEEPS {
         findings.remove.push((key, slot.tenant.clone(), slot.route.version));
     }

@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) missing: u8,
     /// Of the last sweep.
     pub(super) participants: u64,
+    /// When users joined through us since, if their tenant has a user pool.
+    pub(super) joined: Vec<Moment>,
 }
 
 /// Every known route, and what we ourselves placed on each instance.
@@ -35,6 +37,8 @@ pub(super) struct Table {
     own: HashMap<InstanceId, Own>,
     /// When another replica was last heard to change a record: what was sent before tells nothing of it.
     told: HashMap<RouteKey, Moment>,
+    /// How many users tenants have, as far as it was counted since any slot changed.
+    users: HashMap<TenantId, u64>,
 }
 
 impl Table {
@@ -55,6 +59,7 @@ impl Table {
         now: Moment,
     ) {
         let Some(route) = route else { return self.remove(&key, tenant) };
+        self.users.clear();
         self.own.entry(route.instance.clone()).or_default().meetings += 1;
         if let Some(slot) = self.get_mut(&key, tenant) {
             let changed = slot.route.version != route.version;
@@ -67,13 +72,21 @@ impl Table {
             }
             return self.one_less(&left);
         }
-        let (tenant, stale, missing, participants) = (tenant.clone(), false, 0, 0);
-        let slot =
-            Slot { tenant, route, settled_at: now, read_at: now, stale, missing, participants };
+        let slot = Slot {
+            tenant: tenant.clone(),
+            route,
+            settled_at: now,
+            read_at: now,
+            stale: false,
+            missing: 0,
+            participants: 0,
+            joined: Vec::new(),
+        };
         self.cells.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(slot);
     }
 
     pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId) {
+        self.users.clear();
         let Some(cell) = self.cells.get_mut(key) else { return };
         let Some(at) = cell.iter().position(|slot| slot.tenant == *tenant) else { return };
         let slot = cell.swap_remove(at);
@@ -170,12 +183,43 @@ impl Table {
     }
 
     pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = (&RouteKey, &mut Slot)> {
+        self.users.clear();
         self.cells.iter_mut().flat_map(|(key, cell)| cell.iter_mut().map(move |slot| (key, slot)))
     }
 
     /// How many meetings each tenant has.
     pub(super) fn meetings_of(&self, tenant: &TenantId) -> u64 {
         self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
+    }
+
+    /// Counts one more user who joins the tenant's meeting, unless it has as many as it may.
+    pub(super) fn admit(
+        &mut self,
+        key: &RouteKey,
+        tenant: &TenantId,
+        most: u32,
+        now: Moment,
+    ) -> bool {
+        let users = self.users_of(tenant);
+        if users >= u64::from(most) {
+            return false;
+        }
+        if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
+            slot.joined.push(now);
+            self.users.insert(tenant.clone(), users + 1);
+        }
+        true
+    }
+
+    /// How many users the tenant has: those of the last sweeps, and those who joined through us since.
+    fn users_of(&mut self, tenant: &TenantId) -> u64 {
+        if let Some(&counted) = self.users.get(tenant) {
+            return counted;
+        }
+        let slots = self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives());
+        let users = slots.map(|(_, slot)| slot.participants + slot.joined.len() as u64).sum();
+        self.users.insert(tenant.clone(), users);
+        users
     }
 
     /// Meetings and participants by instance and by tenant.

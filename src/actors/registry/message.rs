@@ -35,6 +35,13 @@ pub enum RegistryMessage {
         hash: Option<Algorithm>,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
+    /// Gives an instance these tags, which creates may ask for. Asked by the admin surface. Answers
+    /// after it is stored.
+    Tag {
+        instance: InstanceId,
+        tags: Vec<String>,
+        reply_to: RpcReplyPort<Result<(), RegistryError>>,
+    },
     /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
     Probed { instance: InstanceId, result: Result<(), String> },
     /// A call went wrong in a way that puts the instance in doubt. Told by flows.
@@ -115,6 +122,12 @@ impl RegistryHandle {
         hash: Option<Algorithm>,
     ) -> Result<(), RegistryError> {
         let question = |reply_to| RegistryMessage::SignWith { instance, hash, reply_to };
+        self.0.ask(STORE_WITHIN, question).await?
+    }
+
+    /// Gives an instance these tags instead of those it has.
+    pub async fn tag(&self, instance: InstanceId, tags: Vec<String>) -> Result<(), RegistryError> {
+        let question = |reply_to| RegistryMessage::Tag { instance, tags, reply_to };
         self.0.ask(STORE_WITHIN, question).await?
     }
 

@@ -41,6 +41,7 @@ enum Edit {
     Replace(Vec<(String, Secret)>),
     SetAdmin(InstanceId, AdminState),
     SignWith(InstanceId, Option<Algorithm>),
+    Tag(InstanceId, Vec<String>),
     Forget(InstanceId),
 }
 
@@ -97,6 +98,9 @@ impl Actor for Registry {
             }
             RegistryMessage::SignWith { instance, hash, reply_to } => {
                 self.edit(&myself, Edit::SignWith(instance, hash), Some(reply_to), state);
+            }
+            RegistryMessage::Tag { instance, tags, reply_to } => {
+                self.edit(&myself, Edit::Tag(instance, tags), Some(reply_to), state);
             }
             RegistryMessage::Probed { instance, result } => {
                 self.probed(&myself, &instance, result, state);
@@ -324,6 +328,7 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::Replace(list) => replaced(old, list),
         Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
+        Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
         Edit::Forget(id) => {
             let kept = old.iter().filter(|record| record.id != id || !record.retired);
             Ok(kept.cloned().collect())

@@ -62,6 +62,7 @@ impl Pool {
             health: watch.health,
             why: watch.why,
             swept: watch.swept,
+            tags: record.tags.clone(),
         })
     }
 }
@@ -89,6 +90,7 @@ pub(super) fn replaced(
             admin: known.filter(|r| !r.retired).map_or(AdminState::Enabled, |r| r.admin),
             retired: false,
             sign_with: known.and_then(|r| r.sign_with),
+            tags: known.map(|r| r.tags.clone()).unwrap_or_default(),
             id,
         });
     }

@@ -7,6 +7,7 @@ use super::Question;
 use super::score::Score;
 use crate::domain::instance::Member;
 use crate::domain::load::Load;
+use crate::domain::tag::TagWish;
 
 /// The whole roster, sorted into those with measurements, those without, and those that are out;
 /// best first.
@@ -33,11 +34,20 @@ pub(super) enum Gap {
 /// Why an instance takes no meeting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reason<'a> {
-    Refuses { what: &'static str, why: Option<&'a str> },
+    Refuses {
+        what: &'static str,
+        why: Option<&'a str>,
+    },
     NotInPool,
     Excepted,
+    /// Its tags are not those of the instances that are taken for this wish.
+    Tags(&'a TagWish),
     Offline,
-    Over { what: &'static str, value: f64, limit: f64 },
+    Over {
+        what: &'static str,
+        value: f64,
+        limit: f64,
+    },
 }
 
 enum Standing<'a> {
@@ -58,6 +68,7 @@ impl<'a> Field<'a> {
                 Standing::Out(reason, score) => field.out.push((member, reason, score)),
             }
         }
+        field.choose_by_tags(question.tags);
         let id = |member: &'a Member| &member.instance.id;
         field.measured.sort_unstable_by(|(a, x), (b, y)| {
             x.total().total_cmp(&y.total()).then_with(|| id(a).cmp(id(b)))
@@ -67,6 +78,25 @@ impl<'a> Field<'a> {
         });
         field.out.sort_unstable_by(|(a, ..), (b, ..)| id(a).cmp(id(b)));
         field
+    }
+
+    /// Leaves those in that fit the wish; when none does, those without tags, unless a tag is required.
+    fn choose_by_tags(&mut self, wish: &'a TagWish) {
+        if wish.is_any() {
+            return;
+        }
+        let measured = self.measured.iter().map(|(member, _)| *member);
+        let mut eligible = measured.chain(self.unmeasured.iter().map(|(member, _)| *member));
+        let fitting = eligible.any(|member| wish.fits(&member.tags));
+        let stays = |member: &Member| match fitting {
+            true => wish.fits(&member.tags),
+            false => !wish.is_required() && member.tags.is_empty(),
+        };
+        let reason = || Reason::Tags(wish);
+        let measured = self.measured.extract_if(.., |(member, _)| !stays(member));
+        self.out.extend(measured.map(|(member, score)| (member, reason(), Some(score))));
+        let unmeasured = self.unmeasured.extract_if(.., |(member, _)| !stays(member));
+        self.out.extend(unmeasured.map(|(member, _)| (member, reason(), None)));
     }
 }
 
@@ -115,6 +145,7 @@ impl fmt::Display for Reason<'_> {
             Self::Refuses { what, why: None } => f.write_str(what),
             Self::Refuses { what, why: Some(why) } => write!(f, "{what}: {why}"),
             Self::NotInPool => f.write_str("not in the tenant's pool"),
+            Self::Tags(wish) => write!(f, "not among the servers for the tag {wish}"),
             Self::Excepted => f.write_str("excepted this time"),
             Self::Offline => f.write_str("its agent says that it is offline"),
             Self::Over { what, value, limit } => {

@@ -15,6 +15,7 @@ use self::score::Score;
 use super::instance::{InstanceId, Member, Roster};
 use super::load::LoadSnapshot;
 use super::moment::Moment;
+use super::tag::TagWish;
 use super::tenant::Tenant;
 
 /// How candidates are ranked.
@@ -56,6 +57,8 @@ pub struct Question<'a> {
     pub own: &'a HashMap<InstanceId, Own>,
     /// Instances not to be taken this time, such as one that just failed.
     pub except: &'a HashSet<InstanceId>,
+    /// The instances that the create asks for.
+    pub tags: &'a TagWish,
     pub now: Moment,
     pub rules: Rules,
 }
@@ -84,7 +87,9 @@ pub struct Ranking {
 /// Ranks the candidates for a new meeting.
 ///
 /// Instances without measurements are candidates only when none that is eligible has any. Then the
-/// fewest meetings of ours decide, and the answer says that it is blind.
+/// fewest meetings of ours decide, and the answer says that it is blind. Tags are looked at before
+/// that: if any eligible instance fits, only those that fit are candidates; else those without tags,
+/// or none when a tag is required.
 pub fn rank(question: &Question<'_>) -> Ranking {
     let Field { measured, unmeasured, .. } = Field::of(question);
     let blind = measured.is_empty() && !unmeasured.is_empty();

@@ -22,6 +22,7 @@ struct Scene {
     loads: LoadSnapshot,
     own: HashMap<InstanceId, Own>,
     except: HashSet<InstanceId>,
+    tags: TagWish,
     rules: Rules,
 }
 
@@ -33,6 +34,7 @@ fn scene(policy: Policy) -> Scene {
         pool: None,
         meeting_pool: None,
         user_pool: None,
+        rules: Default::default(),
     };
     let rules = Rules { policy, cpu_limit: 90.0, mem_limit: 90.0, metrics_range: RANGE };
     Scene {
@@ -41,6 +43,7 @@ fn scene(policy: Policy) -> Scene {
         loads: LoadSnapshot::default(),
         own: HashMap::new(),
         except: HashSet::new(),
+        tags: TagWish::default(),
         rules,
     }
 }
@@ -60,6 +63,7 @@ impl Scene {
             health: Health::Up,
             why: None,
             swept: true,
+            tags: Vec::new(),
         });
         self
     }
@@ -106,6 +110,7 @@ impl Scene {
             loads: &self.loads,
             own: &self.own,
             except: &self.except,
+            tags: &self.tags,
             now: NOW,
             rules: self.rules,
         })
@@ -195,6 +200,40 @@ fn without_measurements_an_instance_waits_behind_those_that_have_them() {
     check(&scene, &["d"], false);
     check_why(&scene, "b", None, "newest measurement is 312 s old, others have");
     check_why(&scene, "c", None, "no mean of cpu or mem, others have");
+}
+
+/// "blue" is measured, "gone" is blue and drains, "red" is unmeasured, "plain" has no tag.
+#[track_caller]
+fn check_tags(wish: &str, order: &[&str], blind: bool) {
+    let tag = |name: &str| vec![name.to_owned()];
+    let mut scene = scene(Policy::Seed)
+        .with("blue", 50.0, 50.0)
+        .member(|m| m.tags = tag("blue"))
+        .with("gone", 1.0, 1.0)
+        .member(|m| (m.tags, m.admin) = (tag("green"), AdminState::Draining))
+        .unmeasured("red")
+        .member(|m| m.tags = tag("red"))
+        .with("plain", 60.0, 60.0);
+    scene.tags = TagWish::parse(wish);
+    check(&scene, order, blind);
+    if !order.contains(&"plain") {
+        check_why(&scene, "plain", None, &format!("not among the servers for the tag {wish}"));
+    }
+    check_why(&scene, "gone", None, "draining");
+}
+
+#[test]
+fn tags_decide_who_is_a_candidate() {
+    check_tags("", &["blue", "plain"], false);
+    check_tags("blue", &["blue"], false);
+    check_tags("blue!", &["blue"], false);
+    check_tags("blue;red", &["blue"], false);
+    check_tags("red", &["red"], true);
+    check_tags("none", &["plain"], false);
+    check_tags("green", &["plain"], false);
+    check_tags("green!", &[], false);
+    check_tags("nobody!", &[], false);
+    check_tags("green;none", &["plain"], false);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::pool::{InstanceList, faults};
 use super::refusal::Refusal;
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId, Member, Roster};
+use crate::domain::tag::tag_fault;
 use crate::flows::World;
 
 #[derive(Serialize)]
@@ -105,5 +106,34 @@ pub(super) async fn sign(
         _ => return Err(Refusal::bad("hash: must be sha1, sha256, sha384, sha512 or default")),
     };
     admin.world.actors.registry.sign_with(instance, hash).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which instance is meant, and its tags.
+#[derive(Deserialize)]
+pub(super) struct Tagging {
+    #[serde(flatten)]
+    which: Which,
+    tags: Option<String>,
+}
+
+/// `POST instances/tags`: `tags` is a list with commas, empty for none.
+pub(super) async fn tag(
+    State(admin): State<Admin>,
+    Query(tagging): Query<Tagging>,
+) -> Result<StatusCode, Refusal> {
+    let instance = tagging.which.id()?;
+    let none = || Refusal::bad("tags: must be a list, as in &tags=blue,red, or empty for none");
+    let list = tagging.tags.ok_or_else(none)?;
+    let mut tags: Vec<String> = Vec::new();
+    for tag in list.split(',').map(str::trim).filter(|_| !list.trim().is_empty()) {
+        if let Some(fault) = tag_fault(tag) {
+            return Err(Refusal::bad(format!("tags: {tag:?} {fault}")));
+        }
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    admin.world.actors.registry.tag(instance, tags).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -50,6 +50,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/drain", set(AdminState::Draining))
         .route("/instances/disable", set(AdminState::Disabled))
         .route("/instances/sign", post(instances::sign))
+        .route("/instances/tags", post(instances::tag))
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
         .route("/cluster", get(cluster::list))

@@ -8,11 +8,14 @@ use super::Admin;
 use super::body::json;
 use super::refusal::Refusal;
 use crate::domain::placement::{Policy, Verdict};
+use crate::domain::tag::TagWish;
 
 /// Whose meeting it would be.
 #[derive(Deserialize)]
 pub(super) struct Whose {
     tenant: Option<String>,
+    /// The server tag it would ask for; without one, the tenant's own.
+    tag: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -24,7 +27,7 @@ struct Explanation<'a> {
     instances: &'a [Verdict],
 }
 
-/// `GET placement?tenant=HOST`
+/// `GET placement?tenant=HOST`, with `&tag=blue` as a create would ask
 pub(super) async fn explain(
     State(admin): State<Admin>,
     Query(whose): Query<Whose>,
@@ -36,7 +39,11 @@ pub(super) async fn explain(
     let tenant = actors.tenants.find(host.into()).await??;
     let config = actors.settings.current().await?;
     let reading = actors.metrics.current().await?;
-    let verdicts = actors.meetings.explain(tenant.clone(), reading.loads).await?;
+    let tags = match whose.tag {
+        Some(text) => TagWish::parse(&text),
+        None => tenant.rules.default_tags(),
+    };
+    let verdicts = actors.meetings.explain(tenant.clone(), reading.loads, tags).await?;
     Ok(json(&Explanation {
         tenant: tenant.id.as_str(),
         policy: config.balancer.policy,

@@ -19,6 +19,7 @@ struct InstanceState<'a> {
     admin: AdminState,
     health: Health,
     why: Option<&'a str>,
+    tags: &'a [String],
     retired: bool,
     swept: bool,
     /// Null while the routes can't be asked.
@@ -50,6 +51,7 @@ impl<'a> InstanceState<'a> {
             admin: member.admin,
             health: member.health,
             why: member.why.as_deref(),
+            tags: &member.tags,
             retired: member.retired,
             swept: member.swept,
             meetings: usage.map(|u| u.meetings),

@@ -12,6 +12,7 @@ use super::body::{Posted, json};
 use super::pool::url_faults;
 use super::refusal::Refusal;
 use crate::actors::tenants::FindError;
+use crate::domain::rules;
 use crate::domain::tenant::{TenantDocument, TenantId};
 use crate::flows::World;
 use crate::http::server::is_host;
@@ -93,7 +94,8 @@ fn check(document: &TenantDocument) -> Result<(), String> {
     if !is_host(host) {
         return Err(format!("spec.host: {host:?} is no host, with or without a port"));
     }
-    let faults = url_faults(document.instances.iter().map(String::as_str));
+    let mut faults = url_faults(document.instances.iter().map(String::as_str));
+    faults.extend(rules::faults(&document.spec));
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
@@ -116,6 +118,8 @@ mod tests {
         faulty(r#"{"kind":"Tenants","spec":{"host":"a"}}"#, "kind: must be Tenant");
         faulty(r#"{"kind":"Tenant","spec":{}}"#, "failed to create tenant. Tenant spec host");
         faulty(r#"{"kind":"Tenant","spec":{"host":"https://a"}}"#, "spec.host: \"https://a\"");
+        let ruled = r#"{"kind":"Tenant","spec":{"host":"a","create_overrides":{"checksum":"x"}}}"#;
+        faulty(ruled, "spec.create_overrides: checksum can't be ruled");
         let twice =
             r#"{"kind":"Tenant","spec":{"host":"a"},"instances":["https://b","https://b"]}"#;
         faulty(twice, r#"instance URL "https://b": is listed twice"#);

@@ -137,6 +137,7 @@ mod tests {
             health,
             why: (health != Health::Up).then(|| "refused".into()),
             swept,
+            tags: Vec::new(),
         }
     }
 

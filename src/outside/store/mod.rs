@@ -58,6 +58,8 @@ pub struct InstanceRecord {
     pub retired: bool,
     /// Its own choice of hash, when it has one.
     pub sign_with: Option<Algorithm>,
+    /// What creates may ask for.
+    pub tags: Vec<String>,
 }
 
 /// Asks for a meeting's home.

@@ -68,6 +68,8 @@ pub(super) struct StoredInstance {
     pub(super) retired: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sign_with: Option<Algorithm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) tags: Vec<String>,
 }
 
 impl StoredInstance {
@@ -78,6 +80,7 @@ impl StoredInstance {
             admin: record.admin,
             retired: record.retired,
             sign_with: record.sign_with,
+            tags: record.tags.clone(),
         }
     }
 
@@ -89,6 +92,7 @@ impl StoredInstance {
             admin: self.admin,
             retired: self.retired,
             sign_with: self.sign_with,
+            tags: self.tags,
         })
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use crate::bbb::checksum::Algorithm;
-use crate::domain::tenant::{TenantDocument, TenantSpec};
+use crate::domain::tenant::{TenantDocument, TenantSpec, texts};
 
 use super::yaml::{key, scalar};
 
@@ -23,13 +23,10 @@ pub(super) fn write(document: &TenantDocument) -> String {
             out.push_str(&format!("    {name}: {limit}\n"));
         }
     }
-    if !spec.secrets.is_empty() {
-        out.push_str(&format!("    secrets:{}\n", list(&spec.secrets, 8)));
-    }
-    if !spec.algorithms.is_empty() {
-        let names: Vec<String> = spec.algorithms.iter().map(algorithm_name).collect();
-        out.push_str(&format!("    algorithms:{}\n", list(&names, 8)));
-    }
+    names(&mut out, "secrets", &spec.secrets);
+    let algorithms: Vec<String> = spec.algorithms.iter().map(algorithm_name).collect();
+    names(&mut out, "algorithms", &algorithms);
+    rules(&mut out, spec);
     if !document.metadata.is_empty() {
         out.push_str("metadata:\n");
     }
@@ -38,6 +35,45 @@ pub(super) fn write(document: &TenantDocument) -> String {
     }
     out.push_str(&format!("instances:{}\n", list(&document.instances, 4)));
     out
+}
+
+/// What is said of the parameters of calls.
+fn rules(out: &mut String, spec: &TenantSpec) {
+    map(out, "create_defaults", &spec.create_defaults);
+    map(out, "create_overrides", &spec.create_overrides);
+    names(out, "create_excluded", &spec.create_excluded);
+    map(out, "join_defaults", &spec.join_defaults);
+    map(out, "join_overrides", &spec.join_overrides);
+    names(out, "join_excluded", &spec.join_excluded);
+    if let Some(minutes) = spec.max_duration {
+        out.push_str(&format!("    max_duration: {minutes}\n"));
+    }
+    if let Some(lists) = &spec.merged_lists {
+        out.push_str(&format!("    merged_lists:{}\n", list(lists, 8)));
+    }
+    for (name, text) in [
+        ("default_presentation", &spec.default_presentation),
+        ("server_tag_default", &spec.server_tag_default),
+    ] {
+        if let Some(text) = text {
+            field(out, name, text);
+        }
+    }
+}
+
+fn map(out: &mut String, name: &str, texts: &BTreeMap<String, String>) {
+    if !texts.is_empty() {
+        out.push_str(&format!("    {name}:\n"));
+    }
+    for (name, value) in texts {
+        out.push_str(&format!("        {} {}\n", key(name, 8), scalar(value, 12, 4)));
+    }
+}
+
+fn names(out: &mut String, name: &str, names: &[String]) {
+    if !names.is_empty() {
+        out.push_str(&format!("    {name}:{}\n", list(names, 8)));
+    }
 }
 
 fn field(out: &mut String, name: &str, value: &str) {
@@ -75,6 +111,20 @@ struct LenientSpec {
     user_pool: Option<i64>,
     secrets: Option<Vec<String>>,
     algorithms: Option<Vec<Algorithm>>,
+    #[serde(default, deserialize_with = "texts")]
+    create_defaults: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "texts")]
+    create_overrides: BTreeMap<String, String>,
+    create_excluded: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "texts")]
+    join_defaults: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "texts")]
+    join_overrides: BTreeMap<String, String>,
+    join_excluded: Option<Vec<String>>,
+    max_duration: Option<i64>,
+    merged_lists: Option<Vec<String>>,
+    default_presentation: Option<String>,
+    server_tag_default: Option<String>,
 }
 
 /// Reads the document that is kept for `host`, which is the tenant's name whatever the text says.
@@ -100,6 +150,16 @@ pub(super) fn read(host: &str, text: &str) -> Result<TenantDocument, String> {
             user_pool: spec.user_pool.and_then(|n| u32::try_from(n).ok()),
             secrets: spec.secrets.unwrap_or_default(),
             algorithms: spec.algorithms.unwrap_or_default(),
+            create_defaults: spec.create_defaults,
+            create_overrides: spec.create_overrides,
+            create_excluded: spec.create_excluded.unwrap_or_default(),
+            join_defaults: spec.join_defaults,
+            join_overrides: spec.join_overrides,
+            join_excluded: spec.join_excluded.unwrap_or_default(),
+            max_duration: spec.max_duration.and_then(|n| u32::try_from(n).ok()),
+            merged_lists: spec.merged_lists,
+            default_presentation: spec.default_presentation,
+            server_tag_default: spec.server_tag_default,
         },
         metadata: metadata.map(|(name, value)| (name, value.unwrap_or_default())).collect(),
         instances: read.instances.unwrap_or_default().into_iter().flatten().collect(),
@@ -147,6 +207,19 @@ mod tests {
         check(text, text);
     }
 
+    #[test]
+    fn rules_for_parameters_are_kept_as_they_were_written() {
+        let text = "kind: Tenant\nspec:\n    host: h.example.org\n    create_defaults:\n        \
+                    meta_a: b c\n        record: \"true\"\n    create_overrides:\n        logo: https://x\n    \
+                    create_excluded:\n        - webVoice\n    join_defaults:\n        role: VIEWER\n    \
+                    join_overrides:\n        guest: \"true\"\n    join_excluded:\n        - avatarURL\n    \
+                    max_duration: 90\n    merged_lists: []\n    default_presentation: https://x/a.pdf\n    \
+                    server_tag_default: blue!\ninstances: []\n";
+        check(text, text);
+        let by_hand = text.replace("\"true\"", "true");
+        check(&by_hand, text);
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_comes_back_as_it_was(
@@ -159,6 +232,9 @@ mod tests {
                     host: "h".into(),
                     secret: Some(secret),
                     secrets: vec![first.clone()],
+                    create_defaults: BTreeMap::from([(name.clone(), value.clone())]),
+                    join_excluded: vec![second.clone()],
+                    server_tag_default: Some(value.clone()),
                     ..TenantSpec::default()
                 },
                 metadata: BTreeMap::from([(name, value)]),

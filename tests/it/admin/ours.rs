@@ -46,6 +46,7 @@ async fn an_instance_is_enabled_drained_and_disabled() {
 async fn the_state_of_each_instance_is_shown() {
     let mut held = two();
     let members = held.members.as_mut().unwrap();
+    members[0].tags = vec!["blue".into()];
     members[1].retired = true;
     members[1].health = Health::Dead;
     members[1].why = Some("connection refused".into());
@@ -68,9 +69,9 @@ async fn the_state_of_each_instance_is_shown() {
     let shown: Value = serde_json::from_str(&answer.body).unwrap();
     let expected = json!([
         {"url": "http://bbb1.example.org/bigbluebutton", "admin": "enabled", "health": "up", "why": null,
-         "retired": false, "swept": true, "meetings": 0, "participants": 0, "strays": []},
+         "tags": ["blue"], "retired": false, "swept": true, "meetings": 0, "participants": 0, "strays": []},
         {"url": B, "admin": "enabled", "health": "dead", "why": "connection refused",
-         "retired": true, "swept": true, "meetings": 2, "participants": 31,
+         "tags": [], "retired": true, "swept": true, "meetings": 2, "participants": 31,
          "strays": [{"meeting": "m", "tenant": "t.example.org"}]},
     ]);
     assert_eq!(shown, expected);

@@ -78,6 +78,7 @@ pub(crate) fn member(url: &str, secret: &str) -> Member {
         health: Health::Up,
         why: None,
         swept: true,
+        tags: Vec::new(),
     }
 }
 

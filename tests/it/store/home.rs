@@ -99,6 +99,7 @@ pub(crate) fn record(name: &str) -> InstanceRecord {
         admin: AdminState::Enabled,
         retired: false,
         sign_with: None,
+        tags: Vec::new(),
     }
 }
 

@@ -248,6 +248,7 @@ async fn instances_keep_everything_that_was_said_of_them<H: Home>() {
     pool[1].admin = AdminState::Draining;
     pool[2].admin = AdminState::Disabled;
     pool[2].sign_with = Some(Algorithm::Sha512);
+    pool[0].tags = vec!["blue".into(), "gpu".into()];
     pool[3].retired = true;
     let store = home.open();
     assert_eq!(store.instances().await.expect("a list"), []);

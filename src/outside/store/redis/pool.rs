@@ -59,7 +59,8 @@ fn facts_of(record: &InstanceRecord) -> Option<StoredInstance> {
     if record.retired {
         return Some(StoredInstance::whole(record));
     }
-    let plain = record.admin == AdminState::Enabled && record.sign_with.is_none();
+    let enabled = record.admin == AdminState::Enabled;
+    let plain = enabled && record.sign_with.is_none() && record.tags.is_empty();
     (!plain).then(|| StoredInstance { secret: None, ..StoredInstance::whole(record) })
 }
 
@@ -69,13 +70,13 @@ fn merge(listed: Hash, mut facts: Hash) -> Result<Vec<InstanceRecord>, StoreErro
     for (url, secret) in listed {
         let known = facts.remove(&url).map(|text| read_facts(&text)).transpose()?;
         // One that was retired and is listed again by another tool starts afresh.
-        let (admin, sign_with) = match known {
-            Some(known) if !known.retired => (known.admin, known.sign_with),
-            Some(known) => (AdminState::Enabled, known.sign_with),
-            None => (AdminState::Enabled, None),
+        let (admin, sign_with, tags) = match known {
+            Some(known) if !known.retired => (known.admin, known.sign_with, known.tags),
+            Some(known) => (AdminState::Enabled, known.sign_with, known.tags),
+            None => (AdminState::Enabled, None, Vec::new()),
         };
         let (id, secret) = (InstanceId::new(url.as_str()), Secret::new(secret));
-        pool.insert(url, InstanceRecord { id, secret, admin, retired: false, sign_with });
+        pool.insert(url, InstanceRecord { id, secret, admin, retired: false, sign_with, tags });
     }
     for (url, text) in facts {
         let retired = Some(read_facts(&text)?).filter(|known| known.retired);
