@@ -73,7 +73,7 @@ mod tests {
         let incarnation = Incarnation::default();
         let info =
             |id: &str| format!("# Server\r\nredis_version:7.0.15\r\nrun_id:{id}\r\ntcp_port:1\r\n");
-        let mut check = |id: &str, count| {
+        let check = |id: &str, count| {
             incarnation.met(run_id(&info(id)).expect("a run id"));
             assert_eq!(incarnation.count(), count, "{id}");
         };
