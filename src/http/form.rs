@@ -36,7 +36,7 @@ pub(super) async fn checked(
     let fits = |covered: &str| verified(tenant, call, supplied, covered);
     let covers_form = url.rest.is_empty() && (fits(&form.rest) || fits(&sorted(&form.rest)));
     let may_leave_form = unsigned || form.rest.is_empty();
-    if !covers_form && !(may_leave_form && fits(&url.rest)) {
+    if !(covers_form || may_leave_form && fits(&url.rest)) {
         return Err(Refusal::Checksum);
     }
     let filled = [url.rest, as_query(&form.rest)].into_iter().filter(|part| !part.is_empty());

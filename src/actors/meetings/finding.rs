@@ -43,7 +43,9 @@ impl MeetingsState {
         let home = self.table.get(key, tenant).and_then(|slot| self.home(&slot.route));
         match home {
             Some(home) => Where::At(home),
-            None => Where::Unknown { sure: self.loaded && self.roster.all_heard() },
+            None => Where::Unknown {
+                sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
+            },
         }
     }
 
@@ -76,6 +78,7 @@ impl MeetingsState {
         keys: Vec<RouteKey>,
         result: Result<Vec<RouteRecord>, StoreError>,
     ) {
+        self.look_at_store();
         let failed = match result {
             Ok(records) => {
                 for (key, record) in keys.iter().zip(records) {
