@@ -93,6 +93,7 @@ mod tests {
             health,
             why: None,
             swept: true,
+            tags: Vec::new(),
         }
     }
 
