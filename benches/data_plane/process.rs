@@ -36,6 +36,10 @@ impl Running {
         Ok(Self { child, about, ports: Vec::new() })
     }
 
+    pub(crate) fn has_ended(&mut self) -> Outcome<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// `127.0.0.1:PORT` of each port.
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect()

@@ -27,21 +27,37 @@ pub(crate) struct Swarm {
 impl Swarm {
     /// Starts the program with the tenants and these instances, and waits until it knows so many meetings.
     pub(crate) async fn start(instances: &[String], more: &str, meetings: u64) -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let port = free_port()?;
-        let config = config(folder.path(), port, more)?;
-        let log = std::fs::File::create(folder.path().join("log.json"))?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bigblueswarm"));
-        command.arg("serve").arg("--config").arg(config).stderr(log).stdout(Stdio::null());
-        let process = Running::start(command.current_dir(folder.path()))?;
-        let swarm = Self { process, address: format!("127.0.0.1:{port}"), _folder: folder };
+        let mut swarm = Self::listening(more).await;
+        for _ in 0..4 {
+            if swarm.is_ok() {
+                break;
+            }
+            swarm = Self::listening(more).await; // its port may have been taken meanwhile
+        }
+        let swarm = swarm?;
         swarm.set_up(instances).await?;
         swarm.until_known(meetings).await?;
         Ok(swarm)
     }
 
+    async fn listening(more: &str) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let config = config(folder.path(), port, more)?;
+        let log = folder.path().join("log.json");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bigblueswarm"));
+        command.arg("serve").arg("--config").arg(config).current_dir(folder.path());
+        command.env_clear(); // variables are configuration too
+        command.stderr(std::fs::File::create(&log)?).stdout(Stdio::null());
+        let process = Running::start(&mut command)?;
+        let mut swarm = Self { process, address: format!("127.0.0.1:{port}"), _folder: folder };
+        match swarm.until_ready().await {
+            Ok(()) => Ok(swarm),
+            Err(why) => Err(format!("{why}: {}", std::fs::read_to_string(log)?).into()),
+        }
+    }
+
     async fn set_up(&self, instances: &[String]) -> Outcome {
-        self.until_ready().await?;
         for (host, secret) in TENANTS {
             let tenant = json!({"kind": "Tenant", "spec": {"host": host, "secret": secret}});
             self.post("/admin/api/tenants", KEY, &tenant.to_string()).await?;
@@ -56,8 +72,11 @@ impl Swarm {
         self.post("/api/v2/write?org=o&bucket=b", &token, &figures.collect::<String>()).await
     }
 
-    async fn until_ready(&self) -> Outcome {
+    async fn until_ready(&mut self) -> Outcome {
         for _ in 0..200 {
+            if self.process.has_ended()? {
+                return Err("the program has ended".into());
+            }
             if let Ok(mut connection) = Connection::open(&self.address).await
                 && connection.exchange(&request("GET", "/readyz", "a", "", "")).await?.status == 200
             {
