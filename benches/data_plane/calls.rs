@@ -60,7 +60,8 @@ pub(crate) async fn measure(wanted: impl Fn(&str) -> bool) -> Outcome {
     let backend = Running::role(&["backend", &INSTANCES.to_string(), &MEETINGS.to_string()])?;
     let backends = backend.addresses();
     let floor = |role| {
-        let words: Vec<&str> = [role].into_iter().chain(backends.iter().map(String::as_str)).collect();
+        let words: Vec<&str> =
+            [role].into_iter().chain(backends.iter().map(String::as_str)).collect();
         Running::role(&words)
     };
     let (join, proxy) = (floor("floor-join")?, floor("floor-proxy")?);
@@ -97,7 +98,15 @@ async fn compare(measured: &Measured, floor: &Running, swarm: &Swarm) -> Outcome
     let cpu = median(ratios.iter().map(|(_, cpu)| *cpu).collect());
     println!(
         "| {} | {:.0} / {:.0} / {rate:.2} | {:.1} / {:.1} / {cpu:.2} | {:.2} / {:.2} | {:.2} / {:.2} |",
-        measured.call, floor.rate, ours.rate, floor.cpu, ours.cpu, floor.p50, ours.p50, floor.p99, ours.p99,
+        measured.call,
+        floor.rate,
+        ours.rate,
+        floor.cpu,
+        ours.cpu,
+        floor.p50,
+        ours.p50,
+        floor.p99,
+        ours.p99,
     );
     Ok(())
 }

@@ -116,7 +116,8 @@ async fn client(
         let began = Instant::now();
         let answer = connection.exchange(request).await?;
         latency.record(u64::try_from(began.elapsed().as_micros())?)?;
-        let found = text.is_empty() || answer.body.windows(text.len()).any(|w| w == text.as_bytes());
+        let found =
+            text.is_empty() || answer.body.windows(text.len()).any(|w| w == text.as_bytes());
         if answer.status != status || !found {
             let body = String::from_utf8_lossy(&answer.body);
             return Err(format!("an answer was {} {body}", answer.status).into());

@@ -32,9 +32,8 @@ pub(crate) async fn join(backends: &[&str]) -> Outcome {
             homes.insert(meeting_id(n, meeting), format!("http://{backend}/bigbluebutton/api"));
         }
     }
-    let app = Router::new()
-        .route("/bigbluebutton/api/join", get(joined))
-        .with_state(Arc::new(homes));
+    let app =
+        Router::new().route("/bigbluebutton/api/join", get(joined)).with_state(Arc::new(homes));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     process::ready(&[listener.local_addr()?.port()]);
     let listener = listener.tap_io(|stream| {

@@ -30,7 +30,8 @@ pub(crate) async fn measure() -> Outcome {
     println!("memory with {INSTANCES} instances and {known} meetings known\n");
     println!("| | MiB resident |");
     println!("|---|---|");
-    for (when, bytes) in [("all meetings found", first), ("two sweeps later", now), ("at most", most)]
+    for (when, bytes) in
+        [("all meetings found", first), ("two sweeps later", now), ("at most", most)]
     {
         println!("| {when} | {:.0} |", bytes as f64 / f64::from(1 << 20));
     }

@@ -94,7 +94,8 @@ impl Swarm {
             let asked = request("GET", "/admin/api/instances/state", "admin.example.org", KEY, "");
             let answer = connection.exchange(&asked).await?;
             let states: Value = serde_json::from_slice(&answer.body)?;
-            let known = states.as_array().into_iter().flatten().filter_map(|s| s["meetings"].as_u64());
+            let known =
+                states.as_array().into_iter().flatten().filter_map(|s| s["meetings"].as_u64());
             if known.sum::<u64>() == meetings {
                 return Ok(());
             }
