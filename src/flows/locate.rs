@@ -28,8 +28,11 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        let said = self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await?;
-        self.told_or_searched(tenant, meeting, said).await
+        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+            Where::At(home) => Ok(Some(home)),
+            // Boxed, since it is rare and its waits would make the futures of all calls large.
+            Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await,
+        }
     }
 
     /// The same for a user who joins, who is counted if the tenant has a user pool.
@@ -42,28 +45,29 @@ impl World {
             let (id, meeting) = (tenant.id.clone(), meeting.clone());
             self.actors.meetings.join(id, meeting, tenant.user_pool)
         };
-        let said = join().await?;
-        let known = matches!(said, Where::At(_));
-        let home = self.told_or_searched(tenant, meeting, said).await?;
-        if !known && home.is_some() && tenant.user_pool.is_some() {
-            join().await?; // only now that it has a route can its users be counted
-        }
-        Ok(home)
+        let sure = match join().await? {
+            Where::At(home) => return Ok(Some(home)),
+            Where::Unknown { sure } => sure,
+        };
+        let found = async {
+            let home = self.unknown(tenant, meeting, sure).await?;
+            if home.is_some() && tenant.user_pool.is_some() {
+                join().await?; // only now that it has a route can its users be counted
+            }
+            Ok(home)
+        };
+        Box::pin(found).await
     }
 
-    async fn told_or_searched(
+    async fn unknown(
         &self,
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
-        said: Where,
+        sure: bool,
     ) -> Result<Option<Home>, Refusal> {
-        match said {
-            Where::At(home) => Ok(Some(home)),
-            Where::Unknown { sure: true } => self.hinted(tenant, meeting).await,
-            Where::Unknown { sure: false } => match self.hinted(tenant, meeting).await? {
-                Some(home) => Ok(Some(home)),
-                None => self.search(tenant, meeting).await,
-            },
+        match self.hinted(tenant, meeting).await? {
+            None if !sure => self.search(tenant, meeting).await,
+            home => Ok(home),
         }
     }
 

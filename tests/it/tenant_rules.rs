@@ -27,9 +27,10 @@ async fn ruled(instances: usize, rules: Value) -> World {
 /// The create that reached S1 last, without its checksum and our tag.
 async fn last_create(world: &World) -> (Seen, String) {
     let seen = world.sims[0].requests_of("create").await.pop().expect("a create");
-    let rest = SignedQuery::parse(&seen.query).expect("a query").rest;
+    let rest = SignedQuery::parse(&seen.query).expect("a query").rest.into_owned();
     let (sent, _) = rest.rsplit_once("&meta_bigblueswarm-tenant=").expect("the tag at the end");
-    (seen, sent.to_owned())
+    let sent = sent.to_owned();
+    (seen, sent)
 }
 
 #[track_caller]
@@ -115,7 +116,7 @@ async fn m13_default_override_and_excluded_params_of_join() {
     let joined = async |query: &str| {
         let to = T.call(&world, "join", query).await.location.expect("a redirect");
         let (_, query) = to.split_once('?').expect("a query");
-        SignedQuery::parse(query).expect("a query").rest
+        SignedQuery::parse(query).expect("a query").rest.into_owned()
     };
     let bare = joined("fullName=A+d%61&meetingID=m1&avatarURL=x").await;
     check(&bare, "fullName=A+d%61&meetingID=m1&guest=true&role=VIEWER");

@@ -273,7 +273,10 @@ impl MeetingsState {
                 (Waiter::Find(asker), Err(RouteError::Store(error))) => {
                     answer(asker.reply_to, Err(RouteError::Store(error.clone())));
                 }
-                (Waiter::Find(asker), _) => self.tell(&key, asker),
+                (Waiter::Find(asker), _) => {
+                    let found = self.found(&key, &asker.tenant);
+                    self.tell(&key, asker, found);
+                }
             }
         }
     }

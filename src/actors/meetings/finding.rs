@@ -2,6 +2,7 @@
 
 use tracing::warn;
 
+use super::table::Slot;
 use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle};
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
@@ -20,28 +21,31 @@ impl MeetingsState {
         {
             return waiting.push(Waiter::Find(asker));
         }
-        let complete = self.complete();
-        match self.table.get(&key, &asker.tenant) {
-            Some(slot) if !slot.stale => self.tell(&key, asker),
-            None if complete => self.tell(&key, asker),
-            _ => self.fetch_for(key, asker),
+        let slot = self.table.get(&key, &asker.tenant);
+        if slot.map_or_else(|| self.complete(), |slot| !slot.stale) {
+            let found = self.told(slot);
+            return self.tell(&key, asker, found);
         }
+        self.fetch_for(key, asker);
     }
 
-    /// Answers what memory says. A user who joins is counted, or refused when the tenant has too many.
-    pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker) {
+    /// Answers what was found. A user who joins is counted, or refused when the tenant has too many.
+    pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker, found: Where) {
         let Asker { tenant, joins, reply_to } = asker;
-        let found = self.found(key, &tenant);
-        let lives = matches!(&found, Where::At(home) if !home.released);
-        let now = self.clock.now();
-        let full = joins.is_some_and(|most| lives && !self.table.admit(key, &tenant, most, now));
+        let full = joins.is_some_and(|most| {
+            let lives = matches!(&found, Where::At(home) if !home.released);
+            lives && !self.table.admit(key, &tenant, most, self.clock.now())
+        });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
 
     /// What memory says.
     pub(super) fn found(&self, key: &RouteKey, tenant: &TenantId) -> Where {
-        let home = self.table.get(key, tenant).and_then(|slot| self.home(&slot.route));
-        match home {
+        self.told(self.table.get(key, tenant))
+    }
+
+    fn told(&self, slot: Option<&Slot>) -> Where {
+        match slot.and_then(|slot| self.home(&slot.route)) {
             Some(home) => Where::At(home),
             None => Where::Unknown {
                 sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
@@ -97,7 +101,7 @@ impl MeetingsState {
                     (Where::Unknown { .. }, Some(error)) => {
                         answer(asker.reply_to, Err(error.clone().into()));
                     }
-                    _ => self.tell(&key, asker),
+                    (found, _) => self.tell(&key, asker, found),
                 }
             }
         }
