@@ -203,6 +203,11 @@ impl MeetingsState {
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
+        let claimed = self.table.get(&key, tenant).filter(|s| s.route.state == RouteState::Claimed);
+        if let (None, Some(slot)) = (route, claimed) {
+            let instance = slot.route.instance.clone();
+            self.table.unplaced(&instance); // the claim came to nothing
+        }
         self.table.put(key, tenant, route.cloned(), self.clock.now());
         self.table.recheck(&key, self.queue.sent_at());
     }
