@@ -10,8 +10,8 @@ DENY_VERSION := 0.20.2
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## a whole swarm on simulated BBB servers, live in the terminal
-	cargo run --release --locked -- demo
+demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--once: a short day, checked)
+	cargo run --locked -- demo $(ARGS)
 
 run: ## serve with CONFIG=path/to/file.yml
 	cargo run --release --locked -- serve --config $(CONFIG)
@@ -34,7 +34,7 @@ fmt: ## format all code
 	cargo fmt
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and banned crates of all dependencies
-	PATH="$(TOOLS)/bin:$$PATH" cargo deny --locked --offline check licenses bans sources
+	PATH="$(TOOLS)/bin:$$PATH" cargo deny --locked check licenses bans sources
 
 $(TOOLS)/bin/cargo-deny:
 	@if command -v cargo-deny >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-deny)" $@; \

@@ -64,7 +64,12 @@ pub fn start(logs: &Logs) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer(logs)?);
     match logs.format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
         Format::Text => builder.with_ansi(terminal).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
     }
     .map_err(TelemetryError::Started)?;
     std::panic::set_hook(Box::new(|panic| {

@@ -20,6 +20,21 @@ pub struct Directory {
     pub lists: ListsHandle,
 }
 
+#[cfg(feature = "test-util")]
+impl Directory {
+    /// Ends the actor of this role with a panic, for tests of the supervisor.
+    pub fn crash(&self, role: Role) {
+        match role {
+            Role::Settings => self.settings.0.tell(SettingsMessage::Crash),
+            Role::Tenants => self.tenants.0.tell(TenantsMessage::Crash),
+            Role::Registry => self.registry.0.tell(RegistryMessage::Crash),
+            Role::Metrics => self.metrics.0.tell(MetricsMessage::Crash),
+            Role::Meetings => self.meetings.0.tell(MeetingsMessage::Crash),
+            Role::Lists => self.lists.0.tell(ListsMessage::Crash),
+        }
+    }
+}
+
 /// The right to fill every seat. Only the supervisor holds it.
 pub struct Ushers {
     pub(super) settings: Usher<SettingsMessage>,

@@ -60,6 +60,8 @@ pub enum SupervisorMessage {
     Start(Role),
     /// A configuration came into force: actors that start from now on start with it. Told by the settings actor.
     Configure(Arc<Config>),
+    /// The pool changed: actors that start from now on start with it. Told by the registry.
+    Roster(Arc<Roster>),
 }
 
 /// Everything needed to start any actor, now or again later.
@@ -73,11 +75,12 @@ pub struct Supervisor {
     pub directory: Directory,
 }
 
-/// Who sits where, how many restarts are left, and the configuration in force.
+/// Who sits where, how many restarts are left, the configuration in force, and the pool as told last.
 pub struct SupervisorState {
     children: Vec<(ActorId, Role)>,
     budget: RestartBudget,
     config: Arc<Config>,
+    roster: Arc<Roster>,
 }
 
 impl Actor for Supervisor {
@@ -91,9 +94,10 @@ impl Actor for Supervisor {
         config: Arc<Config>,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let budget = RestartBudget::new(MOST_RESTARTS, Duration::from_secs(60));
-        let mut state = SupervisorState { children: Vec::new(), budget, config };
+        let (children, roster) = (Vec::new(), Arc::default());
+        let mut state = SupervisorState { children, budget, config, roster };
         for role in Role::START_ORDER {
-            let child = self.start(role, &myself, &state.config).await?;
+            let child = self.start(role, &myself, &state).await?;
             state.children.push((child, role));
         }
         Ok(state)
@@ -116,8 +120,9 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             SupervisorMessage::Configure(config) => state.config = config,
+            SupervisorMessage::Roster(roster) => state.roster = roster,
             SupervisorMessage::Start(role) => {
-                match self.start(role, &myself, &state.config).await {
+                match self.start(role, &myself, state).await {
                     Ok(child) => {
                         state.children.push((child, role));
                         // The new occupant has missed what the registry told before.
@@ -158,9 +163,10 @@ impl Supervisor {
         &self,
         role: Role,
         myself: &ActorRef<SupervisorMessage>,
-        config: &Arc<Config>,
+        state: &SupervisorState,
     ) -> Result<ActorId, SpawnErr> {
-        let (above, config) = (myself.get_cell(), config.clone());
+        let (above, config) = (myself.get_cell(), state.config.clone());
+        let roster = state.roster.clone();
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let ushers = &self.ushers;
         match role {
@@ -169,7 +175,8 @@ impl Supervisor {
                 spawn(Lists { most_bytes }, (), above, |a| ushers.lists.place(a)).await
             }
             Role::Meetings => {
-                spawn(Meetings { store, clock }, config, above, |a| ushers.meetings.place(a)).await
+                let (meetings, begin) = (Meetings { store, clock }, (config, roster));
+                spawn(meetings, begin, above, |a| ushers.meetings.place(a)).await
             }
             Role::Metrics => {
                 let metrics = Metrics { source: self.loads.clone(), clock };
@@ -179,9 +186,9 @@ impl Supervisor {
                 spawn(Tenants { store }, config, above, |a| ushers.tenants.place(a)).await
             }
             Role::Registry => {
-                let subscribers = self.who_hears_of_the_pool();
+                let subscribers = self.who_hears_of_the_pool(myself.clone());
                 let registry = Registry { store, subscribers };
-                spawn(registry, config, above, |a| ushers.registry.place(a)).await
+                spawn(registry, (config, roster), above, |a| ushers.registry.place(a)).await
             }
             Role::Settings => {
                 let subscribers = self.who_hears_of_settings(myself.clone());
@@ -192,11 +199,17 @@ impl Supervisor {
         }
     }
 
-    fn who_hears_of_the_pool(&self) -> Vec<Subscriber<Arc<Roster>>> {
+    fn who_hears_of_the_pool(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+    ) -> Vec<Subscriber<Arc<Roster>>> {
         let Directory { meetings, lists, .. } = self.directory.clone();
         vec![
             Box::new(move |roster| meetings.0.tell(MeetingsMessage::Roster(roster))),
             Box::new(move |roster| lists.0.tell(ListsMessage::Roster(roster))),
+            Box::new(move |roster| {
+                let _ = myself.cast(SupervisorMessage::Roster(roster));
+            }),
         ]
     }
 

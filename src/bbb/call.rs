@@ -9,16 +9,20 @@ pub enum Call {
     GetMeetingInfo,
     GetMeetings,
     End,
+    InsertDocument,
+    SendChatMessage,
 }
 
 impl Call {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
         Self::GetMeetingInfo,
         Self::GetMeetings,
         Self::End,
+        Self::InsertDocument,
+        Self::SendChatMessage,
     ];
 
     /// The call of this name, as written behind `/api/`.
@@ -35,12 +39,24 @@ impl Call {
             Self::GetMeetingInfo => "getMeetingInfo",
             Self::GetMeetings => "getMeetings",
             Self::End => "end",
+            Self::InsertDocument => "insertDocument",
+            Self::SendChatMessage => "sendChatMessage",
         }
+    }
+
+    /// Whether BBB takes this call as a GET.
+    pub fn takes_get(self) -> bool {
+        self != Self::InsertDocument
     }
 
     /// Whether BBB takes this call as a POST.
     pub fn takes_post(self) -> bool {
-        self != Self::Join
+        !matches!(self, Self::Join | Self::SendChatMessage)
+    }
+
+    /// Whether this call's body is XML with documents, which is streamed to the instance.
+    pub fn takes_documents(self) -> bool {
+        matches!(self, Self::Create | Self::InsertDocument)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod checksum;
+pub mod form;
 pub mod meetings;
 pub mod query;
 pub mod reply;

@@ -27,6 +27,15 @@ pub const NOT_RUNNING: &str =
 pub const NO_MEETINGS: &str = "<response>\n<returncode>SUCCESS</returncode>\n<meetings/>\n\
     <messageKey>noMeetings</messageKey>\n<message>no meetings were found on this server</message>\n</response>";
 
+/// insertDocument for a meeting that does not exist: BBB gives this failure no key.
+pub fn no_document_meeting(id: &str) -> String {
+    let id = escape(id);
+    format!(
+        "<response>\n<returncode>FAILED</returncode>\n\
+         <message>Meeting with id [{id}] not found.</message>\n</response>"
+    )
+}
+
 /// The answer that refuses a call.
 pub fn failed(key: &str, message: &str) -> String {
     let (key, message) = (escape(key), escape(message));

@@ -12,6 +12,8 @@ pub enum Exit {
     Away,
     /// The fault is ours.
     Fault,
+    /// The user left before the end.
+    Left,
 }
 
 impl From<Exit> for ExitCode {
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
             Exit::Wrong => 64,
             Exit::Away => 69,
             Exit::Fault => 70,
+            Exit::Left => 130,
         })
     }
 }

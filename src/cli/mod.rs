@@ -1,16 +1,19 @@
 //! The command line: one file for each verb, and what they share.
 
 mod check;
+pub mod demo;
 mod exit;
 mod flags;
 mod init;
+mod play;
 mod serve;
+mod simulate;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::Environment;
@@ -40,7 +43,9 @@ enum Verb {
     /// Balance (this is what happens without a verb)
     Serve,
     /// Try it out: a whole cluster of simulated servers, with nothing to install
-    Demo(DemoArgs),
+    Demo(demo::DemoArgs),
+    /// Run simulated BBB servers on loopback, to try a balancer against
+    Simulate(simulate::SimulateArgs),
     /// Write a commented configuration with fresh secrets
     Init(init::InitArgs),
     /// Say everything that is wrong with a configuration, or what is in force, with secrets masked
@@ -49,17 +54,6 @@ enum Verb {
     Completions { shell: Shell },
     /// Print the version
     Version,
-}
-
-/// What `demo` can be told.
-#[derive(Clone, Debug, Args)]
-pub struct DemoArgs {
-    /// Play the story once and end
-    #[arg(long)]
-    pub once: bool,
-    /// Listen on this port
-    #[arg(long, value_name = "N")]
-    pub port: Option<u16>,
 }
 
 /// What a verb finds around it.
@@ -81,7 +75,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
     let flags = arguments.flags;
     match arguments.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(&flags, around),
-        Verb::Demo(args) => demo(&args),
+        Verb::Demo(args) => play::run(args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Init(args) => init::run(&args, &flags, around),
         Verb::Check => check::run(&flags, around),
         Verb::Completions { shell } => completions(shell),
@@ -89,10 +84,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
     }
 }
 
-// merge: `mod demo;` above, `Verb::Demo(args) => demo::run(args)` in `main`, and this function goes.
-fn demo(_: &DemoArgs) -> Exit {
-    complain("the demo is not part of this build");
-    Exit::Fault
+/// The threads that everything asynchronous runs on.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 fn completions(shell: Shell) -> Exit {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::{Exit, Flags, Surroundings, complain};
+use super::{Exit, Flags, Surroundings, complain, runtime};
 use crate::app::{self, ServeError};
 use crate::config::{ConfigSource, Parsed};
 use crate::telemetry;
@@ -34,7 +34,7 @@ pub(super) fn run(flags: &Flags, around: &Surroundings) -> Exit {
 }
 
 fn serve(parsed: Parsed, source: ConfigSource, around: &Surroundings) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!(%error, "no threads to run on");

@@ -27,6 +27,20 @@ pub enum CallError {
     Bad(#[from] BadAnswer),
 }
 
+impl CallError {
+    /// Whether the instance is to blame whatever was asked. A 4xx or odd content may be the asker's doing,
+    /// who must not be able to put instances out of use.
+    pub fn is_instances_fault(&self) -> bool {
+        match self {
+            Self::Send(SendError::Request(_)) => false,
+            Self::Send(SendError::NotSent(_) | SendError::Unanswered(_)) => true,
+            Self::Bad(BadAnswer::Status(status)) => !status.is_client_error(),
+            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) => true,
+            Self::Bad(BadAnswer::Xml(_) | BadAnswer::TooLarge(_)) => false,
+        }
+    }
+}
+
 /// The query of a call, signed for this instance; order and escaping untouched.
 pub fn signed_for(instance: &Instance, call: &str, query: &str) -> String {
     query::signed(query, call, instance.secret.reveal(), instance.sign_with)
@@ -45,8 +59,13 @@ impl World {
         self.servers.send(Outgoing::get(instance.clone(), call, &signed, within)).await
     }
 
-    /// Tells the registry that a call went wrong in a way that puts the instance in doubt.
+    /// Tells the registry that a call went wrong, if that puts the instance in doubt.
     pub fn doubt(&self, instance: &Instance, call: &str, error: &CallError) {
+        metrics::counter!("bigblueswarm_calls_failed_total").increment(1);
+        tracing::debug!(instance.id = %instance.id, call, %error, "an instance gave no usable answer");
+        if !error.is_instances_fault() {
+            return;
+        }
         self.actors.registry.suspect(instance.id.clone(), format!("{call}: {error}"));
     }
 

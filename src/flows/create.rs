@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::World;
-use super::answer::{Answer, read};
+use super::answer::{Answer, BadAnswer, read};
 use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
 use super::body::Posted;
 use super::refusal::Refusal;
@@ -245,7 +245,12 @@ impl Creation<'_> {
             Err(CallError::Send(SendError::NotSent(why))) => {
                 Attempt::Failed { why, tomb: false, suspect: true }
             }
-            Err(error) => Attempt::Failed { why: error.to_string(), tomb: true, suspect: true },
+            Err(error) => {
+                // Garbage instead of an answer to a create is its fault too; a 4xx may be the asker's.
+                let suspect = error.is_instances_fault()
+                    || matches!(error, CallError::Bad(BadAnswer::Xml(_)));
+                Attempt::Failed { why: error.to_string(), tomb: true, suspect }
+            }
         }
     }
 

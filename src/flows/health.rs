@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::World;
@@ -18,7 +18,7 @@ use crate::actors::meetings::{Copy, Seen, Sweep};
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
 use crate::bbb::query;
-use crate::bbb::xml;
+use crate::bbb::xml::{self, XmlFault};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::{MeetingId, RouteKey};
 use crate::domain::tenant::TenantId;
@@ -69,12 +69,18 @@ async fn current(world: &World, id: &InstanceId) -> Option<Arc<Instance>> {
 async fn keep_probing(world: World, id: InstanceId) {
     loop {
         let rules = world.health_rules().await;
+        let next = Instant::now() + shortened(rules.probe_interval);
         if let Some(instance) = current(&world, &id).await {
             let result = probe(&world, &instance, rules.probe_timeout).await;
             world.actors.registry.probed(id.clone(), result);
         }
-        sleep(rules.probe_interval).await;
+        sleep_until(next).await;
     }
+}
+
+/// An interval less up to a tenth, so that instances are not all asked at the same instant.
+fn shortened(interval: Duration) -> Duration {
+    interval.mul_f64(rand::random_range(0.9..=1.0))
 }
 
 /// The unsigned root call: cheap, and enough to know that the API lives.
@@ -98,11 +104,15 @@ async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
     let mut failing = false;
     loop {
         let rules = world.health_rules().await;
+        let began = Instant::now();
         if let Some(instance) = current(&world, &id).await {
             match sweep(&world, &instance, rules.sweep_timeout, turns.clone()).await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     metrics::counter!("bigblueswarm_sweeps_failed_total").increment(1);
+                    if let CallError::Bad(BadAnswer::Xml(fault @ XmlFault::Failed(_))) = &error {
+                        world.actors.registry.refused(id.clone(), format!("getMeetings {fault}"));
+                    }
                     if !std::mem::replace(&mut failing, true) {
                         warn!(instance.id = %id, %error, "a sweep failed: what was known of its meetings stays");
                     }
@@ -115,7 +125,7 @@ async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
         } else {
             rules.sweep_interval
         };
-        sleep(wait).await;
+        sleep_until(began + shortened(wait)).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::debug;
 
 use super::World;
 use super::answer::{Answer, whole};
@@ -64,7 +64,8 @@ async fn ask(world: &World, instance: &Arc<Instance>, by: Instant) -> Result<Lis
 
 fn failed(instance: &Instance, why: &str) {
     metrics::counter!("bigblueswarm_lists_stale_total").increment(1);
-    warn!(instance.id = %instance.id, %why, "an instance gave no list: its last one stands in");
+    // The sweeps say so once, at a level that is seen; here it would be said for every list.
+    debug!(instance.id = %instance.id, %why, "an instance gave no list: its last one stands in");
 }
 
 async fn list(world: &World, instance: &Arc<Instance>, by: Instant) -> Result<List, CallError> {

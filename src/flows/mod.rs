@@ -4,6 +4,7 @@ pub mod answer;
 pub mod ask;
 pub mod body;
 pub mod create;
+pub mod documents;
 pub mod end;
 pub mod follow;
 pub mod health;

@@ -26,6 +26,9 @@ pub enum Refusal {
     /// The same, in the words of join.
     #[error("no such meeting to join")]
     NothingToJoin,
+    /// The same, in the words of sendChatMessage.
+    #[error("no such meeting to chat in")]
+    NoChatMeeting,
     #[error("the parent meeting of the breakout room does not exist")]
     NoParent,
     #[error("the meeting's instance is away")]

@@ -14,13 +14,14 @@ use http::{HeaderValue, Method, StatusCode, header};
 use super::metrics::{HttpMetrics, Outcome};
 use super::refusal::XML;
 use super::signed::{Named, checked, host};
+use super::{form, pages};
 use crate::bbb::call::Call;
 use crate::bbb::reply;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, end, info, join, meetings};
+use crate::flows::{World, create, documents, end, info, join, meetings};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -71,6 +72,10 @@ fn version(parts: &Parts) -> Response {
 async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
     match run(world, call, parts, body).await {
         Ok(answer) => render(answer),
+        // A browser waits; a client of the API reads why not.
+        Err(Refusal::Unavailable) if pages::wants_page(&parts.headers) => {
+            pages::waiting(&parts.headers)
+        }
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -86,11 +91,14 @@ async fn run(
     let tenant = world.tenant(host).await?;
     let call = call.ok_or(Refusal::Unsupported)?;
     let is_post = parts.method == Method::POST;
-    if !(parts.method == Method::GET
-        || parts.method == Method::HEAD
-        || is_post && call.takes_post())
-    {
+    let is_get = parts.method == Method::GET || parts.method == Method::HEAD;
+    if !(is_get && call.takes_get() || is_post && call.takes_post()) {
         return Err(Refusal::Unsupported);
+    }
+    if is_post && kind(parts) == "application/x-www-form-urlencoded" && has_body(&body) {
+        let unsigned = world.config.compat.unsigned_forms;
+        let query = form::checked(&tenant, call, parts, body, unsigned).await?;
+        return dispatch(world, call, &tenant, &query, None).await;
     }
     let query = checked(&tenant, call, parts.uri.query().unwrap_or_default())?;
     let posted = if is_post { posted(world, call, parts, body)? } else { None };
@@ -112,30 +120,42 @@ async fn dispatch(
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,
         Call::GetMeetings => meetings::get_meetings(world, tenant).await,
         Call::End => end::end(world, tenant, query).await,
+        Call::InsertDocument => documents::insert_document(world, tenant, query, posted).await,
+        Call::SendChatMessage => documents::send_chat_message(world, tenant, query).await,
     }
 }
 
 /// The body of a POST with its bare type, as instances want it; `None` when there is none.
 fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option<Posted>, Refusal> {
-    let length =
-        parts.headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-    let has_body =
-        length.is_some_and(|n: u64| n > 0) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-    if !has_body {
+    if !has_body(&body) {
         return Ok(None);
     }
-    if length.is_some_and(|n| n > world.config.limits.body_bytes as u64) {
+    if length(parts).is_some_and(|n| n > world.config.limits.body_bytes as u64) {
         return Err(Refusal::TooLarge);
     }
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let bare = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match bare.to_ascii_lowercase().as_str() {
-        "application/xml" | "text/xml" if call == Call::Create => {
+    match kind(parts).as_str() {
+        "application/xml" | "text/xml" if call.takes_documents() => {
             let kind = HeaderValue::from_static("application/xml");
             Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
         }
         _ => Err(Refusal::ContentType),
     }
+}
+
+fn length(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn has_body(body: &Body) -> bool {
+    use http_body::Body as _;
+    !body.is_end_stream()
+}
+
+/// The bare Content-Type in lower case, without its parameters.
+fn kind(parts: &Parts) -> String {
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let bare = kind.unwrap_or_default().split(';').next().unwrap_or_default();
+    bare.trim().to_ascii_lowercase()
 }
 
 fn render(answer: Answer) -> Response {

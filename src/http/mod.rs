@@ -3,8 +3,10 @@
 pub mod admin; // the operator's REST, as the predecessor's
 pub mod api; // the BBB calls
 pub mod busy; // BBB's error form for what the door itself refuses
+mod form; // parameters in the body
 pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
+mod pages; // what browsers see
 pub mod probes; // alive, ready, metrics
 mod refusal; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained

@@ -41,6 +41,7 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         }
         Refusal::NotFound => (ok, "notFound", NO_MEETING),
         Refusal::NothingToJoin => (ok, "invalidMeetingIdentifier", NO_MEETING),
+        Refusal::NoChatMeeting => (ok, "meetingNotFound", "Meeting not found"),
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
         }

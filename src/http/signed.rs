@@ -15,6 +15,7 @@ use crate::actors::tenants::FindError;
 use crate::bbb::call::Call;
 use crate::bbb::checksum::verify;
 use crate::bbb::query::SignedQuery;
+use crate::domain::secret::Secret;
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
 use crate::flows::refusal::Refusal;
@@ -83,10 +84,15 @@ pub(super) fn checked<'q>(
 ) -> Result<Cow<'q, str>, Refusal> {
     let SignedQuery { rest, checksum } = SignedQuery::parse(raw)?;
     let supplied = checksum.ok_or(Refusal::Checksum)?;
-    let fits = |secret: &crate::domain::secret::Secret| {
-        verify(supplied, call.name(), &rest, secret.reveal(), tenant.algorithms)
+    if verified(tenant, call, supplied, &rest) { Ok(rest) } else { Err(Refusal::Checksum) }
+}
+
+/// Whether one of the tenant's secrets made this checksum over this text.
+pub(super) fn verified(tenant: &Tenant, call: Call, supplied: &str, covered: &str) -> bool {
+    let fits = |secret: &Secret| {
+        verify(supplied, call.name(), covered, secret.reveal(), tenant.algorithms)
     };
-    if tenant.secrets.iter().any(fits) { Ok(rest) } else { Err(Refusal::Checksum) }
+    tenant.secrets.iter().any(fits)
 }
 
 #[cfg(test)]

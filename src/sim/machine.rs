@@ -15,7 +15,8 @@ use super::meeting::{Meeting, Role, User, Voice};
 use super::params::Params;
 use super::reply::{Reply, html};
 use super::settings::SimSettings;
-use super::{create, info, join, pages, rules};
+use super::{create, documents, info, join, pages, rules};
+use crate::bbb::call::Call;
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 
@@ -95,13 +96,12 @@ impl Machine {
         if call == "signOut" {
             return self.sign_out(&params, times.now);
         }
-        let Some(takes_post) = rules::takes_post(call) else {
+        let Some(known) = Call::parse(call) else {
             return html(StatusCode::NOT_FOUND, "Not Found");
         };
-        let fits = ask.method == Method::GET
-            || ask.method == Method::HEAD
-            || (takes_post && ask.method == Method::POST);
-        if !fits {
+        let is_get = ask.method == Method::GET || ask.method == Method::HEAD;
+        let is_post = ask.method == Method::POST;
+        if !(is_get && known.takes_get() || is_post && known.takes_post()) {
             return html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         }
         if let Err(failure) = rules::check(self, call, ask, &params) {
@@ -117,6 +117,8 @@ impl Machine {
             "isMeetingRunning" => info::running(self, &params),
             "getMeetingInfo" => info::one(self, &params),
             "getMeetings" => info::all(self),
+            "insertDocument" => documents::insert(self, &params),
+            "sendChatMessage" => documents::chat(self, &params),
             _ => info::end(self, &params, times.now),
         }
     }

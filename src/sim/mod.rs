@@ -9,6 +9,7 @@ pub mod client; // calls a BBB API as a front end does
 mod create;
 pub mod crowd; // people who come and go by a script
 mod desk; // what the owner of the state does with a request
+mod documents; // what is put into a meeting
 mod elements; // reads answers' elements
 pub mod faults; // what can be made to go wrong, and when
 pub mod figures; // processor, memory and counts, as an agent beside the server measures them

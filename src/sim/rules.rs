@@ -7,7 +7,6 @@ use http::header::CONTENT_LENGTH;
 use super::machine::{Ask, Machine};
 use super::params::{Params, signed};
 use super::reply::Failure;
-use crate::bbb::call::Call;
 
 /// The keys in the order in which they win.
 const ORDER: [&str; 9] = [
@@ -21,11 +20,6 @@ const ORDER: [&str; 9] = [
     "validationError",
     "missingParamMeetingID",
 ];
-
-/// Whether a call takes a POST; nothing when there is no such call.
-pub(super) fn takes_post(call: &str) -> Option<bool> {
-    Call::parse(call).map(Call::takes_post)
-}
 
 /// Everything that is checked before the call itself.
 pub(super) fn check(
@@ -49,7 +43,9 @@ pub(super) fn check(
             meeting_id(&mut found, machine, params);
             joining(&mut found, machine, params);
         }
-        "isMeetingRunning" => meeting_id(&mut found, machine, params),
+        "isMeetingRunning" | "insertDocument" | "sendChatMessage" => {
+            meeting_id(&mut found, machine, params);
+        }
         "getMeetingInfo" => {
             meeting_id(&mut found, machine, params);
             existing(&mut found, machine, params);
@@ -86,8 +82,10 @@ fn content_type(found: &mut Complaints, call: &str, ask: &Ask) {
     }
     let kind = ask.kind();
     let listed = match kind.as_deref() {
-        Some("application/x-www-form-urlencoded" | "multipart/form-data") => true,
-        Some("application/xml") => call == "create",
+        Some("application/x-www-form-urlencoded" | "multipart/form-data") => {
+            call != "insertDocument"
+        }
+        Some("application/xml") => call == "create" || call == "insertDocument",
         _ => false,
     };
     found.when(

@@ -204,3 +204,58 @@ async fn m29_xml_that_no_bbb_gives_is_refused_as_the_instances_fault() {
         T.info(&world, "m1").await.assert_success();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn m27_documents_and_messages_reach_the_meetings_instance() {
+    let world = plan(2).start().await;
+    T.create(&world, "m1").await.assert_success();
+    let body = "<modules><module name=\"presentation\"/></modules>";
+    let insert = async |meeting: &str| {
+        let path = T.path("insertDocument", &format!("meetingID={meeting}"));
+        let request = T.request(Method::POST, &path).header("content-type", "text/xml");
+        world.send(request.body(Body::from(body)).expect("a request")).await
+    };
+    insert("m1").await.assert_success();
+    let seen = world.sims[0].requests_of("insertDocument").await;
+    assert_eq!((seen.len(), seen[0].body_len), (1, body.len()));
+    assert_eq!(seen[0].content_type.as_deref(), Some("application/xml"));
+    let unknown = insert("nope").await;
+    assert_eq!(unknown.value("message"), "Meeting with id [nope] not found.");
+    T.call(&world, "insertDocument", "meetingID=m1").await.assert_failed(200, "unsupportedRequest");
+    world.sims[0]
+        .send_crowd("m1", Crowd { users: 2, over: Duration::ZERO, stay: Duration::from_secs(600) })
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let chat = async |query: &str| T.call(&world, "sendChatMessage", query).await;
+    chat("meetingID=m1&message=hello").await.assert_success();
+    chat("meetingID=m1").await.assert_failed(200, "validationError");
+    chat("meetingID=nope&message=hello").await.assert_failed(200, "meetingNotFound");
+    U.call(&world, "sendChatMessage", "meetingID=m1&message=x")
+        .await
+        .assert_failed(200, "meetingNotFound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn m20_a_browser_waits_on_a_page_that_loads_itself_again() {
+    let world = plan(2).start().await;
+    T.create(&world, "m1").await.assert_success();
+    world.sims[0].faults().set(Fault::Refuse).await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let join = async |accept: &str| {
+        let path = T.path("join", "fullName=Ada&meetingID=m1&role=VIEWER");
+        let request = T.request(Method::GET, &path).header("accept", accept);
+        let request = request.header("accept-language", "de").body(Body::empty());
+        world.send(request.expect("a request")).await
+    };
+    let page = join("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        page.body.contains("http-equiv=\"refresh\"") && page.body.contains("lang=\"de\""),
+        "{page:?}"
+    );
+    assert!(!page.body.contains("<script") && !page.body.contains("checksum"), "{page:?}");
+    join("*/*").await.assert_failed(200, "meetingUnavailable");
+    T.create(&world, "m1").await.assert_success();
+    let again = join("text/html").await;
+    assert!(again.location.is_some_and(|to| to.contains("s2.example.org")));
+}

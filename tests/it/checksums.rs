@@ -196,3 +196,59 @@ async fn c15_the_root_says_its_version_unsigned() {
         }
     }
 }
+
+async fn post(world: &World, path: &str, kind: &str, body: &str) -> Reply {
+    let request = T
+        .request(Method::POST, path)
+        .header(header::CONTENT_TYPE, kind)
+        .header(header::CONTENT_LENGTH, body.len());
+    world.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test(start_paused = true)]
+async fn c11_a_form_is_signed_as_it_is_or_sorted() {
+    let world = plan(1).start().await;
+    let sum = |call: &str, covered: &str| sign(Algorithm::Sha1, call, covered, T.secret);
+    let send = async |call: &str, covered: &str, sent: &str| {
+        let body = format!("{sent}&checksum={}", sum(call, covered));
+        post(&world, &format!("/bigbluebutton/api/{call}"), FORM, &body).await
+    };
+    let raw = "name=R%C3%A9sum%C3%A9+1&meetingID=form-1&welcome=a%20b";
+    send("create", raw, raw).await.assert_success();
+    let sorted = "meetingID=form-2&name=Room+2&welcome=a+b";
+    send("create", sorted, "name=Room%202&meetingID=form-2&welcome=a%20b").await.assert_success();
+    for call in ["getMeetingInfo", "isMeetingRunning", "end"] {
+        send(call, "meetingID=form-1", "meetingID=form-1").await.assert_success();
+    }
+    send("create", "", "name=Room&meetingID=form-3").await.assert_failed(200, "checksumError");
+    assert_eq!(world.homes("form-2").await, [1]);
+    let list = post(&world, &T.path("getMeetings", ""), FORM, "").await;
+    assert!(list.assert_success().body.contains("form-2"));
+    let both = post(&world, &T.path("end", "meetingID=form-2"), FORM, "meetingID=form-1").await;
+    both.assert_failed(200, "checksumError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c11_a_form_that_nothing_covers_is_accepted_by_configuration_only() {
+    let world = plan(1).config(|c| c.compat.unsigned_forms = true).start().await;
+    let sum = sign(Algorithm::Sha256, "create", "", T.secret);
+    let body = format!("name=Room&meetingID=form-3&checksum={sum}");
+    post(&world, "/bigbluebutton/api/create", FORM, &body).await.assert_success();
+    let both = post(&world, &T.path("end", "meetingID=form-3"), FORM, "meetingID=form-3").await;
+    both.assert_failed(200, "validationError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_a_body_of_another_type_is_refused_and_a_type_without_a_body_is_not() {
+    let world = plan(1).start().await;
+    let path = T.path("create", "name=Room&meetingID=m1");
+    for kind in ["application/json", "text/plain", "", "application/octet-stream"] {
+        post(&world, &path, kind, "{}").await.assert_failed(200, "unsupportedContentType");
+    }
+    for kind in ["application/json", "application/xml", FORM] {
+        let get = T.request(Method::GET, &path).header(header::CONTENT_TYPE, kind);
+        world.send(get.body(Body::empty()).expect("a request")).await.assert_success();
+    }
+}

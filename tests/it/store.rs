@@ -1,1 +1,9 @@
-//! Stories about: store.
+//! Stories about the stores: the same for both, and those of each alone.
+
+mod embedded;
+mod follow;
+mod home;
+mod model;
+pub(crate) mod predecessor;
+mod redis;
+mod stories;

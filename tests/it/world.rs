@@ -12,6 +12,7 @@ use bigblueswarm::bbb::query;
 use bigblueswarm::config::{Config, ConfigSource};
 use bigblueswarm::domain::instance::{InstanceId, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
+use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
@@ -31,7 +32,7 @@ pub(crate) const U: Client = Client::of("u.example.org", "secret-of-u-0123456789
 pub(crate) const GLOBAL: &str = "global-secret-0123456789";
 pub(crate) const KEY: &str = "admin-key-0123456789";
 
-/// A load source that says what the story wants.
+/// A load source that says what the story wants. What a story gives as `newest` is the figures' age.
 #[derive(Clone)]
 pub(crate) struct ScriptedLoads {
     said: watch::Sender<Result<HashMap<InstanceId, Load>, String>>,
@@ -40,11 +41,11 @@ pub(crate) struct ScriptedLoads {
 
 impl ScriptedLoads {
     pub(crate) fn say(&self, loads: HashMap<InstanceId, Load>) {
-        self.said.send_replace(Ok(loads));
+        let _ = self.said.send_replace(Ok(loads));
     }
 
     pub(crate) fn fail(&self, why: &str) {
-        self.said.send_replace(Err(why.into()));
+        let _ = self.said.send_replace(Err(why.into()));
     }
 }
 
@@ -53,7 +54,8 @@ impl LoadSource for ScriptedLoads {
     async fn read(&self) -> Result<LoadSnapshot, LoadError> {
         let now = self.clock.now();
         let mut loads = self.said.borrow().clone().map_err(LoadError)?;
-        loads.values_mut().for_each(|load| load.newest = now);
+        let age = |load: &Load| load.newest.0;
+        loads.values_mut().for_each(|load| load.newest = Moment(now.0.saturating_sub(age(load))));
         Ok(LoadSnapshot { read_at: Some(now), loads, tenants: HashMap::new() })
     }
 }
@@ -64,7 +66,6 @@ pub(crate) struct World {
     pub(crate) servers: SimServers,
     pub(crate) swarm: Swarm,
     pub(crate) loads: ScriptedLoads,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) folder: Arc<tempfile::TempDir>,
 }
@@ -76,13 +77,15 @@ pub(crate) struct Plan {
     store: Option<Arc<dyn Store>>,
     servers: Option<(Vec<SimServer>, SimServers)>,
     tenants: Vec<TenantDocument>,
+    /// Whether the store is left as it is found.
+    as_stored: bool,
 }
 
 /// A world of this many equal instances, S1 the least loaded, with tenants T and U.
 pub(crate) fn plan(instances: usize) -> Plan {
     let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
     let tenants = vec![T.document(), U.document()];
-    Plan { instances, config, store: None, servers: None, tenants }
+    Plan { instances, config, store: None, servers: None, tenants, as_stored: false }
 }
 
 impl Plan {
@@ -98,8 +101,26 @@ impl Plan {
     }
 
     /// The instances of another world: a replica, or a restart.
-    pub(crate) fn on(mut self, other: &World) -> Self {
-        self.servers = Some((other.sims.clone(), other.servers.clone()));
+    pub(crate) fn on(self, other: &World) -> Self {
+        self.with_servers(other.sims.clone(), other.servers.clone())
+    }
+
+    /// These instances, on this network.
+    pub(crate) fn with_servers(mut self, sims: Vec<SimServer>, servers: SimServers) -> Self {
+        self.servers = Some((sims, servers));
+        self
+    }
+
+    /// Tenants and instances are those in the store; nothing is added.
+    pub(crate) fn with_what_is_stored(mut self) -> Self {
+        self.as_stored = true;
+        self
+    }
+
+    /// These instances.
+    pub(crate) fn servers(mut self, sims: Vec<SimServer>) -> Self {
+        let servers = SimServers::new(sims.clone());
+        self.servers = Some((sims, servers));
         self
     }
 
@@ -137,7 +158,8 @@ impl Plan {
         });
         let said = watch::channel(Ok(rising(&sims))).0;
         let loads = ScriptedLoads { said, clock: clock.clone() };
-        for tenant in self.tenants {
+        let added = (!self.as_stored).then_some(self.tenants);
+        for tenant in added.into_iter().flatten() {
             store.put_tenant(tenant).await.expect("the store takes tenants");
         }
         let parts = Parts {
@@ -145,14 +167,16 @@ impl Plan {
             loads: Arc::new(loads.clone()),
             ingest: None,
             servers: Arc::new(servers.clone()),
-            clock: clock.clone(),
+            clock,
             source: ConfigSource::Given(Box::new(self.config.clone())),
             environment: Default::default(),
         };
         let swarm = app::start(self.config, parts).await.expect("the program starts");
-        let world = World { sims, servers, swarm, loads, clock, store, folder };
+        let world = World { sims, servers, swarm, loads, store, folder };
         world.until(|roster| roster.loaded).await;
-        world.register().await;
+        if !self.as_stored {
+            world.register().await;
+        }
         world
     }
 }

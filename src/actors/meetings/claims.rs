@@ -1,6 +1,7 @@
 //! Giving meetings a home, and changing it: everything that goes through the store.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
@@ -14,6 +15,9 @@ use crate::domain::tenant::TenantId;
 use crate::outside::store::{
     Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped, StoreError,
 };
+
+/// A lasting trouble is said this often.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 type HomePort = RpcReplyPort<Result<Home, RouteError>>;
 
@@ -165,17 +169,18 @@ impl MeetingsState {
             let full = StoreError::Away("too many steps are waiting".into());
             self.step_ended(Due { key, tenant, then }, Err(full));
         }
-        self.queue.pump(&self.store, &self.myself);
+        self.queue.pump(&self.store, &self.myself, self.clock.now());
     }
 
     pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
+        self.look_at_store();
         if let Err(error) = &result {
             tracing::warn!(%error, "a batch of route changes was not stored");
         }
         for (due, result) in self.queue.back(result) {
             self.step_ended(due, result);
         }
-        self.queue.pump(&self.store, &self.myself);
+        self.queue.pump(&self.store, &self.myself, self.clock.now());
     }
 
     fn step_ended(&mut self, due: Due, result: Result<Stepped, StoreError>) {
@@ -198,7 +203,13 @@ impl MeetingsState {
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
+        let claimed = self.table.get(&key, tenant).filter(|s| s.route.state == RouteState::Claimed);
+        if let (None, Some(slot)) = (route, claimed) {
+            let instance = slot.route.instance.clone();
+            self.table.unplaced(&instance); // the claim came to nothing
+        }
         self.table.put(key, tenant, route.cloned(), self.clock.now());
+        self.table.recheck(&key, self.queue.sent_at());
     }
 
     /// A claim or a move ended: tell everyone who waits, or go on where the store knew more than we.
@@ -295,7 +306,7 @@ impl MeetingsState {
     }
 
     /// The candidates for a meeting, best first.
-    fn candidates(&self, wish: &Wish) -> Vec<InstanceId> {
+    fn candidates(&mut self, wish: &Wish) -> Vec<InstanceId> {
         if let Some(only) = &wish.only {
             let member = self.roster.get(only).filter(|member| !member.releases_meetings());
             let may = member.is_some() && !wish.except.contains(only);
@@ -303,11 +314,21 @@ impl MeetingsState {
         }
         let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except));
         if ranking.blind {
+            self.say_blind();
+        }
+        ranking.order
+    }
+
+    /// A placement goes by no measurements: counted each time, said now and then.
+    fn say_blind(&mut self) {
+        metrics::counter!("bigblueswarm_meetings_blind_placements_total").increment(1);
+        let now = self.clock.now();
+        if self.said_blind.is_none_or(|last| now.since(last) >= SAY_EVERY) {
+            self.said_blind = Some(now);
             tracing::warn!(
                 "no instance has measurements: the one with the least meetings is taken"
             );
         }
-        ranking.order
     }
 
     /// Whether the tenant has as many meetings as it may, those being claimed included.

@@ -42,7 +42,9 @@ impl MeetingsState {
     fn told(&self, slot: Option<&Slot>) -> Where {
         match slot.and_then(|slot| self.home(&slot.route)) {
             Some(home) => Where::At(home),
-            None => Where::Unknown { sure: self.loaded && self.roster.all_heard() },
+            None => Where::Unknown {
+                sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
+            },
         }
     }
 
@@ -75,6 +77,7 @@ impl MeetingsState {
         keys: Vec<RouteKey>,
         result: Result<Vec<RouteRecord>, StoreError>,
     ) {
+        self.look_at_store();
         let failed = match result {
             Ok(records) => {
                 for (key, record) in keys.iter().zip(records) {

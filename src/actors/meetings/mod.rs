@@ -1,6 +1,7 @@
 //! Owns which meeting lives on which instance, and the claims under way.
 
 mod claims;
+mod doubt;
 mod finding;
 mod message;
 mod queue;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{info, warn};
 
+use self::doubt::Doubt;
 pub use self::message::*;
 use self::queue::Queue;
 use self::table::Table;
@@ -49,6 +51,8 @@ pub struct MeetingsState {
     loaded: bool,
     /// When the reading that is under way began.
     loading: Option<Moment>,
+    /// Something may have been missed since it began, so that all is read once more.
+    load_again: bool,
     queue: Queue,
     /// Who waits for a home that is being stored. A crash drops them, and they hear `Down`.
     claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
@@ -57,6 +61,9 @@ pub struct MeetingsState {
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
+    doubt: Doubt,
+    /// When it was last said that placements go by no measurements.
+    said_blind: Option<Moment>,
 }
 
 /// Somebody who waits for a home that is being stored.
@@ -74,12 +81,13 @@ struct Asker {
 impl Actor for Meetings {
     type Msg = MeetingsMessage;
     type State = MeetingsState;
-    type Arguments = Arc<Config>;
+    /// What is in force, and the pool as the registry told it last.
+    type Arguments = (Arc<Config>, Arc<Roster>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<MeetingsMessage>,
-        config: Arc<Config>,
+        (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<MeetingsState, ActorProcessingErr> {
         myself.cast(MeetingsMessage::Reload)?;
         Ok(MeetingsState {
@@ -87,15 +95,18 @@ impl Actor for Meetings {
             store: self.store.clone(),
             clock: self.clock.clone(),
             table: Table::default(),
-            roster: Arc::default(),
+            roster,
             rules: rules(&config),
             loaded: false,
             loading: None,
+            load_again: false,
             queue: Queue::default(),
             claiming: HashMap::new(),
             fetching: HashMap::new(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
+            doubt: Doubt::default(),
+            said_blind: None,
         })
     }
 
@@ -126,7 +137,7 @@ impl Actor for Meetings {
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Roster(roster) => state.roster = roster,
-            MeetingsMessage::Changed(key) => state.table.mark_stale(&key),
+            MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
             MeetingsMessage::Reload => state.load(),
             MeetingsMessage::Loaded(result) => state.load_ended(result),
             MeetingsMessage::Fetched { sent_at, keys, result } => {
@@ -184,6 +195,7 @@ impl MeetingsState {
 
     fn load(&mut self) {
         if self.loading.is_some() {
+            self.load_again = true;
             return;
         }
         self.loading = Some(self.clock.now());
@@ -196,19 +208,25 @@ impl MeetingsState {
     }
 
     fn load_ended(&mut self, result: Result<Vec<(RouteKey, RouteRecord)>, StoreError>) {
+        self.look_at_store();
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
-                self.table.read_all(records, sent_at);
+                let lost = self.table.read_all(records, sent_at);
+                self.write_again(lost);
                 self.loaded = true;
             }
             Err(error) => {
                 warn!(%error, "routes could not be read; trying again");
+                self.load_again = false;
                 self.myself.send_after(LOAD_AGAIN_AFTER, || MeetingsMessage::Reload);
             }
+        }
+        if std::mem::take(&mut self.load_again) {
+            self.load();
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::message::{Home, MeetingsMessage, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::domain::meeting::RouteKey;
+use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::{Step, Stepped, Store, StoreError};
 
@@ -49,6 +50,8 @@ pub(super) struct Due {
 pub(super) struct Queue {
     waiting: VecDeque<Pending>,
     out: Vec<Due>,
+    /// When the batch that is out was sent.
+    sent_at: Moment,
     tasks: JoinSet<()>,
 }
 
@@ -63,10 +66,16 @@ impl Queue {
     }
 
     /// Sends the next batch unless one is out.
-    pub(super) fn pump(&mut self, store: &Arc<dyn Store>, myself: &ActorRef<MeetingsMessage>) {
+    pub(super) fn pump(
+        &mut self,
+        store: &Arc<dyn Store>,
+        myself: &ActorRef<MeetingsMessage>,
+        now: Moment,
+    ) {
         if !self.out.is_empty() || self.waiting.is_empty() {
             return;
         }
+        self.sent_at = now;
         let batch: Vec<_> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
         let mut steps = Vec::with_capacity(batch.len());
         for Pending { key, tenant, step, then } in batch {
@@ -86,6 +95,11 @@ impl Queue {
             };
             let _ = myself.cast(MeetingsMessage::Stepped(result));
         });
+    }
+
+    /// When the batch that is out, or was the last one out, was sent.
+    pub(super) fn sent_at(&self) -> Moment {
+        self.sent_at
     }
 
     /// The batch is back: each step's promise with its result. When the store failed, all that waited

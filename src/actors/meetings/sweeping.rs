@@ -2,17 +2,24 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::queue::Then;
 use super::reconcile::{Findings, reconcile};
 use super::{Copy, MeetingsState, Sweep};
 use crate::domain::meeting::RouteState;
+use crate::domain::moment::Moment;
 use crate::outside::store::Becomes;
+
+/// The store has answered, or failed to, long before this; but for a reading of everything.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 impl MeetingsState {
     /// Compares a sweep with the routes, sends what follows to the store, and answers the copies to end.
     pub(super) fn swept(&mut self, sweep: &Sweep) -> Vec<Copy> {
         let now = self.clock.now();
+        let oldest = self.loading.unwrap_or(now).0.min(now.0.saturating_sub(ANSWERS_WITHIN));
+        self.table.forget_told(Moment(oldest));
         let Findings { adopt, confirm, remove, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
         for (key, tenant) in adopt {
@@ -33,6 +40,7 @@ impl MeetingsState {
             self.fetch(fetch);
         }
         self.keep_strays(sweep, strays);
+        self.doubt.swept(sweep, &self.roster);
         end
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Slot {
 pub(super) struct Table {
     cells: HashMap<RouteKey, Vec<Slot>>,
     own: HashMap<InstanceId, Own>,
+    /// When another replica was last heard to change a record: what was sent before tells nothing of it.
+    told: HashMap<RouteKey, Moment>,
 }
 
 impl Table {
@@ -119,22 +121,52 @@ impl Table {
                 self.put(key, &tenant, Some(route), sent_at);
             }
         }
+        self.recheck(&key, sent_at);
     }
 
     /// Takes all records as they were read at `sent_at`; what was learnt since then is newer and stays.
-    pub(super) fn read_all(&mut self, records: Vec<(RouteKey, RouteRecord)>, sent_at: Moment) {
+    /// So do meetings that live as far as we know, though the store does not know them: they are the answer.
+    pub(super) fn read_all(
+        &mut self,
+        records: Vec<(RouteKey, RouteRecord)>,
+        sent_at: Moment,
+    ) -> Vec<(RouteKey, TenantId, InstanceId)> {
         for (key, record) in records {
             self.read(key, record, sent_at);
         }
         let outdated = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
-        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.tenant.clone())).collect();
-        for (key, tenant) in outdated {
-            self.remove(&key, &tenant);
+        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.clone())).collect();
+        let mut lost = Vec::new();
+        for (key, slot) in outdated {
+            if slot.route.state == RouteState::Confirmed && slot.lives() && !slot.stale {
+                lost.push((key, slot.tenant, slot.route.instance));
+            } else {
+                self.remove(&key, &slot.tenant);
+            }
         }
+        lost
     }
 
     /// Another replica changed this record: it is read again when it is next needed.
-    pub(super) fn mark_stale(&mut self, key: &RouteKey) {
+    pub(super) fn changed(&mut self, key: RouteKey, now: Moment) {
+        self.told.insert(key, now);
+        self.mark_stale(&key);
+    }
+
+    /// What the store said to a question of `sent_at` was taken over. If the record was changed since,
+    /// it may be what stood before, and is read again when it is next needed.
+    pub(super) fn recheck(&mut self, key: &RouteKey, sent_at: Moment) {
+        if self.told.get(key).is_some_and(|&told| told >= sent_at) {
+            self.mark_stale(key);
+        }
+    }
+
+    /// No answer to a question from before this moment will come any more.
+    pub(super) fn forget_told(&mut self, before: Moment) {
+        self.told.retain(|_, told| *told >= before);
+    }
+
+    fn mark_stale(&mut self, key: &RouteKey) {
         for slot in self.cells.get_mut(key).into_iter().flatten() {
             slot.stale = true;
         }
@@ -177,5 +209,67 @@ impl Slot {
     fn count_in(&self, usage: &mut Usage) {
         usage.meetings += 1;
         usage.participants += self.participants;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::meeting::{MeetingId, Version};
+
+    fn at(secs: u64) -> Moment {
+        Moment(Duration::from_secs(secs))
+    }
+
+    fn record(instance: &str) -> RouteRecord {
+        let route = Route {
+            instance: InstanceId::new(instance),
+            version: Version(1),
+            state: RouteState::Confirmed,
+            tombs: Vec::new(),
+        };
+        RouteRecord::from([(TenantId::new("t"), route)])
+    }
+
+    /// Whether the slot is to be read again, after what was done to the table.
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Table, RouteKey), stale: bool) {
+        let (mut table, key) = (Table::default(), MeetingId::new("m").key());
+        change(&mut table, key);
+        assert_eq!(table.get(&key, &TenantId::new("t")).map(|slot| slot.stale), Some(stale));
+    }
+
+    #[test]
+    fn an_answer_older_than_a_change_by_another_replica_is_not_believed_for_long() {
+        check(|table, key| table.read(key, record("s1"), at(10)), false);
+        let told_meanwhile = |table: &mut Table, key| {
+            table.read(key, record("s1"), at(10));
+            table.changed(key, at(21));
+            table.read(key, record("s1"), at(20));
+        };
+        check(told_meanwhile, true);
+        let told_before_it_was_known = |table: &mut Table, key| {
+            table.changed(key, at(21));
+            table.read_all(vec![(key, record("s1"))], at(20));
+        };
+        check(told_before_it_was_known, true);
+        let read_again = |table: &mut Table, key| {
+            told_meanwhile(table, key);
+            table.read(key, record("s2"), at(22));
+        };
+        check(read_again, false);
+        let after_a_step = |table: &mut Table, key| {
+            table.changed(key, at(21));
+            let route = record("s1").into_values().next();
+            table.put(key, &TenantId::new("t"), route, at(22));
+            table.recheck(&key, at(20));
+        };
+        check(after_a_step, true);
+        let long_ago = |table: &mut Table, key| {
+            table.changed(key, at(21));
+            table.forget_told(at(22));
+            table.read(key, record("s1"), at(20));
+        };
+        check(long_ago, false);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ractor::RpcReplyPort;
 
 use crate::actors::seat::{AskError, Seat};
+use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
 use crate::domain::secret::Secret;
@@ -27,10 +28,19 @@ pub enum RegistryMessage {
         admin: AdminState,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
+    /// Says which hash an instance's calls are signed with; `None` is the configured one. Asked by
+    /// the admin surface. Answers after it is stored.
+    SignWith {
+        instance: InstanceId,
+        hash: Option<Algorithm>,
+        reply_to: RpcReplyPort<Result<(), RegistryError>>,
+    },
     /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
     Probed { instance: InstanceId, result: Result<(), String> },
     /// A call went wrong in a way that puts the instance in doubt. Told by flows.
     Suspect { instance: InstanceId, why: String },
+    /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
+    Refused { instance: InstanceId, why: String },
     /// A sweep of an instance succeeded, with this many meetings seen. Told by [`crate::flows::health`].
     Swept { instance: InstanceId, meetings: usize },
     /// The store was read, well or not. Told by the actor's own task.
@@ -98,6 +108,16 @@ impl RegistryHandle {
         self.0.ask(STORE_WITHIN, question).await?
     }
 
+    /// Signs an instance's calls with this hash; with the configured one when `None`.
+    pub async fn sign_with(
+        &self,
+        instance: InstanceId,
+        hash: Option<Algorithm>,
+    ) -> Result<(), RegistryError> {
+        let question = |reply_to| RegistryMessage::SignWith { instance, hash, reply_to };
+        self.0.ask(STORE_WITHIN, question).await?
+    }
+
     /// Has the pool read again.
     pub(crate) fn reload(&self) {
         self.0.tell(RegistryMessage::Reload);
@@ -116,6 +136,11 @@ impl RegistryHandle {
     /// Puts an instance in doubt.
     pub fn suspect(&self, instance: InstanceId, why: String) {
         self.0.tell(RegistryMessage::Suspect { instance, why });
+    }
+
+    /// Says that an instance refused to list its meetings, such as for a wrong secret.
+    pub fn refused(&self, instance: InstanceId, why: String) {
+        self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
     /// Says that all meetings of an instance were seen.

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 pub use self::message::*;
 use self::pool::{Pool, replaced};
 use super::{Subscriber, answer, settle};
+use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
 use crate::domain::secret::Secret;
@@ -22,6 +23,8 @@ use crate::outside::store::{InstanceRecord, Store, StoreError};
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
+/// So many questions may wait for the first reading.
+const MOST_HELD: usize = 8_192;
 
 /// The registry as the runtime sees it.
 pub struct Registry {
@@ -30,10 +33,14 @@ pub struct Registry {
     pub subscribers: Vec<Subscriber<Arc<Roster>>>,
 }
 
+/// Who waits for an edit; nobody for one of our own.
+type EditPort = RpcReplyPort<Result<(), RegistryError>>;
+
 /// A change of the pool that waits for its turn at the store.
 enum Edit {
     Replace(Vec<(String, Secret)>),
     SetAdmin(InstanceId, AdminState),
+    SignWith(InstanceId, Option<Algorithm>),
     Forget(InstanceId),
 }
 
@@ -42,30 +49,34 @@ pub struct RegistryState {
     pool: Pool,
     roster: Arc<Roster>,
     config: Arc<Config>,
-    waiting: VecDeque<(Edit, Option<RpcReplyPort<Result<(), RegistryError>>>)>,
+    waiting: VecDeque<(Edit, Option<EditPort>)>,
     storing: bool,
     /// A reading is under way; `true` when what it reads may be outdated already.
     loading: Option<bool>,
+    /// Who asked during the first reading; they are answered when it ends, well or not.
+    held: Vec<RpcReplyPort<Arc<Roster>>>,
 }
 
 impl Actor for Registry {
     type Msg = RegistryMessage;
     type State = RegistryState;
-    type Arguments = Arc<Config>;
+    /// What is in force, and the pool as an earlier occupant told it last.
+    type Arguments = (Arc<Config>, Arc<Roster>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<RegistryMessage>,
-        config: Arc<Config>,
+        (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<RegistryState, ActorProcessingErr> {
         myself.cast(RegistryMessage::Reload)?;
         Ok(RegistryState {
-            pool: Pool::default(),
-            roster: Arc::default(),
+            pool: Pool::after(&roster),
+            roster,
             config,
             waiting: VecDeque::new(),
             storing: false,
             loading: None,
+            held: Vec::new(),
         })
     }
 
@@ -76,6 +87,7 @@ impl Actor for Registry {
         state: &mut RegistryState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            RegistryMessage::Roster { reply_to } if state.may_hold() => state.held.push(reply_to),
             RegistryMessage::Roster { reply_to } => answer(reply_to, state.roster.clone()),
             RegistryMessage::Replace { list, reply_to } => {
                 self.edit(&myself, Edit::Replace(list), Some(reply_to), state);
@@ -83,17 +95,22 @@ impl Actor for Registry {
             RegistryMessage::SetAdmin { instance, admin, reply_to } => {
                 self.edit(&myself, Edit::SetAdmin(instance, admin), Some(reply_to), state);
             }
+            RegistryMessage::SignWith { instance, hash, reply_to } => {
+                self.edit(&myself, Edit::SignWith(instance, hash), Some(reply_to), state);
+            }
             RegistryMessage::Probed { instance, result } => {
                 self.probed(&myself, &instance, result, state);
             }
             RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
+            RegistryMessage::Refused { instance, why } => self.refused(&instance, why, state),
             RegistryMessage::Swept { instance, meetings } => {
                 self.swept(&myself, &instance, meetings, state);
             }
             RegistryMessage::Reload => self.load(&myself, state),
             RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
             RegistryMessage::Stored(stored) => self.stored(&myself, *stored, state),
-            RegistryMessage::Publish => self.tell(&state.roster),
+            RegistryMessage::Publish if state.roster.loaded => self.tell(&state.roster),
+            RegistryMessage::Publish => {}
             RegistryMessage::Configure(config) => {
                 state.config = config;
                 self.publish(state);
@@ -106,8 +123,12 @@ impl Actor for Registry {
 }
 
 impl Registry {
-    /// Makes the roster anew and tells it to everyone who wants it.
+    /// Makes the roster anew and tells it to everyone who wants it. Until the store was read there is
+    /// nothing to tell, and what was told before stands.
     fn publish(&self, state: &mut RegistryState) {
+        if !state.pool.loaded {
+            return;
+        }
         state.roster = Arc::new(state.pool.roster(state.config.balancer.sign_with));
         let healthy = state.roster.members().iter().filter(|m| m.health == Health::Up).count();
         metrics::gauge!("bigblueswarm_registry_instances").set(state.roster.members().len() as f64);
@@ -151,6 +172,14 @@ impl Registry {
         }
     }
 
+    fn refused(&self, id: &InstanceId, why: String, state: &mut RegistryState) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        if watch.refused(why.clone()) {
+            warn!(instance.id = %id, %why, "instance refuses our calls: check its secret, and the hash it is signed with");
+            self.publish(state);
+        }
+    }
+
     fn swept(
         &self,
         myself: &ActorRef<RegistryMessage>,
@@ -159,7 +188,7 @@ impl Registry {
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
-        if !std::mem::replace(&mut watch.swept, true) {
+        if watch.listed() {
             self.publish(state);
         }
         if meetings == 0 && state.pool.is_retired(id) {
@@ -202,13 +231,17 @@ impl Registry {
                 myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
             }
         }
+        if state.loading.is_none() {
+            let told = state.held.drain(..);
+            told.for_each(|reply_to| answer(reply_to, state.roster.clone()));
+        }
     }
 
     fn edit(
         &self,
         myself: &ActorRef<RegistryMessage>,
         edit: Edit,
-        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+        reply_to: Option<EditPort>,
         state: &mut RegistryState,
     ) {
         let refusal = if !state.pool.loaded {
@@ -248,7 +281,7 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         pool: Vec<InstanceRecord>,
-        reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+        reply_to: Option<EditPort>,
     ) {
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
         tokio::spawn(async move {
@@ -278,19 +311,34 @@ impl Registry {
     }
 }
 
+impl RegistryState {
+    /// Whether nothing is known before the reading under way ends, and there is room for those who wait.
+    fn may_hold(&self) -> bool {
+        !self.roster.loaded && self.loading.is_some() && self.held.len() < MOST_HELD
+    }
+}
+
 /// The records after an edit.
 fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, RegistryError> {
     match edit {
         Edit::Replace(list) => replaced(old, list),
-        Edit::SetAdmin(id, admin) => {
-            let mut records = old.to_vec();
-            let record = records.iter_mut().find(|record| record.id == id);
-            record.ok_or(RegistryError::NotFound(id))?.admin = admin;
-            Ok(records)
-        }
+        Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
+        Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Forget(id) => {
             let kept = old.iter().filter(|record| record.id != id || !record.retired);
             Ok(kept.cloned().collect())
         }
     }
+}
+
+/// The records with one of them changed.
+fn with_record(
+    old: &[InstanceRecord],
+    id: InstanceId,
+    change: impl FnOnce(&mut InstanceRecord),
+) -> Result<Vec<InstanceRecord>, RegistryError> {
+    let mut records = old.to_vec();
+    let record = records.iter_mut().find(|record| record.id == id);
+    change(record.ok_or(RegistryError::NotFound(id))?);
+    Ok(records)
 }

@@ -20,6 +20,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
+    /// A pool that is still to be read, with what was seen of its members already.
+    pub(super) fn after(roster: &Roster) -> Self {
+        let watches = roster.members().iter().map(|m| (m.instance.id.clone(), Watch::of(m)));
+        Self { watches: watches.collect(), ..Self::default() }
+    }
+
     /// Takes these records; what was seen of instances that stay is kept.
     pub(super) fn take(&mut self, records: Vec<InstanceRecord>) {
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));

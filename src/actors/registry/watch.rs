@@ -3,19 +3,28 @@
 use std::sync::Arc;
 
 use crate::config::HealthRules;
-use crate::domain::instance::Health;
+use crate::domain::instance::{Health, Member};
 
 /// Health of one instance. A suspicion counts at once; death needs several failures in a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     pub(super) health: Health,
     pub(super) why: Option<Arc<str>>,
+    /// Its meetings were listed once, or it refused to list them: what can be heard of it was heard.
     pub(super) swept: bool,
+    /// It refuses our signature: it stays suspect however well its probes go, until it lists its meetings.
+    refuses: bool,
     failed: u32,
     good: u32,
 }
 
 impl Watch {
+    /// What was seen of a member; its probes are counted from here on.
+    pub(super) fn of(member: &Member) -> Self {
+        let (health, why, swept) = (member.health, member.why.clone(), member.swept);
+        Self { health, why, swept, ..Self::default() }
+    }
+
     /// Takes a probe's result in; says whether anything others see has changed.
     pub(super) fn probed(&mut self, result: Result<(), String>, rules: &HealthRules) -> bool {
         let before = self.health;
@@ -23,7 +32,8 @@ impl Watch {
             Ok(()) => {
                 self.failed = 0;
                 self.good = self.good.saturating_add(1);
-                if before == Health::Unheard || self.good >= rules.successes {
+                let enough = before == Health::Unheard || self.good >= rules.successes;
+                if enough && !self.refuses {
                     self.health = Health::Up;
                     self.why = None;
                 }
@@ -51,6 +61,19 @@ impl Watch {
         self.health != before
     }
 
+    /// It refused to list its meetings; says whether anything others see has changed.
+    pub(super) fn refused(&mut self, why: String) -> bool {
+        let first = !std::mem::replace(&mut self.swept, true);
+        self.refuses = true;
+        self.suspect(why) || first
+    }
+
+    /// It listed its meetings; says whether anything others see has changed.
+    pub(super) fn listed(&mut self) -> bool {
+        self.refuses = false;
+        !std::mem::replace(&mut self.swept, true)
+    }
+
     fn at_least_suspect(&self) -> Health {
         if self.health == Health::Dead { Health::Dead } else { Health::Suspect }
     }
@@ -71,7 +94,7 @@ mod tests {
         sweep_timeout: Duration::from_secs(10),
     };
 
-    /// `+` is a good probe, `-` a failed one, `?` a suspicion.
+    /// `+` is a good probe, `-` a failed one, `?` a suspicion, `x` a refused sweep, `l` a good one.
     #[track_caller]
     fn check(events: &str, expected: Health) {
         let mut watch = Watch::default();
@@ -79,6 +102,8 @@ mod tests {
             match event {
                 '+' => watch.probed(Ok(()), &RULES),
                 '-' => watch.probed(Err("refused".into()), &RULES),
+                'x' => watch.refused("checksumError".into()),
+                'l' => watch.listed(),
                 _ => watch.suspect("500".into()),
             };
         }
@@ -102,5 +127,8 @@ mod tests {
         check("+?+", Health::Suspect);
         check("+?++", Health::Up);
         check("+---?", Health::Dead);
+        check("+x++++", Health::Suspect);
+        check("+x++l+", Health::Up);
+        check("x---", Health::Dead);
     }
 }

@@ -21,6 +21,8 @@ use crate::outside::store::{Store, StoreError};
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
+/// So many questions may wait for the first reading.
+const MOST_HELD: usize = 8_192;
 
 /// The tenants actor as the runtime sees it.
 pub struct Tenants {
@@ -35,6 +37,8 @@ pub struct TenantsState {
     loading: Option<Freshness>,
     waiting: VecDeque<(Change, RpcReplyPort<Result<(), TenantError>>)>,
     storing: bool,
+    /// Questions that came during the first reading; they are answered when it ends, well or not.
+    held: Vec<TenantsMessage>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,7 @@ impl Actor for Tenants {
             loading: None,
             waiting: VecDeque::new(),
             storing: false,
+            held: Vec::new(),
         })
     }
 
@@ -70,6 +75,9 @@ impl Actor for Tenants {
         state: &mut TenantsState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            TenantsMessage::Find { .. } | TenantsMessage::List { .. } if state.may_hold() => {
+                state.held.push(message);
+            }
             TenantsMessage::Find { host, reply_to } => answer(reply_to, state.find(&host)),
             TenantsMessage::List { reply_to } => answer(reply_to, state.book.documents()),
             TenantsMessage::Put { document, reply_to } => {
@@ -118,6 +126,9 @@ impl Tenants {
         state: &mut TenantsState,
     ) {
         let freshness = state.loading.take();
+        for question in state.held.drain(..) {
+            let _ = myself.cast(question);
+        }
         match result {
             _ if freshness == Some(Freshness::Overtaken) => self.load(myself, state),
             Ok(documents) => {
@@ -177,6 +188,11 @@ async fn write(store: &dyn Store, change: Change) -> Result<(), TenantError> {
 }
 
 impl TenantsState {
+    /// Whether the first reading is under way and there is room for those who wait for it.
+    fn may_hold(&self) -> bool {
+        !self.loaded && self.loading.is_some() && self.held.len() < MOST_HELD
+    }
+
     fn find(&self, host: &str) -> Result<Arc<crate::domain::tenant::Tenant>, FindError> {
         let unknown = if self.loaded { FindError::Unknown } else { FindError::NotLoaded };
         self.book.find(host).ok_or(unknown)

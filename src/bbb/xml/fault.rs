@@ -22,7 +22,7 @@ pub enum XmlFault {
     #[error("has no returncode")]
     NoReturncode,
     /// The instance refuses: its message key, if it has one that is a plain word.
-    #[error("says FAILED")]
+    #[error("says FAILED{}", .0.as_ref().map(|key| format!(": {key}")).unwrap_or_default())]
     Failed(Option<String>),
     #[error("has no list of meetings")]
     NoList,

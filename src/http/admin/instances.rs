@@ -11,6 +11,7 @@ use super::Admin;
 use super::body::{Posted, json};
 use super::pool::{InstanceList, faults};
 use super::refusal::Refusal;
+use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId, Member, Roster};
 use crate::flows::World;
 
@@ -69,9 +70,40 @@ pub(super) async fn set(
     Query(which): Query<Which>,
     state: AdminState,
 ) -> Result<StatusCode, Refusal> {
-    let url = which.url.filter(|url| !url.is_empty());
-    let url =
-        url.ok_or_else(|| Refusal::bad("url: must name the instance, as in ?url=https://…"))?;
-    admin.world.actors.registry.set_admin(InstanceId::new(url), state).await?;
+    admin.world.actors.registry.set_admin(which.id()?, state).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Which {
+    fn id(&self) -> Result<InstanceId, Refusal> {
+        let url = self.url.as_deref().filter(|url| !url.is_empty());
+        let none = || Refusal::bad("url: must name the instance, as in ?url=https://…");
+        url.map(InstanceId::new).ok_or_else(none)
+    }
+}
+
+/// Which instance is meant, and the hash its calls are signed with.
+#[derive(Deserialize)]
+pub(super) struct Signing {
+    #[serde(flatten)]
+    which: Which,
+    hash: Option<String>,
+}
+
+/// `POST instances/sign`: `hash` is sha1, sha256, sha384, sha512, or `default` for the configured one.
+pub(super) async fn sign(
+    State(admin): State<Admin>,
+    Query(signing): Query<Signing>,
+) -> Result<StatusCode, Refusal> {
+    let instance = signing.which.id()?;
+    let hash = match signing.hash.as_deref() {
+        Some("default") => None,
+        Some("sha1") => Some(Algorithm::Sha1),
+        Some("sha256") => Some(Algorithm::Sha256),
+        Some("sha384") => Some(Algorithm::Sha384),
+        Some("sha512") => Some(Algorithm::Sha512),
+        _ => return Err(Refusal::bad("hash: must be sha1, sha256, sha384, sha512 or default")),
+    };
+    admin.world.actors.registry.sign_with(instance, hash).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,6 +49,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/enable", set(AdminState::Enabled))
         .route("/instances/drain", set(AdminState::Draining))
         .route("/instances/disable", set(AdminState::Disabled))
+        .route("/instances/sign", post(instances::sign))
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
         .route("/cluster", get(cluster::list))

@@ -2,6 +2,7 @@
 
 mod follow; // what other replicas change
 mod hints; // the predecessor's meeting keys
+mod incarnation; // which server answers
 mod keys; // every key's name
 mod link; // connections, deadlines, errors
 mod pool; // instances
@@ -48,6 +49,10 @@ impl Store for Redis {
         true
     }
 
+    fn incarnation(&self) -> u64 {
+        self.link.incarnation.count()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.link.send(::redis::pipe().cmd("PING").ignore()).await
     }
@@ -77,11 +82,11 @@ impl Store for Redis {
     }
 
     async fn routes(&self, keys: Vec<RouteKey>) -> Result<Vec<RouteRecord>, StoreError> {
-        routes::read(&self.link, &keys).await
+        self.link.within(routes::read(&self.link, &keys)).await
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        routes::step(&self.link, &self.sender, &steps).await
+        self.link.within(routes::step(&self.link, &self.sender, &steps)).await
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {

@@ -24,14 +24,10 @@ pub(super) fn scalar(text: &str, indent: usize, step: usize) -> String {
     if plain.starts_with('|') { reindent(&plain, indent, step) } else { plain }
 }
 
-/// `key:` or, where YAML asks for it, the long form of a key at this depth.
+/// `key:` or, where it is too long for that, the long form of a key at this depth.
 pub(super) fn key(text: &str, indent: usize) -> String {
-    let written = scalar(text, indent + 4, 4);
-    if text.len() > 128 || written.starts_with('|') {
-        format!("? {}\n{:indent$}:", written.trim_end_matches('\n'), "")
-    } else {
-        format!("{written}:")
-    }
+    let written = if text.contains('\n') { escaped(text) } else { scalar(text, 0, 0) };
+    if text.len() > 128 { format!("? {written}\n{:indent$}:", "") } else { format!("{written}:") }
 }
 
 /// The scalar as the library writes it as the value of a map at the left margin.
@@ -168,7 +164,7 @@ mod tests {
         check("note", "note:");
         check("42", "\"42\":");
         check("a: b", "'a: b':");
-        check("a\nb", "? |-\n        a\n        b\n    :");
+        check("a\nb", "\"a\\nb\":");
         let long = "k".repeat(129);
         check(&long, &format!("? {long}\n    :"));
     }

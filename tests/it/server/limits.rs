@@ -120,7 +120,7 @@ async fn a_request_too_many_is_refused_at_once_and_operators_get_in() {
         answer = house.exchange(get_closing("/")).await;
     }
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(answer.contains("<returncode>FAILED</returncode><messageKey>tooBusy</messageKey>"));
+    assert!(answer.contains("<messageKey>tooBusy</messageKey>"));
     assert!(answer.to_lowercase().contains("retry-after: 1"), "{answer}");
     assert!(house.exchange(get_closing("/healthz")).await.ends_with("alive"));
     read_until(&mut long, "slow but done").await;

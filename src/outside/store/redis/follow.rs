@@ -24,8 +24,7 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Follows until the receiver is dropped.
 pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) {
-    let mut ear =
-        Ear { link, sender, subscription: None, subscribe_at: Instant::now(), seen: None };
+    let mut ear = Ear::new(link, sender);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
     let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
     loop {
@@ -124,17 +123,27 @@ struct Ear<'a> {
     subscription: Option<Subscription>,
     /// Not before this is a subscription tried again.
     subscribe_at: Instant,
+    /// Whether it was said that there is none, so that it is said once.
+    complained: bool,
     /// What the last look saw; none before the first and after a failed one.
     seen: Option<Marks>,
 }
 
-impl Ear<'_> {
+impl<'a> Ear<'a> {
+    fn new(link: &'a Link, sender: &'a str) -> Self {
+        let subscribe_at = Instant::now();
+        Self { link, sender, subscription: None, subscribe_at, complained: false, seen: None }
+    }
+
     /// Looks at the counts: what have others changed since the last look? Subscribes first when need
     /// be, so that nothing falls between the two.
     async fn look(&mut self) -> Result<Vec<Told>, StoreError> {
         let subscribed = self.subscribe().await?;
         let marks = self.marks().await?;
         let before = self.seen.replace(marks.clone());
+        if before.as_ref().is_some_and(|before| before.epoch != marks.epoch) {
+            self.link.incarnation.changed();
+        }
         Ok(match before {
             Some(before) if !subscribed => compare(&before, &marks),
             _ => vec![Told::Everything],
@@ -158,12 +167,15 @@ impl Ear<'_> {
             Ok(subscribed) => {
                 let (sink, stream) = subscribed.split();
                 self.subscription = Some(Subscription { sink, stream });
+                self.complained = false;
                 info!("changes of other replicas are heard");
                 Ok(true)
             }
             Err(e) => {
                 self.subscribe_at = Instant::now() + PAUSE_AT_MOST;
-                warn!(error = %e, "no subscription: changes of other replicas are only looked for");
+                if !std::mem::replace(&mut self.complained, true) {
+                    warn!(error = %e, "no subscription: changes of other replicas are only looked for");
+                }
                 Ok(false)
             }
         }

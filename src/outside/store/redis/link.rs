@@ -8,8 +8,9 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::incarnation::Incarnation;
 use crate::domain::secret::Secret;
 use crate::outside::store::{StoreError, measured};
 
@@ -26,6 +27,7 @@ pub(super) struct Link {
     connections: Pool,
     client: Client,
     deadline: Duration,
+    pub(super) incarnation: Incarnation,
 }
 
 impl Link {
@@ -41,7 +43,9 @@ impl Link {
             .set_connection_timeout(Some(deadline))
             .set_response_timeout(Some(deadline));
         let manager = Manager::new_with_config(server.clone(), config).map_err(|_| bad())?;
+        let incarnation = Incarnation::default();
         let connections = Pool::builder(manager)
+            .post_create(incarnation.hook())
             .max_size(CONNECTIONS)
             .wait_timeout(Some(deadline))
             .create_timeout(Some(deadline))
@@ -50,7 +54,7 @@ impl Link {
             .build()
             .map_err(|_| bad())?;
         let client = Client::open(server).map_err(|_| bad())?;
-        Ok(Self { connections, client, deadline })
+        Ok(Self { connections, client, deadline, incarnation })
     }
 
     /// Sends the commands together and waits for their answers, all within the deadline. After a
@@ -59,6 +63,15 @@ impl Link {
         let started = Instant::now();
         let result = self.answered(asked, started + self.deadline).await;
         measured("redis", started.elapsed(), result)
+    }
+
+    /// Bounds what needs several round trips by the one deadline.
+    pub(super) async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let late = |_| Err(StoreError::Away("no answer in time".into()));
+        timeout(self.deadline, work).await.unwrap_or_else(late)
     }
 
     async fn answered<T: FromRedisValue>(
@@ -96,10 +109,7 @@ impl Link {
             connection.subscribe(channel).await?;
             Ok::<_, RedisError>(connection)
         };
-        match timeout_at(Instant::now() + self.deadline, connected).await {
-            Ok(result) => result.map_err(|e| explained(&e)),
-            Err(_) => Err(StoreError::Away("no subscription in time".into())),
-        }
+        self.within(async { connected.await.map_err(|e| explained(&e)) }).await
     }
 
     /// All keys whose names match.

@@ -1,0 +1,88 @@
+//! `simulate`: simulated BBB servers on loopback, to try a balancer against.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{Exit, complain, runtime, say};
+use crate::outside::clock::{Clock, RuntimeClock};
+use crate::sim::{SimHandle, SimServer, SimSettings, Telegraf};
+
+/// How often figures are pushed.
+const PUSH_EVERY: Duration = Duration::from_secs(2);
+
+/// What `simulate` can be told.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// How many servers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
+    servers: u16,
+    /// The port of the first on loopback, the others follow; 0 takes free ones
+    #[arg(long, default_value_t = 9001)]
+    port: u16,
+    /// Push their figures there as Telegraf would, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", requires = "token")]
+    push: Option<String>,
+    /// admin.ingestToken of that balancer
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+pub(super) fn run(args: &SimulateArgs) -> Exit {
+    let Ok(runtime) = runtime() else { return Exit::Fault };
+    match runtime.block_on(simulate(args)) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            Exit::Wrong
+        }
+    }
+}
+
+async fn simulate(args: &SimulateArgs) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
+    let mut handles = Vec::new();
+    for n in 0..args.servers {
+        let settings = SimSettings::new("", &format!("secret-of-simulated-server-{}", n + 1));
+        let server = SimServer::start(settings.seed(u64::from(n) + 1), clock.clone());
+        let port = if args.port == 0 {
+            0
+        } else {
+            args.port.checked_add(n).context("ports end at 65535")?
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listening = server.listen_on(address).await;
+        handles.push(listening.with_context(|| format!("can't listen on {address}"))?);
+    }
+    say(&introduction(&handles));
+    let servers = handles.iter().map(|handle| handle.server.clone()).collect();
+    let pushing = async {
+        match (&args.push, &args.token) {
+            (Some(target), Some(token)) => {
+                Telegraf::new(servers, target, token).run(PUSH_EVERY, &*clock).await;
+            }
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = pushing => Ok(()),
+        stopped = tokio::signal::ctrl_c() => stopped.context("Ctrl-C can't be heard"),
+    }
+}
+
+/// Who the servers are, and the document that registers them.
+fn introduction(handles: &[SimHandle]) -> String {
+    let mut text = String::from("Simulated BBB servers, until Ctrl-C:\n");
+    let mut instances = Map::new();
+    for handle in handles {
+        text.push_str(&format!("  {}  secret {}\n", handle.url, handle.secret()));
+        instances.insert(handle.url.clone(), Value::from(handle.secret()));
+    }
+    let document = json!({ "kind": "InstanceList", "instances": instances });
+    text.push_str(&format!("POST this to /admin/api/instances to register them:\n{document}\n"));
+    text
+}

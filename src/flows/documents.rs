@@ -1,0 +1,72 @@
+//! The calls that put something into a running meeting: insertDocument and sendChatMessage.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::World;
+use super::answer::{Answer, Start, start};
+use super::ask::{CallError, signed_for};
+use super::body::Posted;
+use super::refusal::Refusal;
+use crate::actors::meetings::Home;
+use crate::bbb::reply;
+use crate::domain::tenant::Tenant;
+use crate::outside::servers::Outgoing;
+
+/// Sends documents to the meeting's instance, streamed.
+pub async fn insert_document(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+    body: Option<Posted>,
+) -> Result<Answer, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    match home {
+        Some(home) => put(world, &home, "insertDocument", query, body).await,
+        None => Ok(Answer::Own(reply::no_document_meeting(meeting.as_str()))),
+    }
+}
+
+/// Sends a chat message to the meeting's instance.
+pub async fn send_chat_message(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    query: &str,
+) -> Result<Answer, Refusal> {
+    let meeting = super::meeting_id(query)?;
+    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = home.ok_or(Refusal::NoChatMeeting)?;
+    put(world, &home, "sendChatMessage", query, None).await
+}
+
+/// Once, on the one instance that has the meeting: a second attempt could put it there twice.
+async fn put(
+    world: &World,
+    home: &Home,
+    call: &str,
+    query: &str,
+    body: Option<Posted>,
+) -> Result<Answer, Refusal> {
+    let within = world.config.deadlines.first_byte;
+    let signed = signed_for(&home.instance, call, query);
+    let mut request = Outgoing::get(home.instance.clone(), call, &signed, within);
+    if let Some(posted) = &body {
+        request.method = Method::POST;
+        request.content_type = Some(posted.content_type.clone());
+        request.body = posted.attempt().await;
+    }
+    let asked = async {
+        let answer = world.servers.send(request).await?;
+        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
+    };
+    match asked.await {
+        Ok(Start::Success(answer)) => Ok(answer),
+        Ok(Start::Failed(body, _)) => Ok(Answer::Passed(body)),
+        Err(error) => {
+            world.doubt(&home.instance, call, &error);
+            Err(Refusal::Internal("reach the meeting's server"))
+        }
+    }
+}

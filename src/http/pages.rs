@@ -1,0 +1,100 @@
+//! The page a browser waits on while its meeting's server is away.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+
+/// Seconds until the page loads itself again.
+const AGAIN_AFTER: &str = "5";
+
+/// What the page says, in one language.
+struct Words {
+    language: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+const LANGUAGES: [Words; 3] = [
+    Words {
+        language: "en",
+        title: "One moment, please",
+        text: "The server of your meeting is away just now. This page tries again by itself and takes you in as soon as the meeting lives again.",
+    },
+    Words {
+        language: "de",
+        title: "Einen Moment bitte",
+        text: "Der Server Ihrer Konferenz ist gerade nicht erreichbar. Diese Seite versucht es von selbst erneut und bringt Sie hinein, sobald die Konferenz wieder läuft.",
+    },
+    Words {
+        language: "fr",
+        title: "Un instant, s’il vous plaît",
+        text: "Le serveur de votre réunion est momentanément indisponible. Cette page réessaie d’elle-même et vous fera entrer dès que la réunion reprendra.",
+    },
+];
+
+/// Whether this comes from a browser that shows pages, and not from a client of the API.
+pub(super) fn wants_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.flat_map(|line| line.split(',')).any(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+    })
+}
+
+/// The page, which loads the same URL again after a while. Nothing on it comes from elsewhere.
+pub(super) fn waiting(headers: &HeaderMap) -> Response {
+    let Words { language, title, text } = words(headers);
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"refresh\" content=\"{AGAIN_AFTER}\">\n<title>{title}</title>\n\
+         <style>body{{font:1.1rem/1.5 sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem;text-align:center}}</style>\n\
+         </head>\n<body>\n<h1>{title}</h1>\n<p>{text}</p>\n</body>\n</html>\n"
+    );
+    let fields = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::RETRY_AFTER, AGAIN_AFTER),
+        (header::VARY, "Accept, Accept-Language"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (StatusCode::SERVICE_UNAVAILABLE, fields, page).into_response()
+}
+
+/// The words of the first language of `Accept-Language` that we know, by weight; English otherwise.
+fn words(headers: &HeaderMap) -> &'static Words {
+    let wished = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let mut wished: Vec<(f32, &str)> = wished
+        .unwrap_or_default()
+        .split(',')
+        .map(|wish| {
+            let (tag, weight) = wish.split_once(';').unwrap_or((wish, ""));
+            let weight = weight.trim().strip_prefix("q=").and_then(|q| q.parse().ok());
+            (weight.unwrap_or(1.0), tag.trim().get(..2).unwrap_or_default())
+        })
+        .collect();
+    wished.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let known = |tag: &str| LANGUAGES.iter().find(|w| w.language.eq_ignore_ascii_case(tag));
+    wished.iter().find_map(|(_, tag)| known(tag)).unwrap_or(&LANGUAGES[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(wished: &str, expected: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, wished.parse().expect("a value"));
+        assert_eq!(words(&headers).language, expected, "{wished}");
+    }
+
+    #[test]
+    fn the_page_speaks_the_browsers_language() {
+        check("de-DE,de;q=0.9,en;q=0.8", "de");
+        check("fr", "fr");
+        check("es, fr;q=0.5, de;q=0.7", "de");
+        check("ja", "en");
+        check("", "en");
+        check("é;q=x,,;", "en");
+    }
+}

@@ -1,0 +1,149 @@
+//! A `redis-server` of its own for each test.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// A running server. Killed on drop.
+pub(crate) struct RedisServer {
+    child: Option<Child>,
+    directory: TempDir,
+    port: u16,
+    options: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing over a restart.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server that has every write on disk before it answers.
+    pub(crate) fn start_appending() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Starts a server with these further arguments.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
+        let mut server = Self {
+            child: None,
+            directory: tempfile::tempdir().expect("a directory for redis-server"),
+            port: 0,
+            options: options.iter().map(|option| option.to_string()).collect(),
+        };
+        // Somebody else may take the free port before the server does.
+        for _ in 0..5 {
+            server.port = free_port();
+            if server.try_start() {
+                return server;
+            }
+        }
+        let log = std::fs::read_to_string(server.directory.path().join("log")).unwrap_or_default();
+        panic!("redis-server does not start: {log}");
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills the server; what it did not write down is lost.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the server can be killed");
+            child.wait().expect("the server ends");
+        }
+    }
+
+    /// Starts it again on the same port and directory.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the server still runs");
+        assert!(self.try_start(), "redis-server does not start again on port {}", self.port);
+    }
+
+    /// Holds the server: it accepts connections and answers nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// A plain connection, for looking at what is stored and for changing it behind the store's back.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        let client =
+            redis::Client::open(format!("redis://{}", self.address())).expect("an address");
+        client.get_connection().expect("the server answers")
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.as_ref().expect("a running server").id().to_string();
+        let done = Command::new("kill").args([signal, &pid]).status().expect("kill can be run");
+        assert!(done.success(), "kill {signal} failed");
+    }
+
+    fn try_start(&mut self) -> bool {
+        let port = self.port.to_string();
+        let mut command = Command::new("redis-server");
+        command.args([
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--loglevel",
+            "warning",
+        ]);
+        command.arg("--dir").arg(self.directory.path());
+        command.arg("--logfile").arg(self.directory.path().join("log"));
+        command.args(&self.options).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().expect("redis-server is missing: apt-get install redis-server");
+        self.child = Some(child);
+        let by = Instant::now() + READY_WITHIN;
+        while Instant::now() < by {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if ended.is_some() {
+                self.child = None;
+                return false;
+            }
+            if self.answers() {
+                return true;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        self.stop();
+        false
+    }
+
+    /// Whether it answers, be it with a demand for a password.
+    fn answers(&self) -> bool {
+        let client =
+            redis::Client::open(format!("redis://{}", self.address())).expect("an address");
+        match client.get_connection_with_timeout(Duration::from_secs(1)) {
+            Ok(mut connection) => match redis::cmd("PING").query::<String>(&mut connection) {
+                Ok(_) => true,
+                Err(e) => e.code() == Some("NOAUTH"),
+            },
+            Err(e) => e.code() == Some("NOAUTH"),
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,196 @@
+//! Replicas hear what others change, within a second, and not what they change themselves.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
+use bigblueswarm::outside::store::redis::Redis;
+use bigblueswarm::outside::store::{Store, Told};
+use redis::Commands;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::home::{DEADLINE, claimed, key, record, redis_at, tenant};
+use crate::services::redis::RedisServer;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A replica that follows.
+struct Follower {
+    store: Arc<Redis>,
+    heard: mpsc::Receiver<Told>,
+    following: JoinHandle<()>,
+}
+
+impl Follower {
+    /// Starts to follow; the first it hears is that it should read everything.
+    async fn start(server: &RedisServer) -> Self {
+        let mut follower = Self::with_room_for(server, 16);
+        assert_eq!(follower.next(DEADLINE).await, Some(Told::Everything));
+        follower
+    }
+
+    fn with_room_for(server: &RedisServer, room: usize) -> Self {
+        let store = Arc::new(redis_at(server, SECOND));
+        let (tell, heard) = mpsc::channel(room);
+        let follows = store.clone();
+        let following = tokio::spawn(async move { follows.follow(tell).await });
+        Self { store, heard, following }
+    }
+
+    async fn next(&mut self, within: Duration) -> Option<Told> {
+        timeout(within, self.heard.recv()).await.ok().map(|told| told.expect("it follows"))
+    }
+}
+
+fn document(host: &str) -> TenantDocument {
+    TenantDocument {
+        kind: "Tenant".into(),
+        spec: TenantSpec { host: host.into(), ..TenantSpec::default() },
+        metadata: Default::default(),
+        instances: Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_replica_changes_is_told_once_and_within_a_second() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let other = redis_at(&server, DEADLINE);
+    other.set_instances(vec![record("a")]).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    other.put_tenant(document("h")).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
+    other.delete_tenant(tenant("h")).await.expect("removed");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
+    claimed(&other, "room", "t", &["a"]).await;
+    assert_eq!(follower.next(SECOND).await, Some(Told::Route(key("room"))));
+    assert_eq!(follower.next(SECOND * 2).await, None);
+}
+
+/// Looking alone would find each only 400 ms after the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_is_heard_at_once() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let other = redis_at(&server, DEADLINE);
+    let started = Instant::now();
+    for n in 0..10 {
+        other.set_instances(vec![record(&format!("a{n}"))]).await.expect("stored");
+        assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    }
+    assert!(started.elapsed() < SECOND * 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_changes_are_not_told_back_and_hide_no_others() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    for n in 0..20 {
+        follower.store.set_instances(vec![record(&format!("a{n}"))]).await.expect("stored");
+        follower.store.put_tenant(document("h")).await.expect("stored");
+        claimed(&*follower.store, &format!("room {n}"), "t", &["a"]).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(follower.next(SECOND).await, None);
+    redis_at(&server, DEADLINE).set_instances(vec![record("b")]).await.expect("stored");
+    follower.store.set_instances(vec![record("a")]).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    assert_eq!(follower.next(SECOND).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_to_nobody_is_found_by_looking() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let mut connection = server.connection();
+    // What another replica's change leaves when its message is lost.
+    let count = |connection: &mut redis::Connection, what: &str| {
+        connection.hincr::<_, _, _, ()>("bigblueswarm:{pool}:revisions", what, 1).expect("counted");
+    };
+    count(&mut connection, "instances");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    count(&mut connection, "tenants");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
+    // What a tool of the predecessor does: it counts nothing and tells nobody.
+    connection.hset::<_, _, _, ()>("instances:list", "http://new", "s").expect("set");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+    redis::cmd("FLUSHALL").exec(&mut connection).expect("flushed");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Everything));
+    assert_eq!(follower.next(SECOND).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_subscriptions_is_looked_at_all_the_same() {
+    let server = RedisServer::start();
+    let mut connection = server.connection();
+    let deny = ["SETUSER", "default", "-subscribe"];
+    redis::cmd("ACL").arg(&deny).exec(&mut connection).expect("denied");
+    let mut follower = Follower::start(&server).await;
+    let other = redis_at(&server, DEADLINE);
+    other.set_instances(vec![record("a")]).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Instances));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_broke_is_made_good_for() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let kill = ["KILL", "TYPE", "pubsub"];
+    redis::cmd("CLIENT").arg(&kill).exec(&mut server.connection()).expect("killed");
+    claimed(&redis_at(&server, DEADLINE), "room", "t", &["a"]).await;
+    let told = follower.next(SECOND).await;
+    assert!(matches!(told, Some(Told::Everything | Told::Route(_))), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_server_was_away_or_hung_everything_is_to_be_read_again() {
+    let mut server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    server.stop();
+    assert_eq!(follower.next(SECOND * 3).await, None);
+    server.start_again();
+    assert_eq!(follower.next(SECOND * 4).await, Some(Told::Everything));
+    server.pause();
+    assert_eq!(follower.next(SECOND * 3).await, None);
+    server.resume();
+    assert_eq!(follower.next(SECOND * 5).await, Some(Told::Everything));
+    redis_at(&server, DEADLINE).put_tenant(document("h")).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_is_slow_holds_nothing_up_and_reads_everything_later() {
+    let server = RedisServer::start();
+    let mut follower = Follower::with_room_for(&server, 2);
+    let other = redis_at(&server, DEADLINE);
+    let by = Instant::now() + DEADLINE;
+    for n in 0.. {
+        claimed(&other, &format!("room {n}"), "t", &["a"]).await;
+        if follower.heard.len() == 2 && n > 50 || Instant::now() > by {
+            break;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(follower.heard.len(), 2, "no more than there is room for");
+    let mut told = Vec::new();
+    while let Some(next) = follower.next(SECOND).await {
+        told.push(next);
+    }
+    assert_eq!(told.last(), Some(&Told::Everything), "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_ends_when_nobody_listens_also_while_the_server_is_away() {
+    let mut server = RedisServer::start();
+    let follower = Follower::start(&server).await;
+    drop(follower.heard);
+    timeout(SECOND * 2, follower.following).await.expect("it ends").expect("no panic");
+    server.stop();
+    let follower = Follower::with_room_for(&server, 1);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(follower.heard);
+    timeout(SECOND * 2, follower.following).await.expect("it ends").expect("no panic");
+}
