@@ -16,7 +16,7 @@ use crate::{Outcome, texts};
 const INSTANCES: usize = 4;
 pub(crate) const MEETINGS: usize = 250;
 const CONNECTIONS: usize = 32;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 
 /// A call that is measured.
 struct Measured {
@@ -32,21 +32,21 @@ const CALLS: [Measured; 3] = [
     Measured {
         call: "join",
         query: "fullName=Ada+Lovelace&role=VIEWER&redirect=true&meetingID=",
-        requests: 24_000,
+        requests: 60_000,
         status: 302,
         text: "",
     },
     Measured {
         call: "getMeetingInfo",
         query: "meetingID=",
-        requests: 12_000,
+        requests: 30_000,
         status: 200,
         text: "<attendees>",
     },
     Measured {
         call: "isMeetingRunning",
         query: "meetingID=",
-        requests: 12_000,
+        requests: 30_000,
         status: 200,
         text: "<running>true</running>",
     },

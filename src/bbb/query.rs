@@ -69,17 +69,20 @@ pub(super) fn name_of(part: &str) -> &str {
 
 /// Decodes a form-encoded text; what is not UTF-8 becomes replacement characters.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
-    let spaced: Cow<'_, str> =
-        if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
-    if !spaced.contains('%') {
-        return spaced;
+    if is_plain(text) {
+        return Cow::Borrowed(text);
     }
-    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+    Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+}
+
+/// Whether a text stands for itself, as most do.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'+' | b'%'))
 }
 
 /// The same for what must be UTF-8.
 fn text(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.contains(['+', '%']) {
+    if is_plain(raw) {
         return Some(Cow::Borrowed(raw));
     }
     let spaced = raw.replace('+', " ");

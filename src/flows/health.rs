@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
@@ -25,6 +26,8 @@ use crate::outside::servers::Outgoing;
 
 /// How often the roster is looked at for instances that came or went.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// So many lists are read at the same moment.
+const DIGESTS: usize = 4;
 /// So many copies are ended after one sweep; the next sweep goes on.
 const MOST_ENDED: usize = 20;
 
@@ -32,6 +35,7 @@ const MOST_ENDED: usize = 20;
 pub async fn watch(world: World) {
     let mut watchers: HashMap<InstanceId, [AbortHandle; 2]> = HashMap::new();
     let mut tasks = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(DIGESTS));
     loop {
         if let Ok(roster) = world.actors.registry.roster().await {
             watchers.retain(|id, handles| {
@@ -46,7 +50,7 @@ pub async fn watch(world: World) {
                 watchers.entry(id.clone()).or_insert_with(|| {
                     [
                         tasks.spawn(keep_probing(world.clone(), id.clone())),
-                        tasks.spawn(keep_sweeping(world.clone(), id.clone())),
+                        tasks.spawn(keep_sweeping(world.clone(), id.clone(), turns.clone())),
                     ]
                 });
             }
@@ -96,13 +100,13 @@ async fn probe(world: &World, instance: &Arc<Instance>, within: Duration) -> Res
     }
 }
 
-async fn keep_sweeping(world: World, id: InstanceId) {
+async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
     let mut failing = false;
     loop {
         let rules = world.health_rules().await;
         let began = Instant::now();
         if let Some(instance) = current(&world, &id).await {
-            match sweep(&world, &instance, rules.sweep_timeout).await {
+            match sweep(&world, &instance, rules.sweep_timeout, turns.clone()).await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     metrics::counter!("bigblueswarm_sweeps_failed_total").increment(1);
@@ -126,7 +130,12 @@ async fn keep_sweeping(world: World, id: InstanceId) {
 }
 
 /// Reads the instance's list and tells everyone whom it concerns.
-async fn sweep(world: &World, instance: &Arc<Instance>, within: Duration) -> Result<(), CallError> {
+async fn sweep(
+    world: &World,
+    instance: &Arc<Instance>,
+    within: Duration,
+    turns: Arc<Semaphore>,
+) -> Result<(), CallError> {
     let asked_at = world.clock.now();
     let asked = async {
         let answer = world.get(instance, "getMeetings", "", within).await?;
@@ -134,7 +143,7 @@ async fn sweep(world: &World, instance: &Arc<Instance>, within: Duration) -> Res
     };
     let bytes = timeout(within, asked).await.map_err(|_| BadAnswer::Late)??;
     let id = instance.id.clone();
-    let (seen, packed) = digest(bytes).await?;
+    let (seen, packed) = digest(bytes, turns).await?;
     let count = seen.iter().filter(|seen| !seen.ended).count();
     let sweep = Sweep { instance: id.clone(), asked_at, seen };
     match world.actors.meetings.swept(sweep).await {
@@ -148,9 +157,12 @@ async fn sweep(world: &World, instance: &Arc<Instance>, within: Duration) -> Res
     Ok(())
 }
 
-/// Reads and packs a list beside the runtime's own threads: it may be large.
-async fn digest(bytes: Bytes) -> Result<(Vec<Seen>, Packed), CallError> {
+/// Reads and packs a list beside the runtime's own threads: it may be large. A few at a time, so that
+/// many lists that come together need neither many threads nor much memory.
+async fn digest(bytes: Bytes, turns: Arc<Semaphore>) -> Result<(Vec<Seen>, Packed), CallError> {
+    let turn = turns.acquire_owned().await;
     let digested = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let seen: Vec<_> = scan(&bytes)?.into_iter().map(seen).collect();
         Ok::<_, xml::XmlFault>((seen, Packed::pack(&bytes)))
     });

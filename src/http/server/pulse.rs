@@ -36,9 +36,9 @@ impl Pulse {
         self.moved.store(self.age_ms(), Relaxed);
     }
 
+    /// While a request is handled nothing is asked of the time, so none is taken.
     pub(super) fn begin(&self) {
         self.handling.fetch_add(1, Relaxed);
-        self.touch();
     }
 
     /// The answer's head is there, its body follows.

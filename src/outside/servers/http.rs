@@ -28,6 +28,8 @@ const AGENT: HeaderValue =
 /// Shorter than the 60 s and more after which web servers close idle connections.
 const IDLE: Duration = Duration::from_secs(45);
 const IDLE_PER_INSTANCE: usize = 128;
+/// A kept connection keeps its buffer too, as large as the largest answer wanted it up to here.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// Instances as they are reached over the network.
 pub struct HttpServers {
@@ -35,6 +37,7 @@ pub struct HttpServers {
     pooled: Client<Connector, Body>,
     /// Makes a connection for each request: for what can't be sent twice, and for second attempts.
     single: Client<Connector, Body>,
+    connect: Duration,
     body_gap: Duration,
 }
 
@@ -55,14 +58,24 @@ impl HttpServers {
         let connector = connector(tls, connect);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        builder.http1_max_buf_size(READ_BUFFER);
         let pooled = builder.pool_max_idle_per_host(IDLE_PER_INSTANCE).build(connector.clone());
         let single = builder.pool_max_idle_per_host(0).build(connector);
-        Self { pooled, single, body_gap }
+        Self { pooled, single, connect, body_gap }
     }
 
     /// Sends what has no body. A GET that an idle connection lost is sent once more on a new one.
-    async fn ask(&self, head: &Head, by: Instant) -> Result<Response<hyper::body::Incoming>, Lost> {
-        let request = || head.request(Body::empty());
+    async fn ask(
+        &self,
+        head: &Head,
+        within: Duration,
+    ) -> Result<Response<hyper::body::Incoming>, Lost> {
+        let by = Instant::now() + within;
+        let request = || {
+            let request = head.request(Body::empty());
+            // Connecting has a deadline of its own: only a shorter patience may end before it.
+            if within > self.connect { (request, None) } else { captured(request) }
+        };
         let patience = || async move {
             sleep_until(by).await;
             Slow::Instance
@@ -87,7 +100,8 @@ impl HttpServers {
     ) -> Result<Response<hyper::body::Incoming>, Lost> {
         let (upload, turns) = Upload::new(body);
         let patience = patience(turns.clone(), within, self.body_gap);
-        let ended = exchange(&self.single, head.request(Body::new(upload)), patience).await;
+        let request = captured(head.request(Body::new(upload)));
+        let ended = exchange(&self.single, request, patience).await;
         let broken = matches!(*turns.borrow(), Turn::Broken);
         ended.map_err(|lost| match broken {
             true => Lost { error: SendError::Request("its body failed".into()), ..lost },
@@ -102,7 +116,7 @@ impl Servers for HttpServers {
         let Outgoing { instance, method, target, content_type, body, first_byte_within } = request;
         let head = Head { method, uri: uri(&instance.origin, &target)?, content_type };
         let ended = if body.is_end_stream() {
-            self.ask(&head, Instant::now() + first_byte_within).await
+            self.ask(&head, first_byte_within).await
         } else {
             self.upload(&head, body, first_byte_within).await
         };
@@ -149,33 +163,42 @@ struct Lost {
     idle: bool,
 }
 
+/// A request, and whether it was given a connection where that is to be known.
+type Captured = (Request<Body>, Option<CaptureConnection>);
+
+fn captured(mut request: Request<Body>) -> Captured {
+    let connection = capture_connection(&mut request);
+    (request, Some(connection))
+}
+
 /// Sends a request and waits for the head of its answer, or until `patience` ends.
 async fn exchange(
     client: &Client<Connector, Body>,
-    mut request: Request<Body>,
+    (request, connection): Captured,
     patience: impl Future<Output = Slow>,
 ) -> Result<Response<hyper::body::Incoming>, Lost> {
-    let captured = capture_connection(&mut request);
     let ended = tokio::select! {
         biased;
         ended = client.request(request) => ended,
-        slow = patience => return Err(Lost { error: late(slow, &captured), idle: false }),
+        slow = patience => return Err(Lost { error: late(slow, connection.as_ref()), idle: false }),
     };
-    let answered = captured.connection_metadata().as_ref().and_then(Answered::of);
-    if ended.is_ok()
-        && let Some(answered) = &answered
-    {
-        answered.set();
+    match ended {
+        Ok(answer) => {
+            answer.extensions().get().inspect(|answered: &&Answered| answered.set());
+            Ok(answer)
+        }
+        Err(error) => {
+            let before = error.connect_info().and_then(Answered::of).is_some_and(|a| a.is_set());
+            Err(Lost { idle: before && is_close(&error), error: failed(&error) })
+        }
     }
-    let before = answered.is_some_and(|answered| answered.is_set());
-    ended.map_err(|error| Lost { idle: before && is_close(&error), error: failed(&error) })
 }
 
 /// What it means that patience ended.
-fn late(slow: Slow, captured: &CaptureConnection) -> SendError {
+fn late(slow: Slow, connection: Option<&CaptureConnection>) -> SendError {
     match slow {
         Slow::Asker => SendError::Request("its body stopped arriving".into()),
-        Slow::Instance if captured.connection_metadata().is_none() => {
+        Slow::Instance if connection.is_some_and(|c| c.connection_metadata().is_none()) => {
             SendError::NotSent("not connected in time".into())
         }
         Slow::Instance => SendError::Unanswered("nothing came in time".into()),
