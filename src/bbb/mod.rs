@@ -5,5 +5,6 @@ pub mod checksum;
 pub mod form;
 pub mod meetings;
 pub mod query;
+pub mod recordings;
 pub mod reply;
 pub mod xml;

@@ -27,6 +27,10 @@ pub const NOT_RUNNING: &str =
 pub const NO_MEETINGS: &str = "<response>\n<returncode>SUCCESS</returncode>\n<meetings/>\n\
     <messageKey>noMeetings</messageKey>\n<message>no meetings were found on this server</message>\n</response>";
 
+/// The rest of an answer to getRecordings behind `<recordings>` when there are none.
+pub const NO_RECORDINGS: &str = "</recordings>\n<messageKey>noRecordings</messageKey>\n\
+    <message>There are no recordings for the meeting(s).</message>\n";
+
 /// insertDocument for a meeting that does not exist: BBB gives this failure no key.
 pub fn no_document_meeting(id: &str) -> String {
     let id = escape(id);
