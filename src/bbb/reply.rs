@@ -49,6 +49,14 @@ pub fn failed(key: &str, message: &str) -> String {
     )
 }
 
+/// The same in JSON.
+pub fn failed_json(key: &str, message: &str) -> String {
+    let response = serde_json::json!({
+        "returncode": "FAILED", "messageKey": key, "message": message
+    });
+    serde_json::json!({ "response": response }).to_string()
+}
+
 /// Text as it stands in an element. Characters that XML can't hold are left out.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_xml) {
