@@ -356,6 +356,22 @@ async fn r8_an_instance_that_is_away_loses_none_of_its_recordings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r8_what_was_deleted_or_unpublished_does_not_come_back_while_its_instance_is_away() {
+    let world = plan(2).start().await;
+    let deleted = add(&world, 2, of_t("a", 10)).await;
+    let hidden = add(&world, 2, of_t("b", 20)).await;
+    add(&world, 2, of_t("c", 30)).await;
+    tokio::time::sleep(A_POLL).await;
+    T.call(&world, "deleteRecordings", &format!("recordID={deleted}")).await.assert_success();
+    let unpublish = format!("recordID={hidden}&publish=false");
+    T.call(&world, "publishRecordings", &unpublish).await.assert_success();
+    world.sims[1].faults().set(Fault::Refuse).await;
+    assert_eq!(listed(&world, T, "state=published").await, ["c"]);
+    let metrics = bigblueswarm::http::metrics::recorder().render();
+    assert!(metrics.contains("bigblueswarm_recordings_lists_stale_total"), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn r8_nothing_is_said_to_be_gone_that_could_not_be_asked_for() {
     let world = plan(2).start().await;
     let away = add(&world, 2, of_t("a", 10)).await;

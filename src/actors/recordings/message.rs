@@ -27,6 +27,15 @@ pub struct Place {
     pub tenant: Option<TenantId>,
 }
 
+/// What instances listed last.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// The pages of each instance.
+    pub pages: Vec<Arc<[Packed]>>,
+    /// Recordings that were deleted or unpublished since.
+    pub withdrawn: HashSet<Box<str>>,
+}
+
 /// What the recordings actor can be told and asked.
 pub enum RecordingsMessage {
     /// Where are the recordings of these ids? Asked by [`crate::flows::recordings`]. Unknown ones are left out.
@@ -36,8 +45,10 @@ pub enum RecordingsMessage {
     /// All of an instance's recordings were seen: what is missing is gone. Its lists come along, for
     /// when it does not answer. Told by [`crate::flows::recordings`].
     Swept { instance: InstanceId, seen: Vec<Seen>, pages: Vec<Packed> },
+    /// These were deleted or unpublished: lists from before do not show them. Told by [`crate::flows::recordings`].
+    Withdrawn { ids: Vec<String> },
     /// What these instances listed last. Asked by [`crate::flows::recordings`] for instances that did not answer.
-    Last { instances: Vec<InstanceId>, reply_to: RpcReplyPort<Vec<Arc<[Packed]>>> },
+    Last { instances: Vec<InstanceId>, reply_to: RpcReplyPort<Last> },
     /// Of which instances are all recordings known? Asked by [`crate::flows::recordings`].
     Heard { reply_to: RpcReplyPort<HashSet<InstanceId>> },
     /// The pool changed: what was on instances that are gone is forgotten. Told by the registry.
@@ -67,8 +78,13 @@ impl RecordingsHandle {
         self.0.tell(RecordingsMessage::Swept { instance, seen, pages });
     }
 
+    /// Says that these were deleted or unpublished.
+    pub fn withdrawn(&self, ids: Vec<String>) {
+        self.0.tell(RecordingsMessage::Withdrawn { ids });
+    }
+
     /// What these instances listed last.
-    pub async fn last(&self, instances: Vec<InstanceId>) -> Result<Vec<Arc<[Packed]>>, AskError> {
+    pub async fn last(&self, instances: Vec<InstanceId>) -> Result<Last, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| RecordingsMessage::Last { instances, reply_to }).await
     }
 

@@ -26,6 +26,9 @@ pub struct RecordingsState {
     /// One copy of each tenant's name, shared by its recordings.
     tenants: HashSet<TenantId>,
     heard: HashSet<InstanceId>,
+    /// Deleted or unpublished, with the sweeps of its instance until pages say so too: two, as one
+    /// may be under way.
+    withdrawn: HashMap<Box<str>, u8>,
     pages: HashMap<InstanceId, Arc<[Packed]>>,
     by_age: VecDeque<InstanceId>,
     bytes: usize,
@@ -58,9 +61,11 @@ impl Actor for Recordings {
                 state.keep(instance, pages, self.most_bytes);
                 metrics::gauge!("bigblueswarm_recordings_known").set(state.known.len() as f64);
             }
+            RecordingsMessage::Withdrawn { ids } => state.withdraw(ids),
             RecordingsMessage::Last { instances, reply_to } => {
-                let last = instances.iter().filter_map(|id| state.pages.get(id).cloned());
-                answer(reply_to, last.collect());
+                let pages = instances.iter().filter_map(|id| state.pages.get(id).cloned());
+                let withdrawn = state.withdrawn.keys().cloned().collect();
+                answer(reply_to, Last { pages: pages.collect(), withdrawn });
             }
             RecordingsMessage::Heard { reply_to } => answer(reply_to, state.heard.clone()),
             RecordingsMessage::Roster(roster) => state.follow(&roster),
@@ -93,7 +98,18 @@ impl RecordingsState {
         tenant
     }
 
+    fn withdraw(&mut self, ids: Vec<String>) {
+        let known = ids.into_iter().filter(|id| self.known.contains_key(id.as_str()));
+        self.withdrawn.extend(known.map(|id| (id.into(), 2)));
+    }
+
     fn swept(&mut self, instance: &InstanceId, seen: Vec<Seen>) {
+        let known = &self.known;
+        self.withdrawn.retain(|id, sweeps| {
+            let Some(at) = known.get(id) else { return false };
+            *sweeps -= u8::from(at.instance == *instance);
+            *sweeps > 0
+        });
         let still: HashSet<&str> = seen.iter().map(|seen| seen.id.as_str()).collect();
         self.known.retain(|id, at| at.instance != *instance || still.contains(&**id));
         self.note(instance, seen);
@@ -174,6 +190,21 @@ mod tests {
         state.follow(&Roster::new(Vec::new()));
         assert!(state.heard.is_empty() && state.known.is_empty() && state.pages.is_empty());
         assert_eq!(state.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_withdrawn_is_held_back_until_a_sweep_that_began_later() {
+        let (one, two) = (InstanceId::new("1"), InstanceId::new("2"));
+        let mut state = RecordingsState::default();
+        state.swept(&one, seen(&["a", "b"]));
+        state.withdraw(vec!["a".into(), "unknown".into()]);
+        let held = |state: &RecordingsState| state.withdrawn.len();
+        assert_eq!(held(&state), 1);
+        state.swept(&two, seen(&["c"]));
+        state.swept(&one, seen(&["a", "b"]));
+        assert_eq!(held(&state), 1);
+        state.swept(&one, seen(&["a", "b"]));
+        assert_eq!(held(&state), 0);
     }
 
     #[test]

@@ -78,13 +78,29 @@ async fn ask(
         Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
     };
     match asked.await {
-        Ok((body, envelope)) if envelope.success => Change::Done(body),
+        Ok((body, envelope)) if envelope.success => {
+            if withdraws(call, rest) {
+                world.actors.recordings.withdrawn(ids.to_vec());
+            }
+            Change::Done(body)
+        }
         Ok((_, envelope)) if envelope.failed_with("notFound") => Change::NotThere,
         Ok((body, _)) => Change::Refused(body),
         Err(error) => {
             world.doubt(instance, call.name(), &error);
             Change::Failed
         }
+    }
+}
+
+/// Whether recordings are no longer shown to everyone after this.
+fn withdraws(call: Call, query: &str) -> bool {
+    let published =
+        || query::value(query, "publish").is_some_and(|p| p.eq_ignore_ascii_case("true"));
+    match call {
+        Call::DeleteRecordings => true,
+        Call::PublishRecordings => !published(),
+        _ => false,
     }
 }
 

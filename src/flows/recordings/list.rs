@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::pages::{Page, each_page};
 use crate::actors::lists::Packed;
+use crate::actors::recordings::Last;
 use crate::bbb::query;
 use crate::bbb::recordings::{self, Filter, Recorded, merged, scan};
 use crate::domain::instance::{Health, Instance, InstanceId};
@@ -109,9 +110,14 @@ async fn last_known(
     metrics::counter!("bigblueswarm_recordings_lists_stale_total").increment(silent);
     let Ok(last) = world.actors.recordings.last(instances).await else { return Vec::new() };
     let (world, tenant) = (world.clone(), tenant.clone());
-    let wanted = move |r: &Recorded| world.owns(&tenant, r.tenant.as_deref()) && filter.fits(r);
+    let Last { pages, withdrawn } = last;
+    let wanted = move |r: &Recorded| {
+        world.owns(&tenant, r.tenant.as_deref())
+            && filter.fits(r)
+            && !withdrawn.contains(r.record_id.as_str())
+    };
     let chosen = tokio::task::spawn_blocking(move || {
-        let pages = last.iter().flat_map(|pages| pages.iter());
+        let pages = pages.iter().flat_map(|pages| pages.iter());
         pages.flat_map(|page| choose(page, &wanted)).collect()
     });
     chosen.await.unwrap_or_default()

@@ -35,10 +35,11 @@ pub(super) async fn each_page(
 ) -> Result<Option<usize>, CallError> {
     let within = world.config.deadlines.first_byte;
     let first = page(world, instance, query, 0, within).await?;
-    let (total, step) = (first.list.total, first.list.recordings.len());
+    let total = first.list.total.map(|total| total.min(MOST));
+    let step = first.list.recordings.len();
     take(first)?;
     let rest = match total {
-        Some(total) if step > 0 && step < total => (step..total.min(MOST)).step_by(step),
+        Some(total) if step > 0 && step < total => (step..total).step_by(step),
         _ => (0..0).step_by(1),
     };
     let mut pages = stream::iter(rest)
