@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use bigblueswarm::cli::{self, Exit, Surroundings};
 use bigblueswarm::config;
 
+/// Requests allocate on one thread and free on another, where the C library's allocator waits for locks.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let ended = std::panic::catch_unwind(|| {
         let around =

@@ -87,6 +87,7 @@ fn writer(logs: &Logs) -> Result<BoxMakeWriter, TelemetryError> {
 }
 
 /// Libraries stay at info, as some show what they send in finer levels; `RUST_LOG` may still ask for it.
+/// ractor's spans around actors say nothing that our messages do not, and each message would enter two.
 fn directives(level: Level, refinement: &str) -> String {
     let ours = match level {
         Level::Panic | Level::Fatal | Level::Error => LevelFilter::ERROR,
@@ -95,7 +96,11 @@ fn directives(level: Level, refinement: &str) -> String {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let mut all = format!("{},{OURS}={ours}", ours.min(LevelFilter::INFO));
+    let mut all = format!(
+        "{},ractor={},{OURS}={ours}",
+        ours.min(LevelFilter::INFO),
+        ours.min(LevelFilter::WARN)
+    );
     for directive in refinement.split(',').filter(|directive| !directive.trim().is_empty()) {
         all += &format!(",{directive}");
         if directive.trim().parse::<LevelFilter>().is_ok() {
@@ -118,14 +123,14 @@ mod tests {
 
     #[test]
     fn libraries_are_quieter_than_we_are() {
-        check(Level::Fatal, "", "error,bigblueswarm=error");
-        check(Level::Info, "", "info,bigblueswarm=info");
-        check(Level::Trace, "", "info,bigblueswarm=trace");
+        check(Level::Fatal, "", "error,ractor=error,bigblueswarm=error");
+        check(Level::Info, "", "info,ractor=warn,bigblueswarm=info");
+        check(Level::Trace, "", "info,ractor=warn,bigblueswarm=trace");
     }
 
     #[test]
     fn rust_log_refines() {
-        check(Level::Info, "hyper=debug", "info,bigblueswarm=info,hyper=debug");
-        check(Level::Warn, "debug", "warn,bigblueswarm=warn,debug,bigblueswarm=debug");
+        check(Level::Info, "hyper=debug", "info,ractor=warn,bigblueswarm=info,hyper=debug");
+        check(Level::Warn, "debug", "warn,ractor=warn,bigblueswarm=warn,debug,bigblueswarm=debug");
     }
 }

@@ -29,7 +29,7 @@ impl Algorithm {
         }
     }
 
-    fn hex(self, parts: [&str; 3]) -> String {
+    fn hash(self, parts: [&str; 3]) -> Hash {
         match self {
             Self::Sha1 => digest::<Sha1>(parts),
             Self::Sha256 => digest::<Sha256>(parts),
@@ -39,12 +39,30 @@ impl Algorithm {
     }
 }
 
-fn digest<D: Digest>(parts: [&str; 3]) -> String {
-    let mut hash = D::new();
-    for part in parts {
-        hash.update(part.as_bytes());
+/// Bytes of the longest hash, SHA-512.
+const LONGEST: usize = 64;
+
+/// A hash of any of the algorithms.
+struct Hash {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Hash {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
-    hex::encode(hash.finalize())
+}
+
+fn digest<D: Digest>(parts: [&str; 3]) -> Hash {
+    let mut digest = D::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+    }
+    let made = digest.finalize();
+    let mut hash = Hash { bytes: [0; LONGEST], length: made.len() };
+    hash.bytes[..made.len()].copy_from_slice(&made);
+    hash
 }
 
 /// A set of algorithms that are accepted.
@@ -69,7 +87,7 @@ impl Algorithms {
 
 /// The checksum of a call whose query (without a checksum) is `query`.
 pub fn sign(algorithm: Algorithm, call: &str, query: &str, secret: &str) -> String {
-    algorithm.hex([call, query, secret])
+    hex::encode(algorithm.hash([call, query, secret]).bytes())
 }
 
 /// Whether `supplied` is the checksum of this call under `secret`. An empty secret accepts nothing.
@@ -78,8 +96,10 @@ pub fn verify(supplied: &str, call: &str, query: &str, secret: &str, allowed: Al
     if secret.is_empty() || !allowed.contains(algorithm) {
         return false;
     }
-    let expected = sign(algorithm, call, query, secret);
-    expected.as_bytes().ct_eq(supplied.to_ascii_lowercase().as_bytes()).into()
+    let mut bytes = [0; LONGEST];
+    let bytes = &mut bytes[..supplied.len() / 2];
+    let is_hex = hex::decode_to_slice(supplied, bytes).is_ok();
+    is_hex && algorithm.hash([call, query, secret]).bytes().ct_eq(bytes).into()
 }
 
 #[cfg(test)]

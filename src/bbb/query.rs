@@ -26,16 +26,16 @@ pub enum QueryFault {
 
 /// A query as it was sent, split in its checksum and all the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedQuery {
+pub struct SignedQuery<'q> {
     /// The query without its checksum, in the client's order and escaping.
-    pub rest: String,
+    pub rest: Cow<'q, str>,
     /// The checksum as supplied, if one was.
-    pub checksum: Option<String>,
+    pub checksum: Option<&'q str>,
 }
 
-impl SignedQuery {
+impl<'q> SignedQuery<'q> {
     /// Takes the checksum out of `raw`, wherever it stands.
-    pub fn parse(raw: &str) -> Result<Self, QueryFault> {
+    pub fn parse(raw: &'q str) -> Result<Self, QueryFault> {
         let raw = raw.trim_matches(|c: char| c.is_ascii_whitespace() || c.is_ascii_control());
         let mut found = None;
         let mut at = 0;
@@ -49,15 +49,15 @@ impl SignedQuery {
             at += part.len() + 1;
         }
         let Some((start, len)) = found else {
-            return Ok(Self { rest: raw.to_owned(), checksum: None });
+            return Ok(Self { rest: raw.into(), checksum: None });
         };
-        let part = &raw[start..start + len];
-        let checksum = part.split_once('=').map_or("", |(_, value)| value).to_owned();
+        let (part, behind) = raw[start..].split_at(len);
+        let checksum = part.split_once('=').map_or("", |(_, value)| value);
         // The `&` before it goes too; where it stands first, the one behind it.
-        let rest = if start > 0 {
-            [&raw[..start - 1], &raw[start + len..]].concat()
-        } else {
-            raw[len..].strip_prefix('&').unwrap_or_default().to_owned()
+        let rest = match (start, behind) {
+            (0, behind) => behind.strip_prefix('&').unwrap_or_default().into(),
+            (_, "") => raw[..start - 1].into(),
+            (_, behind) => [&raw[..start - 1], behind].concat().into(),
         };
         Ok(Self { rest, checksum: Some(checksum) })
     }
@@ -77,6 +77,15 @@ fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
+/// Decodes what must be UTF-8.
+fn text(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.contains(['+', '%']) {
+        return Some(Cow::Borrowed(raw));
+    }
+    let spaced = raw.replace('+', " ");
+    Some(Cow::Owned(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
+}
+
 /// A text decoded once more, as some of BBB's calls do with lists of ids.
 pub fn decoded(text: &str) -> Cow<'_, str> {
     decode(text)
@@ -92,7 +101,8 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
 
 /// The first value of a parameter, decoded.
 pub fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    pairs(query).find(|(n, _)| n == name).map(|(_, value)| value)
+    let part = query.split('&').find(|part| decode(name_of(part)) == name)?;
+    Some(decode(part.split_once('=').map_or("", |(_, value)| value)))
 }
 
 /// The value of a parameter that must stand at most once and be text.
@@ -106,9 +116,7 @@ pub fn single<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, s
         if found.is_some() {
             return Err(QueryFault::Twice(name));
         }
-        let spaced = raw.replace('+', " ");
-        let text = percent_decode_str(&spaced).decode_utf8();
-        found = Some(Cow::Owned(text.map_err(|_| QueryFault::NotText(name))?.into_owned()));
+        found = Some(text(raw).ok_or(QueryFault::NotText(name))?);
     }
     Ok(found)
 }
@@ -142,7 +150,7 @@ pub fn append(query: &mut String, name: &str, value: &str) {
 pub fn signed(query: &str, call: &str, secret: &str, algorithm: Algorithm) -> String {
     let checksum = sign(algorithm, call, query, secret);
     let joint = if query.is_empty() { "" } else { "&" };
-    format!("{query}{joint}checksum={checksum}")
+    [query, joint, "checksum=", &checksum].concat()
 }
 
 #[cfg(test)]
@@ -151,7 +159,7 @@ mod tests {
 
     #[track_caller]
     fn check(raw: &str, rest: &str, checksum: Option<&str>) {
-        let expected = SignedQuery { rest: rest.to_owned(), checksum: checksum.map(str::to_owned) };
+        let expected = SignedQuery { rest: rest.into(), checksum };
         assert_eq!(SignedQuery::parse(raw), Ok(expected), "{raw}");
     }
 
@@ -209,7 +217,7 @@ mod tests {
         #[test]
         fn no_query_makes_reading_panic(raw in any::<String>(), parts in parts()) {
             for query in [raw, parts.join("&"), parts.join("&&=%")] {
-                let rest = SignedQuery::parse(&query).map_or(query, |signed| signed.rest);
+                let rest = SignedQuery::parse(&query).map_or(query.as_str().into(), |signed| signed.rest);
                 let _ = pairs(&rest).count();
                 let _ = (value(&rest, "meetingID"), single(&rest, "meetingID"));
                 let _ = (tagged(&rest, "t"), signed(&rest, "create", "s", Algorithm::Sha256));
@@ -228,7 +236,7 @@ mod tests {
             let supplied = read.checksum.expect("a checksum");
             let more = |text: &str| [text, "x"].concat();
             let holds = |call: &str, query: &str, secret: &str| {
-                verify(&supplied, call, query, secret, Algorithms::of(&[algorithm]))
+                verify(supplied, call, query, secret, Algorithms::of(&[algorithm]))
             };
             prop_assert!(holds(&call, &read.rest, &secret));
             prop_assert!(!holds(&more(&call), &read.rest, &secret));
@@ -243,11 +251,13 @@ mod tests {
             let at = at.index(parts.len() + 1);
             let mut with = parts.clone();
             with.insert(at, "checksum=ab".to_owned());
-            let read = SignedQuery::parse(&with.join("&")).expect("one checksum");
+            let once = with.join("&");
+            let read = SignedQuery::parse(&once).expect("one checksum");
             prop_assert_eq!(read.rest, parts.join("&"));
-            prop_assert_eq!(read.checksum.as_deref(), Some("ab"));
+            prop_assert_eq!(read.checksum, Some("ab"));
             with.insert(at, "check%73um".to_owned());
-            prop_assert_eq!(SignedQuery::parse(&with.join("&")), Err(QueryFault::ChecksumTwice));
+            let twice = with.join("&");
+            prop_assert_eq!(SignedQuery::parse(&twice), Err(QueryFault::ChecksumTwice));
         }
 
         #[test]

@@ -23,7 +23,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     let redirect = query::value(query, "redirect");
     if !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         let signed = signed_for(instance, "join", query);
-        let url = format!("{}{}/join?{signed}", instance.origin, instance.api_path);
+        let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
     let within = world.config.deadlines.first_byte;

@@ -30,11 +30,20 @@ impl World {
     ) -> Result<Option<Home>, Refusal> {
         match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
             Where::At(home) => Ok(Some(home)),
-            Where::Unknown { sure: true } => self.hinted(tenant, meeting).await,
-            Where::Unknown { sure: false } => match self.hinted(tenant, meeting).await? {
-                Some(home) => Ok(Some(home)),
-                None => self.search(tenant, meeting).await,
-            },
+            // Boxed, since it is rare and its waits would make the futures of all calls large.
+            Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await,
+        }
+    }
+
+    async fn unknown(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        sure: bool,
+    ) -> Result<Option<Home>, Refusal> {
+        match self.hinted(tenant, meeting).await? {
+            None if !sure => self.search(tenant, meeting).await,
+            home => Ok(home),
         }
     }
 

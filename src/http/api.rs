@@ -139,7 +139,8 @@ async fn dispatch(
     posted: Option<Posted>,
 ) -> Result<Answer, Refusal> {
     match call {
-        Call::Create => create::create(world, tenant, query, posted).await,
+        // Boxed, as its many waits would make the futures of all calls large.
+        Call::Create => Box::pin(create::create(world, tenant, query, posted)).await,
         Call::Join => join::join(world, tenant, query).await,
         Call::IsMeetingRunning => info::is_meeting_running(world, tenant, query).await,
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,

@@ -28,7 +28,7 @@ pub(super) async fn checked(
     let text = text(body).await?;
     let url = SignedQuery::parse(parts.uri.query().unwrap_or_default())?;
     let form = SignedQuery::parse(&text)?;
-    let supplied = match (&url.checksum, &form.checksum) {
+    let supplied = match (url.checksum, form.checksum) {
         (Some(_), Some(_)) => return Err(QueryFault::ChecksumTwice.into()),
         (Some(checksum), None) | (None, Some(checksum)) => checksum,
         (None, None) => return Err(Refusal::Checksum),
@@ -39,7 +39,8 @@ pub(super) async fn checked(
     if !(covers_form || may_leave_form && fits(&url.rest)) {
         return Err(Refusal::Checksum);
     }
-    let filled = [url.rest, as_query(&form.rest)].into_iter().filter(|part| !part.is_empty());
+    let form = as_query(&form.rest);
+    let filled = [&*url.rest, &form].into_iter().filter(|part| !part.is_empty());
     Ok(filled.collect::<Vec<_>>().join("&"))
 }
 

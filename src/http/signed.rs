@@ -1,5 +1,6 @@
 //! Who calls, and with which right: the tenant by host or path, the checksum over the raw query.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -76,10 +77,14 @@ impl World {
 }
 
 /// The query without its checksum, which one of the tenant's secrets must have made.
-pub(super) fn checked(tenant: &Tenant, call: Call, raw: &str) -> Result<String, Refusal> {
+pub(super) fn checked<'q>(
+    tenant: &Tenant,
+    call: Call,
+    raw: &'q str,
+) -> Result<Cow<'q, str>, Refusal> {
     let SignedQuery { rest, checksum } = SignedQuery::parse(raw)?;
     let supplied = checksum.ok_or(Refusal::Checksum)?;
-    if verified(tenant, call, &supplied, &rest) { Ok(rest) } else { Err(Refusal::Checksum) }
+    if verified(tenant, call, supplied, &rest) { Ok(rest) } else { Err(Refusal::Checksum) }
 }
 
 /// Whether one of the tenant's secrets made this checksum over this text.

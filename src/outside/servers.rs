@@ -1,5 +1,6 @@
 //! Calling the BBB servers.
 
+mod awaited; // an answer's body, each part with a deadline
 mod connector;
 pub mod http;
 mod upload;
@@ -41,7 +42,7 @@ impl Outgoing {
     pub fn get(instance: Arc<Instance>, call: &str, query: &str, within: Duration) -> Self {
         let question = if query.is_empty() { "" } else { "?" };
         let slash = if call.is_empty() { "" } else { "/" };
-        let target = format!("{}{slash}{call}{question}{query}", instance.api_path);
+        let target = [&instance.api_path, slash, call, question, query].concat();
         Self {
             instance,
             method: Method::GET,

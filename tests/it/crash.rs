@@ -8,7 +8,7 @@ use bigblueswarm::sim::client::Web;
 use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::program::{Home, PATIENTLY, Program, servers};
 use crate::services::redis::RedisServer;
@@ -16,6 +16,8 @@ use crate::world::T;
 
 const KILLS: usize = 20;
 const CLIENTS: usize = 50;
+/// So many creates are acknowledged in each life at least, be the machine as busy as it may.
+const A_LIFE: usize = 10;
 
 /// An acknowledged create: the meeting, and what the answer called it.
 struct Made {
@@ -24,7 +26,12 @@ struct Made {
 }
 
 /// Creates meeting after meeting. One that was not acknowledged is created again, as front ends do.
-async fn creates(client: usize, home: &Home, stop: watch::Receiver<bool>) -> Vec<Made> {
+async fn creates(
+    client: usize,
+    home: &Home,
+    stop: watch::Receiver<bool>,
+    acknowledged: &watch::Sender<usize>,
+) -> Vec<Made> {
     let caller = bigblueswarm::sim::BbbClient::new(
         &format!("http://{}/bigbluebutton", home.address),
         T.secret,
@@ -44,6 +51,7 @@ async fn creates(client: usize, home: &Home, stop: watch::Receiver<bool>) -> Vec
             sleep(Duration::from_millis(10)).await;
         };
         made.push(Made { meeting, internal });
+        acknowledged.send_modify(|count| *count += 1);
         if *stop.borrow() {
             break;
         }
@@ -53,9 +61,17 @@ async fn creates(client: usize, home: &Home, stop: watch::Receiver<bool>) -> Vec
 }
 
 /// Kills the program at random moments of the storm; the last one is left running.
-async fn kill_again_and_again(home: &Home, mut program: Program) -> Program {
+async fn kill_again_and_again(
+    home: &Home,
+    mut program: Program,
+    acknowledged: &watch::Sender<usize>,
+) -> Program {
+    let mut acknowledged = acknowledged.subscribe();
     for _ in 0..KILLS {
-        sleep(Duration::from_millis(rand::rng().random_range(50..500))).await;
+        let enough = *acknowledged.borrow() + A_LIFE;
+        let lives = timeout(PATIENTLY, acknowledged.wait_for(|&count| count >= enough));
+        lives.await.expect("creates are acknowledged").expect("there are clients");
+        sleep(Duration::from_millis(rand::rng().random_range(0..400))).await;
         program.kill();
         program = home.start().await;
     }
@@ -68,15 +84,17 @@ async fn every_acknowledged_create_is_found(home: Home) {
     program.register(&sims).await;
     program.ready().await;
     let stop = watch::Sender::new(false);
-    let storm = join_all((0..CLIENTS).map(|client| creates(client, &home, stop.subscribe())));
+    let acknowledged = watch::Sender::new(0);
+    let clients = (0..CLIENTS).map(|n| creates(n, &home, stop.subscribe(), &acknowledged));
+    let storm = join_all(clients);
     let killing = async {
-        let program = kill_again_and_again(&home, program).await;
+        let program = kill_again_and_again(&home, program, &acknowledged).await;
         stop.send_replace(true);
         program
     };
     let (made, program) = tokio::join!(storm, killing);
     let made: Vec<Made> = made.into_iter().flatten().collect();
-    assert!(made.len() > KILLS * CLIENTS / 4, "only {} creates: no storm", made.len());
+    assert!(made.len() >= KILLS * A_LIFE, "only {} creates", made.len());
     program.ready().await;
     let client = program.client(T);
     let whereabouts = whereabouts(&sims).await;

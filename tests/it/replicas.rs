@@ -289,3 +289,34 @@ async fn a_meeting_of_the_predecessor_is_found_by_its_key() {
         redis::Commands::get(&mut connection, "meeting:room-1").expect("a key");
     assert_eq!(kept.as_deref(), Some("http://bbb1.example.org/bigbluebutton"), "it may go back");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_redis_comes_back_with_an_older_state_no_acknowledged_meeting_is_routed_elsewhere() {
+    let Pair { a, b, mut redis } = Pair::start(3).await;
+    redis::cmd("SAVE").exec(&mut redis.connection()).expect("saved");
+    let meetings: Vec<_> = (0..12).map(|n| format!("m{n}")).collect();
+    let mut ids = Vec::new();
+    for meeting in &meetings {
+        ids.push(
+            T.create(&a, meeting).await.assert_success().value("internalMeetingID").to_owned(),
+        );
+    }
+    redis.stop();
+    redis.start_again(); // with instances and tenants, and none of these meetings
+    let repeats = meetings.iter().zip(&ids).enumerate().map(async |(n, (meeting, id))| {
+        let (here, there) = if n.is_multiple_of(2) { (&a, &b) } else { (&b, &a) };
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(4) {
+            for world in [here, there] {
+                let again = T.create(world, meeting).await;
+                assert_eq!(again.assert_success().value("internalMeetingID"), id, "{meeting}");
+                let info = T.info(world, meeting).await;
+                assert_eq!(info.assert_success().value("internalMeetingID"), id, "{meeting}");
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    join_all(repeats).await;
+    let homes = join_all(meetings.iter().map(|m| a.homes(m))).await;
+    assert!(homes.iter().all(|homes| homes.len() == 1), "{homes:?}");
+}

@@ -173,6 +173,7 @@ impl MeetingsState {
     }
 
     pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
+        self.look_at_store();
         if let Err(error) = &result {
             tracing::warn!(%error, "a batch of route changes was not stored");
         }

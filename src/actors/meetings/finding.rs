@@ -3,6 +3,7 @@
 use ractor::RpcReplyPort;
 use tracing::warn;
 
+use super::table::Slot;
 use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle};
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
@@ -26,20 +27,24 @@ impl MeetingsState {
         {
             return waiting.push(Waiter::Find(reply_to));
         }
-        let complete = self.complete();
-        match self.table.get(&key, &tenant) {
-            Some(slot) if !slot.stale => answer(reply_to, Ok(self.found(&key, &tenant))),
-            None if complete => answer(reply_to, Ok(self.found(&key, &tenant))),
-            _ => self.fetch_for(key, Asker { tenant, reply_to }),
+        let slot = self.table.get(&key, &tenant);
+        if slot.map_or_else(|| self.complete(), |slot| !slot.stale) {
+            return answer(reply_to, Ok(self.told(slot)));
         }
+        self.fetch_for(key, Asker { tenant, reply_to });
     }
 
     /// What memory says.
     pub(super) fn found(&self, key: &RouteKey, tenant: &TenantId) -> Where {
-        let home = self.table.get(key, tenant).and_then(|slot| self.home(&slot.route));
-        match home {
+        self.told(self.table.get(key, tenant))
+    }
+
+    fn told(&self, slot: Option<&Slot>) -> Where {
+        match slot.and_then(|slot| self.home(&slot.route)) {
             Some(home) => Where::At(home),
-            None => Where::Unknown { sure: self.loaded && self.roster.all_heard() },
+            None => Where::Unknown {
+                sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
+            },
         }
     }
 
@@ -72,6 +77,7 @@ impl MeetingsState {
         keys: Vec<RouteKey>,
         result: Result<Vec<RouteRecord>, StoreError>,
     ) {
+        self.look_at_store();
         let failed = match result {
             Ok(records) => {
                 for (key, record) in keys.iter().zip(records) {

@@ -1,6 +1,7 @@
 //! Owns which meeting lives on which instance, and the claims under way.
 
 mod claims;
+mod doubt;
 mod finding;
 mod message;
 mod queue;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{info, warn};
 
+use self::doubt::Doubt;
 pub use self::message::*;
 use self::queue::Queue;
 use self::table::Table;
@@ -59,6 +61,7 @@ pub struct MeetingsState {
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
+    doubt: Doubt,
     /// When it was last said that placements go by no measurements.
     said_blind: Option<Moment>,
 }
@@ -102,6 +105,7 @@ impl Actor for Meetings {
             fetching: HashMap::new(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
+            doubt: Doubt::default(),
             said_blind: None,
         })
     }
@@ -204,13 +208,15 @@ impl MeetingsState {
     }
 
     fn load_ended(&mut self, result: Result<Vec<(RouteKey, RouteRecord)>, StoreError>) {
+        self.look_at_store();
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
-                self.table.read_all(records, sent_at);
+                let lost = self.table.read_all(records, sent_at);
+                self.write_again(lost);
                 self.loaded = true;
             }
             Err(error) => {

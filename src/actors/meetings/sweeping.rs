@@ -40,6 +40,7 @@ impl MeetingsState {
             self.fetch(fetch);
         }
         self.keep_strays(sweep, strays);
+        self.doubt.swept(sweep, &self.roster);
         end
     }
 

@@ -125,15 +125,26 @@ impl Table {
     }
 
     /// Takes all records as they were read at `sent_at`; what was learnt since then is newer and stays.
-    pub(super) fn read_all(&mut self, records: Vec<(RouteKey, RouteRecord)>, sent_at: Moment) {
+    /// So do meetings that live as far as we know, though the store does not know them: they are the answer.
+    pub(super) fn read_all(
+        &mut self,
+        records: Vec<(RouteKey, RouteRecord)>,
+        sent_at: Moment,
+    ) -> Vec<(RouteKey, TenantId, InstanceId)> {
         for (key, record) in records {
             self.read(key, record, sent_at);
         }
         let outdated = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
-        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.tenant.clone())).collect();
-        for (key, tenant) in outdated {
-            self.remove(&key, &tenant);
+        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.clone())).collect();
+        let mut lost = Vec::new();
+        for (key, slot) in outdated {
+            if slot.route.state == RouteState::Confirmed && slot.lives() && !slot.stale {
+                lost.push((key, slot.tenant, slot.route.instance));
+            } else {
+                self.remove(&key, &slot.tenant);
+            }
         }
+        lost
     }
 
     /// Another replica changed this record: it is read again when it is next needed.

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -53,6 +55,39 @@ pub(super) struct House {
     pub(super) cut: CancellationToken,
 }
 
+/// What the house says to a connection.
+enum Word {
+    /// Finish what is running, take nothing new.
+    Close,
+    /// End at once.
+    End,
+}
+
+/// Waits until a connection must close, or end. One that is `closing` already is only watched for its end.
+async fn watch(house: &House, pulse: &Pulse, closing: bool) -> Word {
+    let mut wait = house.patience.idle;
+    loop {
+        tokio::select! {
+            biased;
+            () = house.cut.cancelled() => return Word::End,
+            () = house.drain.cancelled(), if !closing => return Word::Close,
+            () = sleep(wait) => {}
+        }
+        match judge(pulse.look(closing), house.patience) {
+            Verdict::Keep(time) => wait = time,
+            Verdict::Close => return Word::Close,
+            Verdict::DropIdle => {
+                house.door.meters.dropped_idle.increment(1);
+                return Word::End;
+            }
+            Verdict::DropStuck => {
+                house.door.meters.dropped_stuck.increment(1);
+                return Word::End;
+            }
+        }
+    }
+}
+
 /// Serves a connection until it ends, rests too long, or the house closes.
 pub(super) async fn serve(house: Arc<House>, stream: TcpStream, peer: SocketAddr) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -62,10 +97,10 @@ pub(super) async fn serve(house: Arc<House>, stream: TcpStream, peer: SocketAddr
         async move { Ok::<_, Infallible>(house.door.enter(request, peer, pulse).await) }
     });
     let mut connection = pin!(house.protocol.serve_connection(TokioIo::new(stream), service));
-    let mut look = pin!(sleep(house.patience.idle));
-    let mut closing = false;
+    // A set polls its futures only when they are woken, which is rarely beside all that a connection is polled for.
+    let mut watching = FuturesUnordered::from_iter([watch(&house, &pulse, false)]);
     loop {
-        let close = tokio::select! {
+        let word = tokio::select! {
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
@@ -73,23 +108,15 @@ pub(super) async fn serve(house: Arc<House>, stream: TcpStream, peer: SocketAddr
                 }
                 return;
             }
-            () = house.cut.cancelled() => return,
-            () = house.drain.cancelled(), if !closing => true,
-            () = look.as_mut() => match judge(pulse.look(closing), house.patience) {
-                Verdict::Keep(time) => {
-                    look.as_mut().reset(Instant::now() + time);
-                    false
-                }
-                Verdict::Close => true,
-                Verdict::DropIdle => return house.door.meters.dropped_idle.increment(1),
-                Verdict::DropStuck => return house.door.meters.dropped_stuck.increment(1),
-            },
+            Some(word) = watching.next() => word,
         };
-        if close {
-            closing = true;
-            connection.as_mut().graceful_shutdown();
-            pulse.touch();
-            look.as_mut().reset(Instant::now() + house.patience.idle);
+        match word {
+            Word::End => return,
+            Word::Close => {
+                connection.as_mut().graceful_shutdown();
+                pulse.touch();
+                watching.push(watch(&house, &pulse, true));
+            }
         }
     }
 }

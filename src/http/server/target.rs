@@ -44,6 +44,10 @@ fn named(parts: &Parts) -> Result<Option<HeaderValue>, &'static str> {
 
 /// Whether a text is a host with or without a port, and nothing besides.
 pub(crate) fn is_host(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return true; // as nearly every host is
+    }
     let Ok(authority) = text.parse::<Authority>() else { return false };
     let host = authority.host();
     let Some(rest) = text.strip_prefix(host) else { return false };

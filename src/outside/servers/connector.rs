@@ -15,14 +15,34 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use tokio::net::TcpStream;
 use tower::timeout::TimeoutLayer;
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, ServiceBuilder};
+use tower::util::{BoxCloneSyncService, Oneshot};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tracing::warn;
 
 /// Finds out when a peer that vanished without a word is gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-pub(super) type Connector = BoxCloneSyncService<Uri, Wire, BoxError>;
+type Making = BoxCloneSyncService<Uri, Wire, BoxError>;
+
+/// Makes connections. hyper's client clones it for every request, though few make one, so a clone
+/// is no more than a count.
+#[derive(Clone)]
+pub(super) struct Connector(Arc<Making>);
+
+impl Service<Uri> for Connector {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Oneshot<Making, Uri>;
+
+    /// The service within is awaited by each call.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        Making::clone(&self.0).oneshot(to)
+    }
+}
 
 /// Makes connections; name, TCP and TLS together take at most `within`.
 pub(super) fn connector(tls: ClientConfig, within: Duration) -> Connector {
@@ -41,7 +61,7 @@ pub(super) fn connector(tls: ClientConfig, within: Duration) -> Connector {
         .map_response(Wire::new)
         .layer(TimeoutLayer::new(within))
         .service(https);
-    BoxCloneSyncService::new(wired)
+    Connector(Arc::new(BoxCloneSyncService::new(wired)))
 }
 
 /// Trusts what this system trusts, or Mozilla's list where the system has none, such as in a bare image.

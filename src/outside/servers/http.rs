@@ -17,8 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use metrics::counter;
 use rustls::ClientConfig;
 use tokio::time::{Instant, sleep_until};
-use tower_http::timeout::TimeoutBody;
 
+use super::awaited::Awaited;
 use super::connector::{Answered, Connector, connector, public_trust};
 use super::upload::{Slow, Turn, Upload, patience};
 use super::{Incoming, Outgoing, SendError, Servers};
@@ -109,7 +109,7 @@ impl Servers for HttpServers {
         let (parts, body) = ended.map_err(|lost| lost.error)?.into_parts();
         let body = match body.is_end_stream() {
             true => Body::empty(),
-            false => Body::new(TimeoutBody::new(self.body_gap, body)),
+            false => Body::new(Awaited::new(body, self.body_gap)),
         };
         Ok(Incoming { status: parts.status, headers: parts.headers, body })
     }
@@ -137,7 +137,7 @@ impl Head {
 
 /// The URI of a target, if it holds nothing that would go out as other bytes.
 fn uri(origin: &str, target: &str) -> Result<Uri, SendError> {
-    let uri: Option<Uri> = [origin, target].concat().parse().ok();
+    let uri = Uri::try_from([origin, target].concat()).ok();
     uri.filter(|uri| uri.path_and_query().is_some_and(|sent| sent.as_str() == target))
         .ok_or_else(|| SendError::Request("its target is no URI".into()))
 }

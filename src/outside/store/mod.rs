@@ -158,6 +158,11 @@ pub enum Told {
 pub trait Store: Send + Sync + 'static {
     /// Whether other processes write here too, so that memory may be behind.
     fn shared(&self) -> bool;
+    /// Changes when the store may have gone back to an older state, such as by a failover: what it does
+    /// not know may be true all the same. Asked after an answer, so that no change before it is overlooked.
+    fn incarnation(&self) -> u64 {
+        0
+    }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
 

@@ -2,6 +2,7 @@
 
 mod follow; // what other replicas change
 mod hints; // the predecessor's meeting keys
+mod incarnation; // which server answers
 mod keys; // every key's name
 mod link; // connections, deadlines, errors
 mod pool; // instances
@@ -46,6 +47,10 @@ impl Redis {
 impl Store for Redis {
     fn shared(&self) -> bool {
         true
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.link.incarnation.count()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

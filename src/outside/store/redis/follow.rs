@@ -141,6 +141,9 @@ impl<'a> Ear<'a> {
         let subscribed = self.subscribe().await?;
         let marks = self.marks().await?;
         let before = self.seen.replace(marks.clone());
+        if before.as_ref().is_some_and(|before| before.epoch != marks.epoch) {
+            self.link.incarnation.changed();
+        }
         Ok(match before {
             Some(before) if !subscribed => compare(&before, &marks),
             _ => vec![Told::Everything],

@@ -10,6 +10,7 @@ use redis::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::incarnation::Incarnation;
 use crate::domain::secret::Secret;
 use crate::outside::store::{StoreError, measured};
 
@@ -26,6 +27,7 @@ pub(super) struct Link {
     connections: Pool,
     client: Client,
     deadline: Duration,
+    pub(super) incarnation: Incarnation,
 }
 
 impl Link {
@@ -41,7 +43,9 @@ impl Link {
             .set_connection_timeout(Some(deadline))
             .set_response_timeout(Some(deadline));
         let manager = Manager::new_with_config(server.clone(), config).map_err(|_| bad())?;
+        let incarnation = Incarnation::default();
         let connections = Pool::builder(manager)
+            .post_create(incarnation.hook())
             .max_size(CONNECTIONS)
             .wait_timeout(Some(deadline))
             .create_timeout(Some(deadline))
@@ -50,7 +54,7 @@ impl Link {
             .build()
             .map_err(|_| bad())?;
         let client = Client::open(server).map_err(|_| bad())?;
-        Ok(Self { connections, client, deadline })
+        Ok(Self { connections, client, deadline, incarnation })
     }
 
     /// Sends the commands together and waits for their answers, all within the deadline. After a

@@ -1,0 +1,87 @@
+//! BBB servers that answer from a drawer: many instances in one process, a port each.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::{Outcome, process, texts};
+
+/// What one instance has to say.
+struct Instance {
+    info: Bytes,
+    list: Bytes,
+    /// How often its list was asked for.
+    listed: AtomicUsize,
+}
+
+/// Serves so many instances with so many meetings each, until the parent goes.
+pub(crate) async fn run(instances: usize, meetings: usize) -> Outcome {
+    let info = Bytes::from(texts::info());
+    let one = |n| Instance {
+        info: info.clone(),
+        list: texts::list(n, meetings).into(),
+        listed: AtomicUsize::new(0),
+    };
+    let all: Arc<Vec<Instance>> = Arc::new((0..instances).map(one).collect());
+    let (mut ports, mut serving) = (Vec::new(), JoinSet::new());
+    for n in 0..instances {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        ports.push(listener.local_addr()?.port());
+        serving.spawn(serve(listener, all.clone(), n));
+    }
+    process::ready(&ports);
+    process::parent_gone().await;
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, all: Arc<Vec<Instance>>, n: usize) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let all = all.clone();
+        let service = service_fn(move |request| {
+            let answer = answer(&all, n, &request);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+fn answer(all: &[Instance], n: usize, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let call = request.uri().path().trim_start_matches("/bigbluebutton/api").trim_matches('/');
+    let instance = &all[n];
+    let body = match call {
+        "getMeetingInfo" => instance.info.clone(),
+        "isMeetingRunning" => Bytes::from_static(texts::RUNNING.as_bytes()),
+        "create" => texts::created(meeting(request.uri().query().unwrap_or_default())).into(),
+        "getMeetings" => {
+            instance.listed.fetch_add(1, Relaxed);
+            instance.list.clone()
+        }
+        // How many sweeps every instance has seen.
+        "sweeps" => {
+            let least = all.iter().map(|instance| instance.listed.load(Relaxed)).min();
+            least.unwrap_or_default().to_string().into()
+        }
+        _ => Bytes::from_static(texts::ROOT.as_bytes()),
+    };
+    let mut response = Response::new(Full::new(body));
+    let kind = HeaderValue::from_static("text/xml;charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The meeting's id as it stands in the query; ours need no escaping.
+fn meeting(query: &str) -> &str {
+    query.split('&').find_map(|part| part.strip_prefix("meetingID=")).unwrap_or_default()
+}

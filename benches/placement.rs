@@ -1,0 +1,130 @@
+//! What the pure parts cost: ranking a pool, and reading what instances say beside a copy of the same bytes.
+
+#[path = "data_plane/texts.rs"]
+#[expect(dead_code, reason = "the other benchmark uses the rest")]
+mod texts;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigblueswarm::bbb::checksum::Algorithm;
+use bigblueswarm::bbb::{meetings, xml};
+use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
+use bigblueswarm::domain::load::{Load, LoadSnapshot};
+use bigblueswarm::domain::moment::Moment;
+use bigblueswarm::domain::placement::{Own, Policy, Question, Ranking, Rules, rank};
+use bigblueswarm::domain::secret::Secret;
+use bigblueswarm::domain::tenant::{Tenant, TenantDocument, TenantSpec};
+use divan::Bencher;
+use divan::counter::BytesCount;
+
+const NOW: Moment = Moment(Duration::from_secs(10_000));
+
+fn main() {
+    divan::main();
+}
+
+/// Ranks a pool of which every instance may be taken and has placements of ours.
+#[divan::bench(args = [100, 1_000])]
+fn ranking(bencher: Bencher<'_, '_>, instances: usize) {
+    let members: Vec<_> = (0..instances).map(member).collect();
+    let ids: Vec<InstanceId> = members.iter().map(|m| m.instance.id.clone()).collect();
+    let loads = ids.iter().cloned().enumerate().map(|(n, id)| (id, load(n))).collect();
+    let own: HashMap<_, _> = ids.iter().cloned().enumerate().map(|(n, id)| (id, own(n))).collect();
+    let (tenant, roster, except) = (tenant(), Roster::new(members), HashSet::new());
+    let loads = LoadSnapshot { read_at: Some(NOW), loads, tenants: HashMap::new() };
+    let rules = Rules {
+        policy: Policy::Predictive,
+        cpu_limit: 90.0,
+        mem_limit: 90.0,
+        metrics_range: Duration::from_secs(300),
+    };
+    bencher.bench_local(|| -> Ranking {
+        rank(&Question {
+            tenant: &tenant,
+            roster: &roster,
+            loads: &loads,
+            own: &own,
+            except: &except,
+            now: NOW,
+            rules,
+        })
+    });
+}
+
+/// Looks at the start of an answer that passes through.
+#[divan::bench]
+fn peek(bencher: Bencher<'_, '_>) {
+    let answer = texts::info();
+    bencher.bench_local(|| xml::peek(answer.as_bytes()));
+}
+
+/// Reads a whole answer, as those of create and end are read.
+#[divan::bench]
+fn read(bencher: Bencher<'_, '_>) {
+    let answer = texts::created("room-1");
+    bencher
+        .counter(BytesCount::of_str(answer.as_str()))
+        .bench_local(|| xml::read(answer.as_bytes()));
+}
+
+/// Finds 5,000 meetings in a list.
+#[divan::bench]
+fn scan(bencher: Bencher<'_, '_>) {
+    let list = texts::list(0, 5_000);
+    bencher
+        .counter(BytesCount::of_str(list.as_str()))
+        .bench_local(|| meetings::scan(list.as_bytes()));
+}
+
+/// The floor of it: the same bytes copied.
+#[divan::bench]
+fn copy(bencher: Bencher<'_, '_>) {
+    let list = texts::list(0, 5_000);
+    let mut to = vec![0; list.len()];
+    bencher
+        .counter(BytesCount::of_str(list.as_str()))
+        .bench_local(|| divan::black_box(&mut to).copy_from_slice(list.as_bytes()));
+}
+
+fn member(n: usize) -> Member {
+    let url = format!("https://bbb{n}.example.org/bigbluebutton");
+    let instance = Instance::new(&url, Secret::new("secret"), Algorithm::Sha256);
+    Member {
+        instance: Arc::new(instance.expect("the URL is good")),
+        admin: AdminState::Enabled,
+        retired: false,
+        health: Health::Up,
+        why: None,
+        swept: true,
+    }
+}
+
+/// Figures that differ, in no order.
+fn load(n: usize) -> Load {
+    Load {
+        cpu: Some((n * 7_919 % 800) as f64 / 10.0),
+        mem: Some((n * 104_729 % 600) as f64 / 10.0),
+        cores: Some(8.0),
+        online: Some(true),
+        newest: NOW,
+        ..Load::default()
+    }
+}
+
+fn own(n: usize) -> Own {
+    let recent = (0..n % 5).map(|ago| NOW.before(Duration::from_secs(ago as u64 * 40)));
+    Own { meetings: n % 50, recent: recent.collect() }
+}
+
+fn tenant() -> Tenant {
+    let spec = TenantSpec { host: "t.example.org".to_owned(), ..TenantSpec::default() };
+    let document = TenantDocument {
+        kind: "Tenant".to_owned(),
+        spec,
+        metadata: Default::default(),
+        instances: Vec::new(),
+    };
+    document.resolve(&Secret::new("secret"))
+}
