@@ -3,6 +3,7 @@
 use super::lists::{ListsHandle, ListsMessage};
 use super::meetings::{MeetingsHandle, MeetingsMessage};
 use super::metrics::{MetricsHandle, MetricsMessage};
+use super::recordings::{RecordingsHandle, RecordingsMessage};
 use super::registry::{RegistryHandle, RegistryMessage};
 use super::seat::{Usher, seat};
 use super::settings::{SettingsHandle, SettingsMessage};
@@ -18,6 +19,7 @@ pub struct Directory {
     pub metrics: MetricsHandle,
     pub meetings: MeetingsHandle,
     pub lists: ListsHandle,
+    pub recordings: RecordingsHandle,
 }
 
 #[cfg(feature = "test-util")]
@@ -31,6 +33,7 @@ impl Directory {
             Role::Metrics => self.metrics.0.tell(MetricsMessage::Crash),
             Role::Meetings => self.meetings.0.tell(MeetingsMessage::Crash),
             Role::Lists => self.lists.0.tell(ListsMessage::Crash),
+            Role::Recordings => self.recordings.0.tell(RecordingsMessage::Crash),
         }
     }
 }
@@ -43,6 +46,7 @@ pub struct Ushers {
     pub(super) metrics: Usher<MetricsMessage>,
     pub(super) meetings: Usher<MeetingsMessage>,
     pub(super) lists: Usher<ListsMessage>,
+    pub(super) recordings: Usher<RecordingsMessage>,
 }
 
 impl Ushers {
@@ -54,6 +58,7 @@ impl Ushers {
             Role::Metrics => self.metrics.vacate(),
             Role::Meetings => self.meetings.vacate(),
             Role::Lists => self.lists.vacate(),
+            Role::Recordings => self.recordings.vacate(),
         }
     }
 }
@@ -66,6 +71,7 @@ pub fn seats() -> (Ushers, Directory) {
     let (metrics, metrics_seat) = seat();
     let (meetings, meetings_seat) = seat();
     let (lists, lists_seat) = seat();
+    let (recordings, recordings_seat) = seat();
     let directory = Directory {
         settings: SettingsHandle(settings_seat),
         tenants: TenantsHandle(tenants_seat),
@@ -73,6 +79,7 @@ pub fn seats() -> (Ushers, Directory) {
         metrics: MetricsHandle(metrics_seat),
         meetings: MeetingsHandle(meetings_seat),
         lists: ListsHandle(lists_seat),
+        recordings: RecordingsHandle(recordings_seat),
     };
-    (Ushers { settings, tenants, registry, metrics, meetings, lists }, directory)
+    (Ushers { settings, tenants, registry, metrics, meetings, lists, recordings }, directory)
 }

@@ -4,6 +4,7 @@ pub mod directory;
 pub mod lists;
 pub mod meetings;
 pub mod metrics;
+pub mod recordings;
 pub mod registry;
 pub mod seat;
 pub mod settings;

@@ -11,6 +11,7 @@ use super::directory::{Directory, Ushers};
 use super::lists::{Lists, ListsMessage};
 use super::meetings::{Meetings, MeetingsMessage};
 use super::metrics::{Metrics, MetricsMessage};
+use super::recordings::{Recordings, RecordingsMessage};
 use super::registry::{Registry, RegistryMessage};
 use super::settings::Settings;
 use super::tenants::{Tenants, TenantsMessage};
@@ -30,6 +31,7 @@ const MOST_RESTARTS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Lists,
+    Recordings,
     Meetings,
     Metrics,
     Tenants,
@@ -39,12 +41,20 @@ pub enum Role {
 
 impl Role {
     /// Whoever is told something starts before the one who tells it.
-    const START_ORDER: [Self; 6] =
-        [Self::Lists, Self::Meetings, Self::Metrics, Self::Tenants, Self::Registry, Self::Settings];
+    const START_ORDER: [Self; 7] = [
+        Self::Lists,
+        Self::Recordings,
+        Self::Meetings,
+        Self::Metrics,
+        Self::Tenants,
+        Self::Registry,
+        Self::Settings,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Lists => "lists",
+            Self::Recordings => "recordings",
             Self::Meetings => "meetings",
             Self::Metrics => "metrics",
             Self::Tenants => "tenants",
@@ -174,6 +184,11 @@ impl Supervisor {
                 let most_bytes = config.limits.known_lists_bytes;
                 spawn(Lists { most_bytes }, (), above, |a| ushers.lists.place(a)).await
             }
+            Role::Recordings => {
+                // As much again as for the lists of meetings.
+                let most_bytes = config.limits.known_lists_bytes;
+                spawn(Recordings { most_bytes }, (), above, |a| ushers.recordings.place(a)).await
+            }
             Role::Meetings => {
                 let (meetings, begin) = (Meetings { store, clock }, (config, roster));
                 spawn(meetings, begin, above, |a| ushers.meetings.place(a)).await
@@ -203,10 +218,11 @@ impl Supervisor {
         &self,
         myself: ActorRef<SupervisorMessage>,
     ) -> Vec<Subscriber<Arc<Roster>>> {
-        let Directory { meetings, lists, .. } = self.directory.clone();
+        let Directory { meetings, lists, recordings, .. } = self.directory.clone();
         vec![
             Box::new(move |roster| meetings.0.tell(MeetingsMessage::Roster(roster))),
             Box::new(move |roster| lists.0.tell(ListsMessage::Roster(roster))),
+            Box::new(move |roster| recordings.0.tell(RecordingsMessage::Roster(roster))),
             Box::new(move |roster| {
                 let _ = myself.cast(SupervisorMessage::Roster(roster));
             }),

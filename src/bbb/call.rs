@@ -11,10 +11,16 @@ pub enum Call {
     End,
     InsertDocument,
     SendChatMessage,
+    GetRecordings,
+    PublishRecordings,
+    DeleteRecordings,
+    UpdateRecordings,
+    GetRecordingTextTracks,
+    PutRecordingTextTrack,
 }
 
 impl Call {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
@@ -23,6 +29,12 @@ impl Call {
         Self::End,
         Self::InsertDocument,
         Self::SendChatMessage,
+        Self::GetRecordings,
+        Self::PublishRecordings,
+        Self::DeleteRecordings,
+        Self::UpdateRecordings,
+        Self::GetRecordingTextTracks,
+        Self::PutRecordingTextTrack,
     ];
 
     /// The call of this name, as written behind `/api/`.
@@ -41,17 +53,39 @@ impl Call {
             Self::End => "end",
             Self::InsertDocument => "insertDocument",
             Self::SendChatMessage => "sendChatMessage",
+            Self::GetRecordings => "getRecordings",
+            Self::PublishRecordings => "publishRecordings",
+            Self::DeleteRecordings => "deleteRecordings",
+            Self::UpdateRecordings => "updateRecordings",
+            Self::GetRecordingTextTracks => "getRecordingTextTracks",
+            Self::PutRecordingTextTrack => "putRecordingTextTrack",
         }
     }
 
     /// Whether BBB takes this call as a GET.
     pub fn takes_get(self) -> bool {
-        self != Self::InsertDocument
+        !matches!(self, Self::InsertDocument | Self::PutRecordingTextTrack)
     }
 
     /// Whether BBB takes this call as a POST.
     pub fn takes_post(self) -> bool {
-        !matches!(self, Self::Join | Self::SendChatMessage)
+        !matches!(
+            self,
+            Self::Join | Self::SendChatMessage | Self::PublishRecordings | Self::DeleteRecordings
+        )
+    }
+
+    /// Whether this call is about recordings: these have an older order of checks, and older words.
+    pub fn is_about_recordings(self) -> bool {
+        matches!(
+            self,
+            Self::GetRecordings
+                | Self::PublishRecordings
+                | Self::DeleteRecordings
+                | Self::UpdateRecordings
+                | Self::GetRecordingTextTracks
+                | Self::PutRecordingTextTrack
+        )
     }
 
     /// Whether this call's body is XML with documents, which is streamed to the instance.

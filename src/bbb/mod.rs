@@ -5,6 +5,7 @@ pub mod checksum;
 pub mod form;
 pub mod meetings;
 pub mod query;
+pub mod recordings;
 pub mod reply;
 pub mod rules;
 pub mod xml;

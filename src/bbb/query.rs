@@ -80,13 +80,18 @@ fn is_plain(text: &str) -> bool {
     !text.bytes().any(|b| matches!(b, b'+' | b'%'))
 }
 
-/// The same for what must be UTF-8.
+/// Decodes what must be UTF-8.
 fn text(raw: &str) -> Option<Cow<'_, str>> {
     if is_plain(raw) {
         return Some(Cow::Borrowed(raw));
     }
     let spaced = raw.replace('+', " ");
     Some(Cow::Owned(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
+}
+
+/// A text decoded once more, as some of BBB's calls do with lists of ids.
+pub fn decoded(text: &str) -> Cow<'_, str> {
+    decode(text)
 }
 
 /// Every parameter in order, name and value decoded.
@@ -121,11 +126,21 @@ pub fn single<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, s
 
 /// The query with our tenant tag at its end and every tag the client sent removed; all else as it was.
 pub fn tagged(query: &str, tenant: &str) -> String {
-    let kept =
-        query.split('&').filter(|part| !decode(name_of(part)).eq_ignore_ascii_case(TENANT_TAG));
-    let mut tagged = kept.collect::<Vec<_>>().join("&");
+    let mut tagged = untagged(query);
     append(&mut tagged, TENANT_TAG, tenant);
     tagged
+}
+
+/// The query with every tag the client sent removed; all else as it was.
+pub fn untagged(query: &str) -> String {
+    without(query, &[TENANT_TAG])
+}
+
+/// The query without the parameters of these names, in any case; all else as it was.
+pub fn without(query: &str, names: &[&str]) -> String {
+    let goes = |name: &str| names.iter().any(|gone| name.eq_ignore_ascii_case(gone));
+    let kept = query.split('&').filter(|part| !goes(&decode(name_of(part))));
+    kept.collect::<Vec<_>>().join("&")
 }
 
 /// Adds `name=value` to a query, both escaped.

@@ -27,6 +27,10 @@ pub const NOT_RUNNING: &str =
 pub const NO_MEETINGS: &str = "<response>\n<returncode>SUCCESS</returncode>\n<meetings/>\n\
     <messageKey>noMeetings</messageKey>\n<message>no meetings were found on this server</message>\n</response>";
 
+/// The rest of an answer to getRecordings behind `<recordings>` when there are none.
+pub const NO_RECORDINGS: &str = "</recordings>\n<messageKey>noRecordings</messageKey>\n\
+    <message>There are no recordings for the meeting(s).</message>\n";
+
 /// insertDocument for a meeting that does not exist: BBB gives this failure no key.
 pub fn no_document_meeting(id: &str) -> String {
     let id = escape(id);
@@ -43,6 +47,14 @@ pub fn failed(key: &str, message: &str) -> String {
         "<response>\n<returncode>FAILED</returncode>\n<messageKey>{key}</messageKey>\n\
          <message>{message}</message>\n</response>"
     )
+}
+
+/// The same in JSON.
+pub fn failed_json(key: &str, message: &str) -> String {
+    let response = serde_json::json!({
+        "returncode": "FAILED", "messageKey": key, "message": message
+    });
+    serde_json::json!({ "response": response }).to_string()
 }
 
 /// Text as it stands in an element. Characters that XML can't hold are left out.

@@ -163,6 +163,7 @@ pub(super) static KEYS: &[Key] = &[
         "knownListsBytes",
         Size { least: 0, most: 64 * GIB, at: |d| &mut d.config.limits.known_lists_bytes },
     ),
+    fixed("recordings", "untaggedTenant", Text(|d| &mut d.config.recordings.untagged_tenant)),
     fixed("compat", "unsignedForms", Flag(|d| &mut d.config.compat.unsigned_forms)),
 ];
 

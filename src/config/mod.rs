@@ -39,6 +39,7 @@ pub struct Config {
     pub limits: Limits,
     pub store: StoreConfig,
     pub loads: LoadsConfig,
+    pub recordings: Recordings,
     pub compat: Compat,
     pub written: Written,
 }
@@ -170,6 +171,13 @@ pub enum LoadsConfig {
     },
 }
 
+/// Section `recordings`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recordings {
+    /// The host of the tenant whose are the recordings without our tag; without one nobody sees them.
+    pub untagged_tenant: Option<String>,
+}
+
 /// Section `compat`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compat {
@@ -230,6 +238,7 @@ impl Config {
             },
             store: StoreConfig::Embedded { path: PathBuf::from(STORE_PATH) },
             loads: LoadsConfig::Embedded,
+            recordings: Recordings::default(),
             compat: Compat { unsigned_forms: false },
             written: Written::default(),
         }

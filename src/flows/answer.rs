@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
 
@@ -21,6 +21,8 @@ pub enum Answer {
     Passed(Bytes),
     /// The same, its rest still arriving.
     Passing { length: Option<u64>, body: Body },
+    /// What is no XML.
+    Typed { kind: HeaderValue, body: Bytes },
     /// XML of our own.
     Own(String),
     /// A list of our own making, from what the instances said.
@@ -36,6 +38,10 @@ pub enum BadAnswer {
     Status(StatusCode),
     #[error("no such XML as BBB gives: {0}")]
     Xml(#[from] XmlFault),
+    #[error("no JSON, though it says so")]
+    Json,
+    #[error("the list changed while it was read")]
+    Shifted,
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     #[error("the answer broke off")]

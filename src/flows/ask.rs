@@ -36,7 +36,8 @@ impl CallError {
             Self::Send(SendError::NotSent(_) | SendError::Unanswered(_)) => true,
             Self::Bad(BadAnswer::Status(status)) => !status.is_client_error(),
             Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) => true,
-            Self::Bad(BadAnswer::Xml(_) | BadAnswer::TooLarge(_)) => false,
+            Self::Bad(BadAnswer::Xml(_) | BadAnswer::Json | BadAnswer::TooLarge(_)) => false,
+            Self::Bad(BadAnswer::Shifted) => false,
         }
     }
 }

@@ -79,7 +79,7 @@ async fn keep_probing(world: World, id: InstanceId) {
 }
 
 /// An interval less up to a tenth, so that instances are not all asked at the same instant.
-fn shortened(interval: Duration) -> Duration {
+pub(super) fn shortened(interval: Duration) -> Duration {
     interval.mul_f64(rand::random_range(0.9..=1.0))
 }
 

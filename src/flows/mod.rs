@@ -12,6 +12,7 @@ pub mod info;
 pub mod join;
 pub mod locate;
 pub mod meetings;
+pub mod recordings;
 pub mod refusal;
 
 use std::sync::Arc;

@@ -29,6 +29,18 @@ pub enum Refusal {
     /// The same, in the words of sendChatMessage.
     #[error("no such meeting to chat in")]
     NoChatMeeting,
+    #[error("no recording id")]
+    NoRecordId,
+    #[error("not said whether to publish")]
+    NoPublish,
+    /// A parameter of putRecordingTextTrack.
+    #[error("no {0}")]
+    NoTrackParameter(&'static str),
+    #[error("no such recordings")]
+    NoRecordings,
+    /// As [`Refusal::Checksum`], in the words of the calls about recordings.
+    #[error("no checksum, a wrong one, or more than one, for recordings")]
+    RecordingsChecksum,
     #[error("the parent meeting of the breakout room does not exist")]
     NoParent,
     #[error("the meeting's instance is away")]

@@ -16,12 +16,13 @@ use super::refusal::XML;
 use super::signed::{Named, checked, host};
 use super::{form, pages};
 use crate::bbb::call::Call;
+use crate::bbb::query::{QueryFault, SignedQuery};
 use crate::bbb::reply;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, documents, end, info, join, meetings};
+use crate::flows::{World, create, documents, end, info, join, meetings, recordings};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -70,13 +71,24 @@ fn version(parts: &Parts) -> Response {
 }
 
 async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
-    match run(world, call, parts, body).await {
+    match run(world, call, parts, body).await.map_err(|refusal| worded(call, refusal)) {
         Ok(answer) => render(answer),
         // A browser waits; a client of the API reads why not.
         Err(Refusal::Unavailable) if pages::wants_page(&parts.headers) => {
             pages::waiting(&parts.headers)
         }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The refusal in the words that BBB has for it in this call.
+fn worded(call: Option<Call>, refusal: Refusal) -> Refusal {
+    let of_recordings = call.is_some_and(Call::is_about_recordings);
+    match refusal {
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_recordings => {
+            Refusal::RecordingsChecksum
+        }
+        refusal => refusal,
     }
 }
 
@@ -100,9 +112,23 @@ async fn run(
         let query = form::checked(&tenant, call, parts, body, unsigned).await?;
         return dispatch(world, call, &tenant, &query, None).await;
     }
-    let query = checked(&tenant, call, parts.uri.query().unwrap_or_default())?;
+    let raw = parts.uri.query().unwrap_or_default();
+    if call.is_about_recordings() {
+        complete(call, raw)?;
+    }
+    let query = checked(&tenant, call, raw)?;
     let posted = if is_post { posted(world, call, parts, body)? } else { None };
     dispatch(world, call, &tenant, &query, posted).await
+}
+
+/// Calls about recordings say what is missing before the checksum is verified, but not without one.
+fn complete(call: Call, raw: &str) -> Result<(), Refusal> {
+    let signed = SignedQuery::parse(raw)?;
+    match signed.checksum.filter(|checksum| !checksum.is_empty()) {
+        Some(_) => recordings::required(call, &signed.rest),
+        None if call == Call::PutRecordingTextTrack => Err(Refusal::NoTrackParameter("checksum")),
+        None => Err(Refusal::Checksum),
+    }
 }
 
 async fn dispatch(
@@ -122,6 +148,12 @@ async fn dispatch(
         Call::End => end::end(world, tenant, query).await,
         Call::InsertDocument => documents::insert_document(world, tenant, query, posted).await,
         Call::SendChatMessage => documents::send_chat_message(world, tenant, query).await,
+        Call::GetRecordings => recordings::get_recordings(world, tenant, query).await,
+        Call::PublishRecordings | Call::DeleteRecordings | Call::UpdateRecordings => {
+            recordings::change(world, tenant, call, query).await
+        }
+        Call::GetRecordingTextTracks => recordings::get_tracks(world, tenant, query).await,
+        Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, posted).await,
     }
 }
 
@@ -136,6 +168,12 @@ fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option
     match kind(parts).as_str() {
         "application/xml" | "text/xml" if call.takes_documents() => {
             let kind = HeaderValue::from_static("application/xml");
+            Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
+        }
+        "multipart/form-data" if call == Call::PutRecordingTextTrack => {
+            // With its parameter, which says where the parts begin.
+            let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
+            let kind = kind.ok_or(Refusal::ContentType)?;
             Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
         }
         _ => Err(Refusal::ContentType),
@@ -163,6 +201,9 @@ fn render(answer: Answer) -> Response {
     let xml = (header::CONTENT_TYPE, HeaderValue::from_static(XML));
     match answer {
         Answer::Passed(body) => ([xml, no_cache], body).into_response(),
+        Answer::Typed { kind, body } => {
+            ([(header::CONTENT_TYPE, kind), no_cache], body).into_response()
+        }
         Answer::Own(body) => ([xml, no_cache], body).into_response(),
         Answer::Merged(body) => ([xml, no_cache], body).into_response(),
         Answer::Passing { length, body } => {

@@ -13,6 +13,9 @@ use crate::flows::refusal::Refusal;
 /// The type of every XML answer.
 pub(super) const XML: &str = "text/xml;charset=utf-8";
 
+/// The type of answers in JSON.
+const JSON: &str = "application/json;charset=utf-8";
+
 /// Status, message key and message of a refusal.
 fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
     const NO_MEETING: &str = "A meeting with that ID does not exist";
@@ -42,6 +45,17 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::NotFound => (ok, "notFound", NO_MEETING),
         Refusal::NothingToJoin => (ok, "invalidMeetingIdentifier", NO_MEETING),
         Refusal::NoChatMeeting => (ok, "meetingNotFound", "Meeting not found"),
+        Refusal::NoRecordId => (ok, "missingParamRecordID", "You must specify a recordID."),
+        Refusal::NoPublish => {
+            (ok, "missingParamPublish", "You must specify a publish value true or false.")
+        }
+        Refusal::NoTrackParameter(name) => {
+            return (ok, "paramError", format!("Missing param {name}.").into());
+        }
+        Refusal::NoRecordings => (ok, "notFound", "We could not find recordings"),
+        Refusal::RecordingsChecksum => {
+            (ok, "checksumError", "You did not pass the checksum security check")
+        }
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
         }
@@ -85,8 +99,11 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, key, message) = words(&self);
-        let mut response =
-            (status, [(header::CONTENT_TYPE, XML)], reply::failed(key, &message)).into_response();
+        let (kind, body) = match self {
+            Self::NoTrackParameter(_) => (JSON, reply::failed_json(key, &message)),
+            _ => (XML, reply::failed(key, &message)),
+        };
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
@@ -107,6 +124,8 @@ mod tests {
         check(Refusal::TenantNotFound, 403, "tenantNotFound");
         check(Refusal::NoInstance, 500, "noInstanceFound");
         check(Refusal::NoTag, 200, "serverTagUnavailable");
+        check(Refusal::RecordingsChecksum, 200, "checksumError");
+        check(Refusal::NoRecordings, 200, "notFound");
         check(Refusal::MeetingPool, 403, "meetingPoolReached");
         check(Refusal::NothingToJoin, 200, "invalidMeetingIdentifier");
         check(Refusal::Internal("reach its store"), 500, "internalError");

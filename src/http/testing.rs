@@ -4,8 +4,9 @@ use crate::actors::directory::Directory;
 use crate::actors::lists::{ListsHandle, ListsMessage};
 use crate::actors::meetings::{MeetingsHandle, MeetingsMessage};
 use crate::actors::metrics::{MetricsHandle, MetricsMessage};
+use crate::actors::recordings::RecordingsHandle;
 use crate::actors::registry::{RegistryHandle, RegistryMessage};
-use crate::actors::seat::Seat;
+use crate::actors::seat::{Seat, seat};
 use crate::actors::settings::{SettingsHandle, SettingsMessage};
 use crate::actors::tenants::{TenantsHandle, TenantsMessage};
 
@@ -25,5 +26,7 @@ pub fn directory(
         metrics: MetricsHandle(metrics),
         meetings: MeetingsHandle(meetings),
         lists: ListsHandle(lists),
+        // Nobody sits there: who asks hears that it is down.
+        recordings: RecordingsHandle(seat().1),
     }
 }

@@ -13,9 +13,10 @@ use sha1::{Digest, Sha1};
 use super::crowd::Crowd;
 use super::meeting::{Meeting, Role, User, Voice};
 use super::params::Params;
+use super::recording::Recording;
 use super::reply::{Reply, html};
 use super::settings::SimSettings;
-use super::{create, documents, info, join, pages, rules};
+use super::{create, documents, info, join, pages, recordings, rules};
 use crate::bbb::call::Call;
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
@@ -71,6 +72,7 @@ pub struct Times {
 pub struct Machine {
     pub(super) settings: SimSettings,
     pub(super) meetings: Vec<Meeting>,
+    pub(super) recordings: Vec<Recording>,
     rng: StdRng,
 }
 
@@ -78,7 +80,7 @@ impl Machine {
     /// A server that has just started.
     pub fn new(settings: SimSettings) -> Self {
         let rng = StdRng::seed_from_u64(settings.seed);
-        Self { settings, meetings: Vec::new(), rng }
+        Self { settings, meetings: Vec::new(), recordings: Vec::new(), rng }
     }
 
     /// Answers a request, and does what it asks.
@@ -95,6 +97,9 @@ impl Machine {
         let call = call_of(ask.path());
         if call == "signOut" {
             return self.sign_out(&params, times.now);
+        }
+        if let Some(reply) = recordings::answer(self, call, ask, &params) {
+            return reply;
         }
         let Some(known) = Call::parse(call) else {
             return html(StatusCode::NOT_FOUND, "Not Found");

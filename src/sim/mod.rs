@@ -20,6 +20,8 @@ pub mod meeting; // a meeting and who is in it
 pub mod memory; // the way to simulated servers without sockets
 mod pages; // the root, the client's page, and pages of the web server around BBB
 mod params; // what a request says, and whether it is signed
+pub mod recording; // what a server keeps of a meeting that has ended
+mod recordings; // the calls about recordings
 mod reply; // the shapes of answers
 mod rules; // what BBB checks before it does anything
 pub mod seen; // what a server was asked
@@ -27,6 +29,7 @@ pub mod server;
 pub mod settings;
 pub mod socket; // the way to a simulated server over loopback
 pub mod telegraf; // pushes figures as Telegraf does
+mod tracks; // subtitles and captions of recordings
 
 pub use client::BbbClient;
 pub use crowd::Crowd;
@@ -35,6 +38,7 @@ pub use figures::Figures;
 pub use machine::Ask;
 pub use meeting::{Meeting, Role, User};
 pub use memory::SimServers;
+pub use recording::{Recording, Track};
 pub use seen::Seen;
 pub use server::SimServer;
 pub use settings::SimSettings;

@@ -93,6 +93,11 @@ pub(super) fn response(returncode: &str, fill: impl FnOnce(&mut Xml)) -> String 
     x.0
 }
 
+/// A whole document without line breaks, as the calls about recordings answer.
+pub(super) fn flat(fill: impl FnOnce(&mut Xml)) -> String {
+    response("SUCCESS", fill).replace('\n', "")
+}
+
 /// The usual answer: 200, XML.
 pub(super) fn xml(body: String) -> Reply {
     let mut reply = cacheable_xml(body);

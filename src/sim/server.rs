@@ -15,6 +15,7 @@ use super::faults::{Book, Faults};
 use super::figures::{Figures, measure};
 use super::machine::{Ask, Machine, Times};
 use super::meeting::Meeting;
+use super::recording::Recording;
 use super::seen::{Log, Seen};
 use super::settings::SimSettings;
 use crate::domain::instance::{BadInstanceUrl, Instance};
@@ -150,6 +151,16 @@ impl SimServer {
     pub async fn send_crowd(&self, id: &str, crowd: Crowd) -> bool {
         let id = id.to_owned();
         self.ask(move |desk, times| desk.machine.send_crowd(&id, crowd, times.now)).await
+    }
+
+    /// Has this recording from now on.
+    pub async fn add_recording(&self, recording: Recording) {
+        self.ask(move |desk, _| desk.machine.recordings.push(recording)).await;
+    }
+
+    /// All its recordings, in any state.
+    pub async fn recordings(&self) -> Vec<Recording> {
+        self.ask(|desk, _| desk.machine.recordings.clone()).await
     }
 
     /// Loses every meeting, as a machine that starts again does. Answers those that lived.

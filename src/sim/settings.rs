@@ -24,6 +24,8 @@ pub struct SimSettings {
     /// `bbbVersion` of the root call.
     pub version: String,
     pub dial_number: String,
+    /// Whether all recordings may be asked for without pages.
+    pub fetch_all_recordings: bool,
     /// People who come to every new meeting by themselves.
     pub crowd: Option<Crowd>,
 }
@@ -41,6 +43,7 @@ impl SimSettings {
             ended_lingers: Duration::from_secs(3),
             version: "3.0.10".to_owned(),
             dial_number: "613-555-1234".to_owned(),
+            fetch_all_recordings: true,
             crowd: None,
         }
     }

@@ -7,6 +7,7 @@ mod figures;
 mod golden;
 mod join;
 mod life;
+mod recordings;
 mod ways;
 
 use std::sync::Arc;

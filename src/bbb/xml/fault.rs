@@ -28,6 +28,10 @@ pub enum XmlFault {
     NoList,
     #[error("lists a meeting without an ID")]
     NoMeetingId,
+    #[error("has no list of recordings")]
+    NoRecordings,
+    #[error("lists a recording without an ID")]
+    NoRecordId,
 }
 
 impl XmlFault {

@@ -1,0 +1,300 @@
+//! Lists of recordings: what a client asks for, taking an instance's list apart, and making one of the
+//! parts, whose bytes stay as they are.
+
+use std::ops::Range;
+
+use sha1::{Digest, Sha1};
+
+use super::query::{self, QueryFault};
+use super::reply;
+use super::xml::{Place, Step, Walk, XmlFault, is_success, read};
+
+/// The metadata, without its prefix in queries, by which we know whose a recording is.
+const TAG: &str = "bigblueswarm-tenant";
+/// The most recordings of one page, by BBB.
+pub const MOST_OF_A_PAGE: usize = 100;
+
+/// A recording of an instance's list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where `<recording>…</recording>` stands in the answer.
+    pub span: Range<usize>,
+    pub record_id: String,
+    pub state: String,
+    /// Milliseconds since 1970 by the instance's clock.
+    pub start_time: u64,
+    /// Our tag in its metadata.
+    pub tenant: Option<String>,
+    /// Names and values, in their order.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// An answer to getRecordings, or a page of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    pub recordings: Vec<Recorded>,
+    /// How many there are on all pages; none when the answer is no page.
+    pub total: Option<usize>,
+}
+
+/// Reads a whole answer to getRecordings. One that says FAILED or has no list is a fault too, so that
+/// it is never taken for an empty list.
+pub fn scan(body: &[u8]) -> Result<List, XmlFault> {
+    let mut walk = Walk::<At>::new(body);
+    let mut scan = Scan { body, ..Scan::default() };
+    loop {
+        match walk.next()? {
+            Step::Open { place, at } => scan.open(place, at),
+            Step::Text(place, piece) if place.has_text() => scan.text.push_str(&piece),
+            Step::Char(place, piece) if place.has_text() => scan.text.push(piece),
+            Step::Close { place, end } => scan.close(place, end)?,
+            Step::End => break,
+            Step::Text(..) | Step::Char(..) => {}
+        }
+    }
+    let returncode = scan.returncode.filter(|code| !code.is_empty());
+    if !is_success(&returncode.ok_or(XmlFault::NoReturncode)?) {
+        return Err(XmlFault::failed(read(body)?.message_key.as_deref()));
+    }
+    if scan.listed { Ok(scan.list) } else { Err(XmlFault::NoRecordings) }
+}
+
+/// The answer that lists these recordings, each given as its raw `<recording>…</recording>`; of a page,
+/// with how many there are in all.
+pub fn merged<'a>(recordings: impl IntoIterator<Item = &'a [u8]>, total: Option<usize>) -> Vec<u8> {
+    let mut answer = b"<response>\n<returncode>SUCCESS</returncode>\n<recordings>".to_vec();
+    let empty = answer.len();
+    for recording in recordings {
+        answer.push(b'\n');
+        answer.extend_from_slice(recording);
+    }
+    if answer.len() == empty {
+        answer.extend_from_slice(reply::NO_RECORDINGS.as_bytes());
+    } else {
+        answer.extend_from_slice(b"\n</recordings>\n");
+    }
+    if let Some(total) = total {
+        let total = format!("<totalElements>{total}</totalElements>\n");
+        answer.extend_from_slice(total.as_bytes());
+    }
+    answer.extend_from_slice(b"</response>");
+    answer
+}
+
+/// A list as far as it was read.
+#[derive(Default)]
+struct Scan<'a> {
+    body: &'a [u8],
+    returncode: Option<String>,
+    listed: bool,
+    list: List,
+    now: Recorded,
+    /// The fields of `now` that were read, a bit each: of several elements of a name the first counts.
+    seen: u8,
+    /// Of the metadata that is being read.
+    name: String,
+    text: String,
+}
+
+impl Scan<'_> {
+    fn open(&mut self, place: At, at: usize) {
+        self.text.clear();
+        match place {
+            At::Recordings => self.listed = true,
+            At::Recording => {
+                self.now = Recorded { span: at..at, ..Recorded::default() };
+                self.seen = 0;
+            }
+            At::Meta => self.name = name_at(self.body, at),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, place: At, end: usize) -> Result<(), XmlFault> {
+        let text = std::mem::take(&mut self.text);
+        match place {
+            At::Returncode => {
+                self.returncode.get_or_insert(text);
+            }
+            At::Total => self.list.total = text.trim().parse().ok(),
+            At::Field(field) => self.fill(field, text),
+            At::Meta => self.note(text),
+            At::Recording => {
+                let mut recording = std::mem::take(&mut self.now);
+                if recording.record_id.is_empty() {
+                    return Err(XmlFault::NoRecordId);
+                }
+                recording.span.end = end;
+                self.list.recordings.push(recording);
+            }
+            At::Response | At::Recordings | At::Metadata => {}
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, field: Field, text: String) {
+        let bit = 1 << field as u8;
+        if self.seen & bit != 0 {
+            return;
+        }
+        self.seen |= bit;
+        match field {
+            Field::RecordId => self.now.record_id = text,
+            Field::State => self.now.state = text,
+            Field::StartTime => self.now.start_time = text.trim().parse().unwrap_or_default(),
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        let name = std::mem::take(&mut self.name);
+        // Of several tags the first counts, even if it is empty.
+        if name == TAG && !self.now.metadata.iter().any(|(known, _)| known == TAG) {
+            self.now.tenant = Some(text.clone()).filter(|text| !text.is_empty());
+        }
+        self.now.metadata.push((name, text));
+    }
+}
+
+/// The name of the element whose `<` stands there.
+fn name_at(body: &[u8], at: usize) -> String {
+    let name = body.get(at + 1..).unwrap_or_default();
+    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'>');
+    let len = name.iter().position(ends).unwrap_or(name.len());
+    String::from_utf8_lossy(&name[..len]).into_owned()
+}
+
+#[derive(Clone, Copy)]
+enum At {
+    Response,
+    Returncode,
+    Recordings,
+    Total,
+    Recording,
+    Metadata,
+    Meta,
+    Field(Field),
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    RecordId,
+    State,
+    StartTime,
+}
+
+impl At {
+    fn has_text(self) -> bool {
+        matches!(self, Self::Returncode | Self::Total | Self::Meta | Self::Field(_))
+    }
+}
+
+impl Place for At {
+    const ROOT: Self = Self::Response;
+
+    fn child(self, name: &str) -> Option<Self> {
+        Some(match (self, name) {
+            (Self::Response, "returncode") => Self::Returncode,
+            (Self::Response, "recordings") => Self::Recordings,
+            (Self::Response, "totalElements") => Self::Total,
+            (Self::Recordings, "recording") => Self::Recording,
+            (Self::Recording, "recordID") => Self::Field(Field::RecordId),
+            (Self::Recording, "state") => Self::Field(Field::State),
+            (Self::Recording, "startTime") => Self::Field(Field::StartTime),
+            (Self::Recording, "metadata") => Self::Metadata,
+            (Self::Metadata, _) => Self::Meta,
+            _ => return None,
+        })
+    }
+}
+
+/// Which recordings a query of getRecordings asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Starts of record ids; empty for all.
+    prefixes: Vec<String>,
+    /// `None` for any state.
+    states: Option<Vec<String>>,
+    metadata: Vec<(String, String)>,
+}
+
+impl Filter {
+    /// Reads a query as BBB does: recordID wins over meetingID, and what is neither published nor
+    /// unpublished is only shown when it is asked for.
+    pub fn of(query: &str) -> Result<Self, QueryFault> {
+        let (records, meetings) =
+            (query::single(query, "recordID")?, query::single(query, "meetingID")?);
+        let mut prefixes = ids(records.as_deref().unwrap_or_default());
+        if prefixes.is_empty() {
+            let meetings = ids(meetings.as_deref().unwrap_or_default());
+            let hashed = |id: &String| hex::encode(Sha1::digest(id.as_bytes()));
+            prefixes = meetings.iter().map(hashed).collect();
+        }
+        let mut states = ids(query::value(query, "state").as_deref().unwrap_or_default());
+        if states.is_empty() {
+            states = vec!["published".to_owned(), "unpublished".to_owned()];
+        }
+        let any = states.iter().any(|state| state == "any");
+        let metadata = query::pairs(query).filter_map(|(name, value)| {
+            let name = name.strip_prefix("meta_")?.to_lowercase();
+            (name != TAG).then(|| (name, value.into_owned()))
+        });
+        let metadata = metadata.collect();
+        Ok(Self { prefixes, states: (!any).then_some(states), metadata })
+    }
+
+    /// Whether a recording is asked for.
+    pub fn fits(&self, recording: &Recorded) -> bool {
+        let starts = |prefix: &String| recording.record_id.starts_with(prefix.as_str());
+        let has = |(name, wanted): &(String, String)| {
+            let mut values =
+                recording.metadata.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+            values.any(|(_, value)| is_like(value, wanted))
+        };
+        (self.prefixes.is_empty() || self.prefixes.iter().any(starts))
+            && self.states.as_ref().is_none_or(|states| states.contains(&recording.state))
+            && self.metadata.iter().all(has)
+    }
+}
+
+/// Whether a value is as wanted, where a `%` at either end stands for anything.
+fn is_like(value: &str, wanted: &str) -> bool {
+    match (wanted.strip_prefix('%'), wanted.strip_suffix('%')) {
+        (Some(_), Some(_)) => value.contains(wanted.trim_matches('%')),
+        (Some(end), None) => value.ends_with(end),
+        (None, Some(start)) => value.starts_with(start),
+        (None, None) => value == wanted,
+    }
+}
+
+/// A list of ids, which BBB decodes once more before it splits it; each once.
+pub fn ids(list: &str) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    let list = query::decoded(list);
+    for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        if !ids.iter().any(|known| known == id) {
+            ids.push(id.to_owned());
+        }
+    }
+    ids
+}
+
+/// The page that a query asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub offset: usize,
+    pub limit: usize,
+}
+
+impl Page {
+    /// None when the query names no limit that is a number: then there are no pages.
+    pub fn of(query: &str) -> Option<Self> {
+        let number = |name| query::value(query, name)?.trim().parse::<i64>().ok();
+        let limit = number("limit")?.clamp(1, MOST_OF_A_PAGE as i64);
+        let offset = number("offset").unwrap_or(0).max(0);
+        let whole = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        Some(Self { offset: whole(offset), limit: whole(limit) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

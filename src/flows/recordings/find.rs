@@ -1,0 +1,120 @@
+//! Where recordings are: what the recordings actor knows, else what the instances say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use super::pages::each_page;
+use crate::actors::recordings::{Place, Seen};
+use crate::bbb::query;
+use crate::domain::instance::{Health, Instance, InstanceId, Roster};
+use crate::domain::tenant::{Tenant, TenantId};
+use crate::flows::World;
+use crate::flows::answer::BadAnswer;
+use crate::flows::refusal::Refusal;
+
+/// How long all instances together may take to say whether they have unknown recordings.
+const SEARCH_WITHIN: Duration = Duration::from_secs(5);
+/// Ids of one request: together they fit well into the head that an instance takes.
+pub(super) const IDS_AT_ONCE: usize = 100;
+
+/// An instance, and those of the ids that are there.
+pub(super) type Share = (Arc<Instance>, Vec<String>);
+
+/// Where the tenant's recordings of these ids are, by instance. Foreign and unknown ones are left out.
+pub(super) async fn shares(
+    world: &World,
+    tenant: &Tenant,
+    ids: Vec<String>,
+) -> Result<Vec<Share>, Refusal> {
+    let roster = world.actors.registry.roster().await?;
+    if !roster.loaded {
+        return Err(Refusal::Internal("load its state"));
+    }
+    let mut known = world.actors.recordings.find(ids.clone()).await?;
+    let unknown: Vec<&String> = ids.iter().filter(|id| !known.contains_key(*id)).collect();
+    let mut sure = true;
+    if !unknown.is_empty() {
+        let (found, all_heard) = search(world, &roster, &unknown).await?;
+        known.extend(found);
+        sure = all_heard;
+    }
+    let mut shares: Vec<Share> = Vec::new();
+    for id in ids {
+        let at = known
+            .get(&id)
+            .filter(|at| world.owns(tenant, at.tenant.as_ref().map(TenantId::as_str)));
+        let Some(member) = at.and_then(|at| roster.get(&at.instance)) else { continue };
+        match shares.iter_mut().find(|(there, _)| there.id == member.instance.id) {
+            Some((_, ids)) => ids.push(id),
+            None => shares.push((member.instance.clone(), vec![id])),
+        }
+    }
+    // Clients forget what they are told is not there, so that is only said when it is known.
+    if shares.is_empty() && !sure {
+        return Err(Refusal::Internal("ask every server for its recordings"));
+    }
+    Ok(shares)
+}
+
+/// Asks every instance at once. Answers what was found, and whether an instance whose recordings
+/// are not known could not be asked.
+async fn search(
+    world: &World,
+    roster: &Roster,
+    ids: &[&String],
+) -> Result<(HashMap<String, Place>, bool), Refusal> {
+    let by = Instant::now() + SEARCH_WITHIN;
+    let asked = roster.members().iter().filter(|member| member.health != Health::Dead);
+    let said = join_all(asked.map(|member| ask(world, &member.instance, ids, by))).await;
+    let mut found = HashMap::new();
+    let mut answered = Vec::new();
+    for (instance, seen) in said.into_iter().flatten() {
+        for Seen { id, tenant } in &seen {
+            let place = Place { instance: instance.clone(), tenant: tenant.clone() };
+            found.insert(id.clone(), place);
+        }
+        if !seen.is_empty() {
+            world.actors.recordings.seen(instance.clone(), seen);
+        }
+        answered.push(instance);
+    }
+    let heard = world.actors.recordings.heard().await?;
+    let is_known = |id: &InstanceId| heard.contains(id) || answered.contains(id);
+    let sure = roster.members().iter().all(|member| is_known(&member.instance.id));
+    Ok((found, sure))
+}
+
+/// Which of these ids an instance has; nothing when it does not say.
+async fn ask(
+    world: &World,
+    instance: &Arc<Instance>,
+    ids: &[&String],
+    by: Instant,
+) -> Option<(InstanceId, Vec<Seen>)> {
+    let mut seen = Vec::new();
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let list: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let mut query = String::new();
+        query::append(&mut query, "recordID", &list.join(","));
+        query::append(&mut query, "state", "any");
+        // An id asks for all that start with it.
+        let take = |page: super::pages::Page| {
+            let exact = page.list.recordings.iter().filter(|r| list.contains(&&*r.record_id));
+            seen.extend(exact.map(super::seen));
+            Ok::<_, BadAnswer>(())
+        };
+        let why = match timeout_at(by, each_page(world, instance, &query, take)).await {
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        debug!(instance.id = %instance.id, %why, "no word about recordings");
+        return None;
+    }
+    Some((instance.id.clone(), seen))
+}
