@@ -84,6 +84,16 @@ pub enum Start {
     Failed(Bytes, Envelope),
 }
 
+impl From<Start> for Answer {
+    /// What the instance said, whether it agrees or refuses.
+    fn from(said: Start) -> Self {
+        match said {
+            Start::Success(answer) => answer,
+            Start::Failed(body, _) => Self::Passed(body),
+        }
+    }
+}
+
 /// Looks at the first bytes; a success passes through, a failure is read whole.
 pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<Start, BadAnswer> {
     use http_body::Body as _;

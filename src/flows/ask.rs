@@ -11,7 +11,8 @@ use crate::domain::tenant::TenantId;
 use crate::outside::servers::{Incoming, Outgoing, SendError};
 
 use super::World;
-use super::answer::{BadAnswer, read};
+use super::answer::{BadAnswer, Start, read, start};
+use super::refusal::Refusal;
 
 /// How long an instance may take to say whether it has a meeting, when that decides something else.
 pub const CHECK_WITHIN: Duration = Duration::from_secs(1);
@@ -58,6 +59,31 @@ impl World {
     ) -> Result<Incoming, SendError> {
         let signed = signed_for(instance, call, query);
         self.servers.send(Outgoing::get(instance.clone(), call, &signed, within)).await
+    }
+
+    /// Sends a signed request whose answer passes through; an instance that gives none is put in doubt.
+    pub async fn pass(&self, call: &str, request: Outgoing) -> Result<Start, Refusal> {
+        let (instance, within) = (request.instance.clone(), request.first_byte_within);
+        let asked = async {
+            let answer = self.servers.send(request).await?;
+            Ok::<_, CallError>(start(answer, self.most_passed(), within).await?)
+        };
+        asked.await.map_err(|error| {
+            self.doubt(&instance, call, &error);
+            Refusal::Internal("reach the meeting's server")
+        })
+    }
+
+    /// The same for a GET of this query, which is signed here.
+    pub async fn pass_get(
+        &self,
+        instance: &Arc<Instance>,
+        call: &str,
+        query: &str,
+    ) -> Result<Start, Refusal> {
+        let signed = signed_for(instance, call, query);
+        let within = self.config.deadlines.first_byte;
+        self.pass(call, Outgoing::get(instance.clone(), call, &signed, within)).await
     }
 
     /// Tells the registry that a call went wrong, if that puts the instance in doubt.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::Method;
 
 use super::World;
-use super::answer::{Answer, Start, start};
-use super::ask::{CallError, signed_for};
+use super::answer::Answer;
+use super::ask::signed_for;
 use super::body::Posted;
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
@@ -57,16 +57,5 @@ async fn put(
         request.content_type = Some(posted.content_type.clone());
         request.body = posted.attempt().await;
     }
-    let asked = async {
-        let answer = world.servers.send(request).await?;
-        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
-    };
-    match asked.await {
-        Ok(Start::Success(answer)) => Ok(answer),
-        Ok(Start::Failed(body, _)) => Ok(Answer::Passed(body)),
-        Err(error) => {
-            world.doubt(&home.instance, call, &error);
-            Err(Refusal::Internal("reach the meeting's server"))
-        }
-    }
+    Ok(world.pass(call, request).await?.into())
 }

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::World;
-use super::answer::{Answer, Start, start};
-use super::ask::CallError;
+use super::answer::{Answer, Start};
 use super::refusal::Refusal;
-use crate::actors::meetings::Home;
 use crate::bbb::reply::NOT_RUNNING;
 use crate::domain::tenant::Tenant;
 
@@ -40,7 +38,7 @@ async fn look(
     let Some(home) = world.locate(tenant, &meeting).await?.filter(|home| !home.released) else {
         return Ok(None);
     };
-    let (body, envelope) = match pass(world, &home, call, query).await? {
+    let (body, envelope) = match world.pass_get(&home.instance, call, query).await? {
         Start::Success(answer) => return Ok(Some(answer)),
         Start::Failed(body, envelope) => (body, envelope),
     };
@@ -49,22 +47,9 @@ async fn look(
     }
     // The instance does not have it: another replica may know better.
     match world.not_there(&tenant.id, &meeting, &home).await? {
-        Some(other) if !other.released => match pass(world, &other, call, query).await? {
-            Start::Success(answer) => Ok(Some(answer)),
-            Start::Failed(body, _) => Ok(Some(Answer::Passed(body))),
-        },
+        Some(other) if !other.released => {
+            Ok(Some(world.pass_get(&other.instance, call, query).await?.into()))
+        }
         _ => Ok(Some(Answer::Passed(body))),
     }
-}
-
-async fn pass(world: &World, home: &Home, call: &str, query: &str) -> Result<Start, Refusal> {
-    let within = world.config.deadlines.first_byte;
-    let asked = async {
-        let answer = world.get(&home.instance, call, query, within).await?;
-        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
-    };
-    asked.await.map_err(|error| {
-        world.doubt(&home.instance, call, &error);
-        Refusal::Internal("reach the meeting's server")
-    })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::World;
-use super::answer::{Answer, Start, start};
-use super::ask::{CallError, signed_for};
+use super::answer::Answer;
+use super::ask::signed_for;
 use super::refusal::Refusal;
 use crate::bbb::query;
 use crate::bbb::reply::error_redirect;
@@ -27,19 +27,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
-    let within = world.config.deadlines.first_byte;
-    let asked = async {
-        let answer = world.get(instance, "join", query, within).await?;
-        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?)
-    };
-    match asked.await {
-        Ok(Start::Success(answer)) => Ok(answer),
-        Ok(Start::Failed(body, _)) => Ok(Answer::Passed(body)),
-        Err(error) => {
-            world.doubt(instance, "join", &error);
-            Err(Refusal::Internal("reach the meeting's server"))
-        }
-    }
+    Ok(world.pass_get(instance, "join", query).await?.into())
 }
 
 /// As BBB: back to where the client says that errors go, else an error in XML.
