@@ -48,27 +48,30 @@ pub(super) fn answer(
     if call == "ping" {
         return Some(of_type(StatusCode::OK, "text/plain", "bbb-webhooks API up!"));
     }
-    Some(match (signed(machine, call, ask), call) {
-        (Err(reply), _) => reply,
-        (Ok(()), "create") => create(machine, params),
-        (Ok(()), "list") => list(machine, params),
-        (Ok(()), _) => destroy(machine, params),
+    if let Some(refusal) = refusal(machine, call, ask) {
+        return Some(refusal);
+    }
+    Some(match call {
+        "create" => create(machine, params),
+        "list" => list(machine, params),
+        _ => destroy(machine, params),
     })
 }
 
-/// The checksum's length tells the hash; one of no known length makes the service fail.
-fn signed(machine: &Machine, call: &str, ask: &Ask) -> Result<(), Reply> {
+/// What an unsigned call gets. A checksum's length tells the hash; one of no known length makes the service fail.
+fn refusal(machine: &Machine, call: &str, ask: &Ask) -> Option<Reply> {
     let wrong = || failed("checksumError", "You did not pass the checksum security check.");
-    let query = SignedQuery::parse(ask.query()).map_err(|_| wrong())?;
-    let supplied = query.checksum.ok_or_else(wrong)?;
+    let query = SignedQuery::parse(ask.query()).ok();
+    let Some((query, supplied)) = query.and_then(|q| q.checksum.map(|sum| (q.rest, sum))) else {
+        return Some(wrong());
+    };
     if Algorithm::of_length(supplied.len()).is_none() {
-        return Err(html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
+        return Some(html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
     }
     let (secret, allowed) = (machine.settings.secret.reveal(), machine.settings.algorithms);
     let is_lower = !supplied.bytes().any(|b| b.is_ascii_uppercase());
-    let right =
-        is_lower && verify(supplied, &format!("hooks/{call}"), &query.rest, secret, allowed);
-    if right { Ok(()) } else { Err(wrong()) }
+    let right = is_lower && verify(supplied, &format!("hooks/{call}"), &query, secret, allowed);
+    (!right).then(wrong)
 }
 
 fn create(machine: &mut Machine, params: &Params) -> Reply {
