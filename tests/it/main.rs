@@ -28,3 +28,4 @@ mod sim;
 mod store;
 mod tenant_rules;
 mod world;
+mod xml_safety;
