@@ -305,6 +305,14 @@ impl Reply {
         self.value("messageKey")
     }
 
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let is_json = self.kind.as_deref() == Some("application/json;charset=utf-8");
+        assert!(is_json, "no JSON: {self:?}");
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
     #[track_caller]
     pub(crate) fn assert_success(&self) -> &Self {
         assert!(self.succeeded(), "{self:?}");
