@@ -132,7 +132,7 @@ mod tests {
         let comment = format!("<!-- x --><!DOCTYPE response [<!ENTITY a 'b'>]>{}", inside("&a;"));
         check_plain(&comment, false, Err(XmlFault::Doctype));
         for wide in [u16::to_le_bytes, u16::to_be_bytes] {
-            let bytes: Vec<u8> = inside("").encode_utf16().flat_map(|unit| wide(unit)).collect();
+            let bytes: Vec<u8> = inside("").encode_utf16().flat_map(wide).collect();
             assert!(check(&bytes).is_err());
         }
         assert_eq!(check(b"<response>J\xF6rg</response>"), Err(XmlFault::NotUtf8));
