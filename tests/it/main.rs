@@ -17,6 +17,7 @@ mod operation;
 mod placement_rows;
 mod program;
 mod quiet;
+mod real;
 mod recordings;
 mod replicas;
 mod restarts;
