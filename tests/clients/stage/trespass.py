@@ -10,7 +10,7 @@ import urllib.request
 from . import recorder
 from .marks import occurs
 
-ROOM = "room-of-trespass"
+ROOM = "room-of-trespass-at-"
 RECORDED_WITHIN = 90
 # Answers that are as if there were nothing.
 NOTHING = ("notFound", "invalidMeetingIdentifier", "noRecordings", "destroyMissingHook", "checksumError", "meetingNotFound")
@@ -42,13 +42,13 @@ def trespass(tally, port, intruder, owner, recordings):
     """The owner has a meeting and a recording; the intruder tries to reach them and must find nothing, change nothing."""
     title = f"trespass of {intruder.name} at {owner.name}"
     own, tries = Caller(port, owner, owner.secret), Caller(port, intruder, intruder.secret)
-    password = f"mp {owner.mark}"
-    made = own("create", name=f"Room {owner.mark}", meetingID=ROOM, moderatorPW=password, attendeePW="ap", record="true")
-    own.join(fullName=f"Owner {owner.mark}", meetingID=ROOM, password=password)
+    room, password = ROOM + owner.name, f"mp {owner.mark}"
+    made = own("create", name=f"Room {owner.mark}", meetingID=room, moderatorPW=password, attendeePW="ap", record="true")
+    own.join(fullName=f"Owner {owner.mark}", meetingID=room, password=password)
     internal = _element(made, "internalMeetingID")
     slides = f'<modules><module name="presentation"><document name="x">{intruder.mark}</document></module></modules>'.encode()
-    before = own("getMeetingInfo", meetingID=ROOM)
-    for meeting, named in ((ROOM, "by its id"), (internal, "by its internal id")):
+    before = own("getMeetingInfo", meetingID=room)
+    for meeting, named in ((room, "by its id"), (internal, "by its internal id")):
         _refused(tally, title, f"getMeetingInfo {named}", tries("getMeetingInfo", meetingID=meeting))
         _refused(tally, title, f"end {named}", tries("end", meetingID=meeting, password=password))
         _refused(tally, title, f"join {named}", tries.join(meetingID=meeting, fullName="Eve", password=password))
@@ -58,11 +58,11 @@ def trespass(tally, port, intruder, owner, recordings):
         running = tries("isMeetingRunning", meetingID=meeting)
         tally.line(title, f"isMeetingRunning {named}", [] if "<running>false" in running else [running[:300]])
     _refused(tally, title, "getMeetings with its own secret there", Caller(port, owner, intruder.secret)("getMeetings"))
-    after = own("getMeetingInfo", meetingID=ROOM)
+    after = own("getMeetingInfo", meetingID=room)
     tally.line(title, "the meeting is as it was", [] if before == after and owner.mark in after else [before, after])
-    own("end", meetingID=ROOM, password=password)
+    own("end", meetingID=room, password=password)
     if recordings:
-        _recordings(tally, title, own, tries, intruder)
+        _recordings(tally, title, own, tries, room, intruder)
     answers = [x.answer for x in tries.recorder.exchanges]
     leaks = [f"the owner's mark is in an answer of {x.call}" for x in tries.recorder.exchanges if occurs(owner.mark, x.answer)]
     tally.line(title, f"nothing of {owner.name} in {len(answers)} answers", leaks)
@@ -70,16 +70,16 @@ def trespass(tally, port, intruder, owner, recordings):
     tries.recorder.shutdown()
 
 
-def _recordings(tally, title, own, tries, intruder):
+def _recordings(tally, title, own, tries, room, intruder):
     until = time.monotonic() + RECORDED_WITHIN
-    while not (record := _element(own("getRecordings", meetingID=ROOM), "recordID")) and time.monotonic() < until:
+    while not (record := _element(own("getRecordings", meetingID=room), "recordID")) and time.monotonic() < until:
         time.sleep(0.5)
     tally.line(title, "the owner's meeting left a recording", [] if record else ["it did not"])
     if not record:
         return
     before = own("getRecordings", recordID=record)
     _refused(tally, title, "getRecordings by recordID", tries("getRecordings", recordID=record, state="any"))
-    _refused(tally, title, "getRecordings by meetingID", tries("getRecordings", meetingID=ROOM, state="any"))
+    _refused(tally, title, "getRecordings by meetingID", tries("getRecordings", meetingID=room, state="any"))
     _refused(tally, title, "publishRecordings", tries("publishRecordings", recordID=record, publish="false"))
     _refused(tally, title, "updateRecordings", tries("updateRecordings", recordID=record, meta_course=intruder.mark))
     _refused(tally, title, "getRecordingTextTracks", tries("getRecordingTextTracks", recordID=record))
