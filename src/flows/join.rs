@@ -37,11 +37,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
 
 /// Asks the instance for the session. What its first checks refuse BBB answers with a redirect even here, and so
 /// do we: it says nothing against the instance.
-async fn session(
-    world: &World,
-    instance: &Arc<Instance>,
-    query: &str,
-) -> Result<Answer, Refusal> {
+async fn session(world: &World, instance: &Arc<Instance>, query: &str) -> Result<Answer, Refusal> {
     let within = world.config.deadlines.first_byte;
     let asked = async {
         let answer = world.get(instance, "join", query, within).await?;
