@@ -7,16 +7,21 @@ use http::header::LOCATION;
 
 use super::World;
 use super::answer::{Answer, start};
-use super::ask::{CallError, signed_for};
+use super::ask::{CHECK_WITHIN, CallError, Presence, signed_for};
 use super::refusal::Refusal;
+use crate::actors::meetings::Home;
 use crate::bbb::query;
 use crate::bbb::reply::error_redirect;
 use crate::domain::instance::Instance;
+use crate::domain::meeting::{MeetingId, RouteState};
 use crate::domain::tenant::Tenant;
 use crate::outside::servers::Incoming;
 
 /// Sends a user to the meeting, or with `redirect=false` asks the instance for the session itself.
 pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    if let Some(text) = &tenant.maintenance {
+        return Err(Refusal::Maintenance(text.clone()));
+    }
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
     let Some(home) = world.locate_to_join(tenant, &meeting).await? else {
@@ -24,6 +29,10 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     };
     if home.released {
         return Err(Refusal::Unavailable);
+    }
+    if home.state == RouteState::Claimed {
+        // Boxed, since it is rare and its waits would make the futures of all joins large.
+        Box::pin(arrived(world, tenant, &meeting, &home)).await?;
     }
     let instance = &home.instance;
     let redirect = query::value(query, "redirect");
@@ -54,6 +63,23 @@ fn errors(answer: &Incoming) -> Option<String> {
     let target = answer.headers.get(LOCATION).filter(|_| answer.status == StatusCode::FOUND)?;
     let target = target.to_str().ok()?;
     target.contains("errors=").then(|| target.to_owned())
+}
+
+/// A meeting is on its way to this home. Nobody is sent there before it has arrived; then users are counted.
+async fn arrived(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    meeting: &MeetingId,
+    home: &Home,
+) -> Result<(), Refusal> {
+    let there = world.presence(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
+    if !matches!(there, Ok(Presence::Ours)) {
+        return Err(Refusal::Unavailable);
+    }
+    let (id, to) = (tenant.id.clone(), RouteState::Confirmed);
+    world.actors.meetings.set(id, meeting.clone(), home.version, to).await?;
+    world.locate_to_join(tenant, meeting).await?;
+    Ok(())
 }
 
 /// As BBB: back to where the client says that errors go, else an error in XML.
