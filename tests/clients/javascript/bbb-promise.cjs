@@ -70,6 +70,9 @@ async function main() {
     const say = { meetingID: room, message: text('Hello') }
     assert.equal((await administration.customCall('sendChatMessage', say)).response.returncode[0], 'SUCCESS')
     assert.equal(key(await administration.customCall('noSuchCall', { mark })), 'unsupportedRequest')
+    const sessions = (await administration.customCall('getSessions', {})).response.sessions[0].meeting
+    assert.ok(sessions.some((one) => one.userName[0] === text('Ada')), 'Ada has no session')
+    assert.ok(sessions.every((one) => one.userName[0].includes(mark)), 'a session without our mark')
     const hook = await administration.customCall('hooks/create', { callbackURL: `${inbox}/promised?of=${mark}` })
     assert.equal(hook.response.returncode[0], hooks ? 'SUCCESS' : 'FAILED')
   })
