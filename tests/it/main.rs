@@ -5,6 +5,7 @@ mod callbacks;
 mod calls;
 mod checksums;
 mod cli;
+mod clients;
 mod config_file;
 mod config_shown;
 mod crash;
