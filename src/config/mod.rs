@@ -13,6 +13,7 @@ mod yaml;
 
 pub use fault::{Fault, Faults};
 pub use sheet::Environment;
+pub(crate) use show::{MASK, mask_secrets};
 pub use source::{ConfigSource, Parsed, environment, parse};
 
 use std::collections::BTreeMap;

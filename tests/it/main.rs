@@ -27,4 +27,5 @@ mod services;
 mod sim;
 mod store;
 mod tenant_rules;
+mod verbs;
 mod world;
