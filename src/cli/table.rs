@@ -108,9 +108,9 @@ fn drawn(cell: &Cell) -> Drawn {
     let drawn = Drawn::new(tame(&cell.text));
     match cell.tone {
         Tone::Plain => drawn,
-        Tone::Good => drawn.fg(Color::Green),
-        Tone::Doubtful => drawn.fg(Color::Yellow),
-        Tone::Bad => drawn.fg(Color::Red),
+        Tone::Good => drawn.fg(Color::DarkGreen),
+        Tone::Doubtful => drawn.fg(Color::DarkYellow),
+        Tone::Bad => drawn.fg(Color::DarkRed),
     }
 }
 
