@@ -95,7 +95,7 @@ pub(super) async fn read(args: &ScaleliteArgs) -> Result<Plan, Failure> {
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     let connected = timeout(ANSWER_WITHIN, connecting).await;
     let late = |_| Failure::Away("Redis did not answer in time".into());
-    let connection = connected.map_err(late)?.map_err(|error| explained(error))?;
+    let connection = connected.map_err(late)?.map_err(explained)?;
     let prefix = args.namespace.as_ref().map_or(String::new(), |name| format!("{name}:"));
     let mut redis = Redis { connection, prefix };
     let found = Found { servers: redis.servers().await?, tenants: redis.tenants().await? };
@@ -167,7 +167,7 @@ impl Redis {
     }
 
     async fn ask<T: redis::FromRedisValue>(&mut self, asked: &Pipeline) -> Result<T, Failure> {
-        asked.query_async(&mut self.connection).await.map_err(|error| explained(error))
+        asked.query_async(&mut self.connection).await.map_err(explained)
     }
 }
 
@@ -203,7 +203,8 @@ fn plan(found: &Found, output: &Output) -> Plan {
     found.tenants.iter().for_each(|tenant| take_tenant(&mut plan, tenant, output));
     if found.servers.iter().any(|server| text(&server.fields, "tag").is_some()) {
         plan.remark(
-            "tags: there, a create that asks for no tag gets a server without one; here, any server"
+            "tags: there, a create that asks for no tag gets a server without one, and several are \
+             parted by commas; here it gets any server, and they are parted by semicolons"
                 .into(),
         );
     }

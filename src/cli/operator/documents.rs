@@ -267,4 +267,13 @@ mod tests {
         let tenant = "kind: Tenant\nspec: {host: h}\n";
         check(&format!("{tenant}---\n{tenant}"), &["document 2 (Tenant h): is there twice"]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_upsets_the_reader(text in "\\PC{0,80}|(kind: |Tenant|InstanceList|instances|spec|host|---|[\\[\\]{}:,&*!|> \n\t'\"a])*") {
+            if let Err(faults) = read(&text) {
+                proptest::prop_assert!(!faults.is_empty());
+            }
+        }
+    }
 }

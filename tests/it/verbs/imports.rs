@@ -97,7 +97,7 @@ async fn a_scalelite_is_taken_over_and_applied() {
         [
             "not taken over: server 1c7f: load_multiplier 2.0; here its measured load counts",
             "not taken over: server 2d80: it is disabled there",
-            "not taken over: tags: there, a create that asks for no tag gets a server without one; here, any server",
+            "not taken over: tags: there, a create that asks for no tag gets a server without one, and several are parted by commas; here it gets any server, and they are parted by semicolons",
             "after applying: bigblueswarm drain https://bbb2.example.org/bigbluebutton (it is cordoned there)",
             "after applying: bigblueswarm tag https://bbb2.example.org/bigbluebutton large",
         ]
