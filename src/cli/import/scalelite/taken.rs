@@ -1,25 +1,11 @@
-//! What Scalelite keeps in its Redis: servers, and the tenants of an installation with several.
+//! What becomes of Scalelite's servers and tenants here.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use clap::Args;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError};
-use tokio::time::timeout;
-
-use super::plan::Plan;
-use super::{Failure, Output};
-use crate::cli::operator::secret;
-use crate::domain::secret::Secret;
+use super::{Fields, Found, Output, Plan, Server, Tenant};
+use crate::domain::rules;
 use crate::domain::tenant::TenantSpec;
 
-/// How long connecting, and each answer, may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// So many records are asked for together.
-const PART: usize = 500;
-/// More than any installation has.
-const MOST_RECORDS: usize = 100_000;
 /// What is known of a server and needs no word: its figures, and what is read below.
 const SERVER_FIELDS: [&str; 12] = [
     "url",
@@ -36,168 +22,8 @@ const SERVER_FIELDS: [&str; 12] = [
     "videos",
 ];
 
-/// What `import scalelite` can be told.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Nothing is written to that Redis. What is not in it: the secret that all clients share
-(LOADBALANCER_SECRET) and recordings. Running meetings stay where they are and carry no mark of
-their tenant, so let them end, or switch when there are none.")]
-pub(in crate::cli) struct ScaleliteArgs {
-    /// Its Redis, such as redis://:PASSWORD@HOST:6379/0 or rediss://…; whoever lists this machine's
-    /// processes (`ps`) can read the password here, but not in the variable
-    #[arg(long, value_name = "URL", env = "SCALELITE_REDIS_URL", hide_env_values = true, value_parser = secret)]
-    redis: Secret,
-    /// The prefix of its keys, if its redis_store.yml names one
-    #[arg(long, value_name = "PREFIX")]
-    namespace: Option<String>,
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-/// What Redis says when trying again later helps.
-const NOT_NOW: [&str; 4] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
-
-/// A hash as it is stored.
-type Fields = BTreeMap<String, String>;
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-struct Found {
-    servers: Vec<Server>,
-    tenants: Vec<Tenant>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Server {
-    id: String,
-    fields: Fields,
-    /// Member of the set of enabled ones, which counts where there is no state.
-    enabled: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Tenant {
-    id: String,
-    fields: Fields,
-    settings: Vec<Fields>,
-}
-
-/// Reads everything and says what becomes of it.
-pub(super) async fn read(args: &ScaleliteArgs) -> Result<Plan, Failure> {
-    // Whoever chose a provider of TLS before is right too.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let wrong =
-        || Failure::Wrong("--redis: expected a URL such as redis://:PASSWORD@HOST:6379/0".into());
-    let client = Client::open(args.redis.reveal()).map_err(|_| wrong())?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(ANSWER_WITHIN))
-        .set_response_timeout(Some(ANSWER_WITHIN));
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    let connected = timeout(ANSWER_WITHIN, connecting).await;
-    let late = |_| Failure::Away("Redis did not answer in time".into());
-    let connection = connected.map_err(late)?.map_err(explained)?;
-    let prefix = args.namespace.as_ref().map_or(String::new(), |name| format!("{name}:"));
-    let mut redis = Redis { connection, prefix };
-    let found = Found { servers: redis.servers().await?, tenants: redis.tenants().await? };
-    if found.servers.is_empty() && found.tenants.is_empty() {
-        let key = redis.key("servers");
-        return Err(Failure::Wrong(format!(
-            "this Redis holds no servers of Scalelite (its set {key:?} is empty): is the database right, has it a --namespace?"
-        )));
-    }
-    Ok(plan(&found, &args.output))
-}
-
-struct Redis {
-    connection: MultiplexedConnection,
-    prefix: String,
-}
-
-impl Redis {
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    async fn servers(&mut self) -> Result<Vec<Server>, Failure> {
-        let ids = self.members("servers").await?;
-        let enabled = self.members("server_enabled").await?;
-        let hashes = self.hashes("server", &ids).await?;
-        let server = |(id, fields): (String, Fields)| {
-            let enabled = enabled.contains(&id);
-            Server { id, fields, enabled }
-        };
-        Ok(ids.into_iter().zip(hashes).map(server).collect())
-    }
-
-    async fn tenants(&mut self) -> Result<Vec<Tenant>, Failure> {
-        let ids = self.members("tenants").await?;
-        let hashes = self.hashes("tenant", &ids).await?;
-        let mut tenants = Vec::new();
-        for (id, fields) in ids.into_iter().zip(hashes) {
-            let settings = self.members(&format!("tenant_settings:{id}")).await?;
-            let settings = self.hashes("tenant_setting", &settings).await?;
-            tenants.push(Tenant { id, fields, settings });
-        }
-        Ok(tenants)
-    }
-
-    /// The members of a set, in an order that does not change.
-    async fn members(&mut self, name: &str) -> Result<Vec<String>, Failure> {
-        let mut asked = redis::pipe();
-        asked.cmd("SMEMBERS").arg(self.key(name));
-        let (mut members,): (Vec<String>,) = self.ask(&asked).await?;
-        if members.len() > MOST_RECORDS {
-            return Err(Failure::Wrong(format!("set {name:?} is too large to be Scalelite's")));
-        }
-        members.sort_unstable();
-        Ok(members)
-    }
-
-    /// The hashes of these ids.
-    async fn hashes(&mut self, kind: &str, ids: &[String]) -> Result<Vec<Fields>, Failure> {
-        let mut hashes = Vec::with_capacity(ids.len());
-        for part in ids.chunks(PART) {
-            let mut asked = redis::pipe();
-            for id in part {
-                asked.cmd("HGETALL").arg(self.key(&format!("{kind}:{id}")));
-            }
-            hashes.extend(self.ask::<Vec<Fields>>(&asked).await?);
-        }
-        Ok(hashes)
-    }
-
-    async fn ask<T: redis::FromRedisValue>(&mut self, asked: &Pipeline) -> Result<T, Failure> {
-        asked.query_async(&mut self.connection).await.map_err(explained)
-    }
-}
-
-/// What an error means to the operator. Redis's own words hold no secret.
-fn explained(error: RedisError) -> Failure {
-    let (kind, said) = (error.kind(), error.to_string());
-    let refused =
-        error.into_server_errors().and_then(|errors| errors.first().map(|(_, e)| e.clone()));
-    match (refused, kind) {
-        (Some(error), _) if NOT_NOW.contains(&error.code()) => {
-            Failure::Away(format!("Redis can't answer now: {}", error.code()))
-        }
-        (Some(error), _) if error.code() == "WRONGTYPE" => not_scalelite(),
-        (Some(error), _) => {
-            let details = error.details().unwrap_or_default();
-            Failure::Wrong(format!("Redis refuses: {} {details}", error.code()).trim_end().into())
-        }
-        (None, ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig) => {
-            Failure::Wrong(format!("Redis refuses: {said}"))
-        }
-        (None, ErrorKind::UnexpectedReturnType | ErrorKind::Parse) => not_scalelite(),
-        (None, _) => Failure::Away(format!("Redis can't be reached: {said}")),
-    }
-}
-
-fn not_scalelite() -> Failure {
-    Failure::Wrong("this Redis holds something else than Scalelite writes".into())
-}
-
-fn plan(found: &Found, output: &Output) -> Plan {
+/// What becomes of all that was found.
+pub(super) fn plan(found: &Found, output: &Output) -> Plan {
     let mut plan = Plan::default();
     found.servers.iter().for_each(|server| take_server(&mut plan, server));
     found.tenants.iter().for_each(|tenant| take_tenant(&mut plan, tenant, output));
@@ -298,7 +124,7 @@ fn take_setting(spec: &mut TenantSpec, setting: &Fields) -> Result<(), String> {
         join_overrides: BTreeMap::from([(param.to_owned(), value.clone())]),
         ..TenantSpec::default()
     };
-    let faults = crate::domain::rules::faults(&ruled);
+    let faults = rules::faults(&ruled);
     for (call, defaults, overrides) in [
         ("create", &mut spec.create_defaults, &mut spec.create_overrides),
         ("join", &mut spec.join_defaults, &mut spec.join_overrides),
