@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
 use super::keys::{self, KEYS, Key};
-use super::{Admin, Balancer, Config, StoreConfig, Swarm, Written};
+use super::{Config, StoreConfig, Swarm, Written};
 
 /// What stands in for a secret.
 pub(crate) const MASK: &str = "********";
@@ -82,12 +82,8 @@ impl Config {
             recordings_poll_interval: self.swarm.recordings_poll_interval,
         };
         let written = self.written.reloaded(&new.written);
-        let ingest_token = self.admin.ingest_token.clone();
-        let admin = Admin { api_key: new.admin.api_key, ingest_token };
-        let Balancer { metrics_range, cpu_metric, .. } = self.balancer;
-        let balancer = Balancer { metrics_range, cpu_metric, ..new.balancer };
-        let health = new.health;
-        Self { swarm, admin, balancer, health, written, ..self.clone() }
+        let (balancer, health) = (new.balancer, new.health);
+        Self { swarm, admin: new.admin, balancer, health, written, ..self.clone() }
     }
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod calls;
 mod checksums;
 mod cli;
+mod clients;
 mod config_file;
 mod config_shown;
 mod crash;
