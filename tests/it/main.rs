@@ -36,6 +36,7 @@ mod sim;
 mod store;
 mod targets;
 mod tenant_rules;
+mod verbs;
 mod waiting;
 mod world;
 mod xml_safety;
