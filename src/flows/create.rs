@@ -79,11 +79,12 @@ async fn whole(
     if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
         return Err(Refusal::NoMeetingName);
     }
+    let called_back = world.called_back(tenant, &meeting, query).await?;
     let creation = Creation {
         world,
         tenant,
         meeting,
-        query: query::tagged(query, tenant.id.as_str()),
+        query: query::tagged(&called_back, tenant.id.as_str()),
         body: body.as_ref(),
         only: parent_home(world, tenant, query).await?,
         tags,

@@ -14,7 +14,8 @@ pub async fn get_meeting_info(
     tenant: &Arc<Tenant>,
     query: &str,
 ) -> Result<Answer, Refusal> {
-    look(world, tenant, "getMeetingInfo", query).await?.ok_or(Refusal::NotFound)
+    let said = look(world, tenant, "getMeetingInfo", query).await?;
+    said.map(|said| world.restored(tenant, said)).ok_or(Refusal::NotFound)
 }
 
 /// Whether anyone is in a meeting; one that does not exist is not running.

@@ -44,7 +44,7 @@ pub async fn get_meetings(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
     }
     lists.extend(last_known(world, silent).await);
     let strays = world.actors.meetings.strays().await?;
-    Ok(Answer::Merged(merge(&lists, tenant, &strays)))
+    Ok(world.restored(tenant, Answer::Merged(merge(&lists, tenant, &strays))))
 }
 
 /// The instance's list; or its id when it has none to give in time.

@@ -14,6 +14,7 @@ mod demo;
 mod forms;
 mod influx;
 mod ingest;
+mod inward;
 mod json_answers;
 mod maintenance;
 mod malformed;

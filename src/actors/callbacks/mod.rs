@@ -32,8 +32,9 @@ const AT_ONCE_TO_A_HOST: usize = 4;
 const MOST_BYTES: usize = 64 << 20;
 /// So long a delivery that was taken is ours; much longer than one attempt takes.
 const LEASE: Duration = Duration::from_secs(60);
-/// The longest pause before looking again: another replica may have left something behind.
+/// The longest pause before looking again; with replicas, as another may have left something behind.
 const IDLE: Duration = Duration::from_secs(15);
+const IDLE_SHARED: Duration = Duration::from_secs(5);
 /// A pause when the store did not answer, or a host is busy.
 const PAUSE: Duration = Duration::from_secs(1);
 const KEY_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -229,7 +230,8 @@ impl Callbacks {
         if state.look_again || state.more && !full && !busy {
             return self.look(myself, state);
         }
-        let wait = wait.unwrap_or(IDLE).min(IDLE);
+        let idle = if self.store.shared() { IDLE_SHARED } else { IDLE };
+        let wait = wait.unwrap_or(idle).min(idle);
         // When all are busy, the first to end looks.
         let wait = if state.more || busy { wait.max(PAUSE) } else { wait };
         self.look_after(wait, myself, state);

@@ -89,6 +89,16 @@ async fn search(
     Ok((found, sure))
 }
 
+/// Asks an instance for one recording, and tells the actor when it is there.
+pub async fn learn(world: &World, instance: &Arc<Instance>, id: String) {
+    let by = Instant::now() + SEARCH_WITHIN;
+    if let Some((there, seen)) = ask(world, instance, &[&id], by).await
+        && !seen.is_empty()
+    {
+        world.actors.recordings.seen(there, seen);
+    }
+}
+
 /// Which of these ids an instance has; nothing when it does not say.
 async fn ask(
     world: &World,

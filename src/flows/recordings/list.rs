@@ -59,7 +59,7 @@ pub async fn get_recordings(
         }
     }
     found.extend(last_known(world, tenant, filter, silent).await);
-    Ok(Answer::Merged(merge(found, page)))
+    Ok(world.restored(tenant, Answer::Merged(merge(found, page))))
 }
 
 /// What instances are asked: what the client asks, of this tenant only, and without the client's page.

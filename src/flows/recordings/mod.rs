@@ -8,6 +8,7 @@ mod tracks;
 mod watch;
 
 pub use change::change;
+pub use find::learn;
 pub use list::get_recordings;
 pub use tracks::{get_tracks, put_track};
 pub use watch::watch;

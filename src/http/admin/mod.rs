@@ -2,6 +2,7 @@
 
 mod attempts;
 mod body;
+mod callbacks;
 mod cluster;
 mod gate;
 mod instances;
@@ -21,7 +22,7 @@ pub(crate) use tenants::fault as tenant_fault;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -64,6 +65,9 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
         .route("/meetings", get(meetings::list))
+        .route("/callbacks", get(callbacks::list))
+        .route("/callbacks/{id}", delete(callbacks::discard))
+        .route("/callbacks/{id}/retry", post(callbacks::retry))
         .route("/cluster", get(cluster::list))
         .route("/configurations", get(settings::show))
         .route("/placement", get(placement::explain))
