@@ -41,11 +41,11 @@ pub struct List {
 /// it is never taken for an empty list.
 pub fn scan(body: &[u8]) -> Result<List, XmlFault> {
     let mut walk = Walk::<At>::new(body);
-    let mut scan = Scan { body, ..Scan::default() };
+    let mut scan = Scan::default();
     loop {
         match walk.next()? {
-            Step::Open { place, at } => scan.open(place, at),
-            Step::Text(place, piece) if place.has_text() => scan.text.push_str(&piece),
+            Step::Open { place, name, at } => scan.open(place, name, at),
+            Step::Text(place, piece) if place.has_text() => scan.text.push_str(piece),
             Step::Char(place, piece) if place.has_text() => scan.text.push(piece),
             Step::Close { place, end } => scan.close(place, end)?,
             Step::End => break,
@@ -83,8 +83,7 @@ pub fn merged<'a>(recordings: impl IntoIterator<Item = &'a [u8]>, total: Option<
 
 /// A list as far as it was read.
 #[derive(Default)]
-struct Scan<'a> {
-    body: &'a [u8],
+struct Scan {
     returncode: Option<String>,
     listed: bool,
     list: List,
@@ -96,8 +95,8 @@ struct Scan<'a> {
     text: String,
 }
 
-impl Scan<'_> {
-    fn open(&mut self, place: At, at: usize) {
+impl Scan {
+    fn open(&mut self, place: At, name: &str, at: usize) {
         self.text.clear();
         match place {
             At::Recordings => self.listed = true,
@@ -105,7 +104,7 @@ impl Scan<'_> {
                 self.now = Recorded { span: at..at, ..Recorded::default() };
                 self.seen = 0;
             }
-            At::Meta => self.name = name_at(self.body, at),
+            At::Meta => name.clone_into(&mut self.name),
             _ => {}
         }
     }
@@ -153,14 +152,6 @@ impl Scan<'_> {
         }
         self.now.metadata.push((name, text));
     }
-}
-
-/// The name of the element whose `<` stands there.
-fn name_at(body: &[u8], at: usize) -> String {
-    let name = body.get(at + 1..).unwrap_or_default();
-    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'>');
-    let len = name.iter().position(ends).unwrap_or(name.len());
-    String::from_utf8_lossy(&name[..len]).into_owned()
 }
 
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bbb::xml::model::{Node, broken, document, node, nodes, word};
+use crate::bbb::xml::model::{Node, broken, cases, document, node, nodes, word};
 
 const TWO: &[u8] = br#"<response><returncode>SUCCESS</returncode><recordings><recording>
 <recordID>c25a-1</recordID><meetingID>test01</meetingID><name>A &amp; B</name><published>true</published>
@@ -165,7 +165,7 @@ fn list() -> impl Strategy<Value = (Node, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_stream_lists_what_a_plain_reading_of_the_tree_finds((root, body) in list()) {
@@ -194,7 +194,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn a_malformed_list_ends_in_a_refusal_or_a_reading(body in broken(TWO)) {

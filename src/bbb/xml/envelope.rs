@@ -46,7 +46,7 @@ pub fn read(body: &[u8]) -> Result<Envelope, XmlFault> {
     loop {
         match walk.next()? {
             Step::Open { .. } => text.clear(),
-            Step::Text(At::Field(_), piece) => text.push_str(&piece),
+            Step::Text(At::Field(_), piece) => text.push_str(piece),
             Step::Char(At::Field(_), piece) => text.push(piece),
             Step::Close { place: At::Field(field), .. } => {
                 found[field as usize].get_or_insert_with(|| std::mem::take(&mut text));

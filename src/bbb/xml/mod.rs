@@ -7,12 +7,14 @@ mod walk;
 
 #[cfg(test)]
 pub(in crate::bbb) mod model;
+#[cfg(test)]
+mod quick;
 
 pub(in crate::bbb) use envelope::is_success;
 pub use envelope::{Envelope, read};
 pub use fault::XmlFault;
 pub use peek::{Peek, peek};
-pub(in crate::bbb) use walk::{Place, Step, Walk, truth};
+pub(in crate::bbb) use walk::{Place, Progress, Step, Walk, truth};
 
 #[cfg(test)]
 mod tests;

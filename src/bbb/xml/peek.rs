@@ -31,7 +31,7 @@ fn returncode(start: &[u8]) -> Result<Option<String>, XmlFault> {
     let mut code = String::new();
     loop {
         match walk.next()? {
-            Step::Text(At::Returncode, piece) => code.push_str(&piece),
+            Step::Text(At::Returncode, piece) => code.push_str(piece),
             Step::Char(At::Returncode, piece) => code.push(piece),
             Step::Close { place: At::Returncode, .. } => {
                 return Ok(Some(code).filter(|code| !code.is_empty()));
