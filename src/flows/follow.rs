@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::World;
-use crate::outside::store::Told;
+use crate::outside::store::{Shelf, Told};
 
 /// Changes on their way to us; a store that has more to tell says so with one `Everything`.
 const CHANGES_AHEAD: usize = 1_024;
@@ -26,6 +26,8 @@ fn pass_on(world: &World, change: Told) {
     match change {
         Told::Instances => actors.registry.reload(),
         Told::Tenants => actors.tenants.reload(),
+        // What is kept there is read at the start; no actor follows it while it runs.
+        Told::Shelf(Shelf::Hooks | Shelf::Recordings) => {}
         Told::Route(key) => actors.meetings.changed(key),
         Told::Everything => {
             actors.registry.reload();

@@ -20,6 +20,7 @@ mod quiet;
 mod recordings;
 mod replicas;
 mod restarts;
+mod rows;
 mod server;
 mod servers;
 mod services;

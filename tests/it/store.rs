@@ -6,4 +6,5 @@ mod home;
 mod model;
 pub(crate) mod predecessor;
 mod redis;
+mod shelves;
 mod stories;

@@ -1,6 +1,7 @@
 //! The store in one file, for one process: redb, every acknowledged durable write synced.
 
 mod file; // opening, closing and opening again
+mod shelves; // small records by kind and id
 mod tables; // what is in it, one transaction per function
 
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
-use super::{InstanceRecord, Step, Stepped, Store, StoreError, Told};
+use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use file::Kept;
 
 /// A lazy write reaches the disk at the latest so long after it was answered.
@@ -138,6 +139,18 @@ impl Store for Embedded {
     }
 
     async fn set_hint(&self, _: &MeetingId, _: &InstanceId, _: bool) {}
+
+    async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {
+        self.run(move |database| shelves::read(database, shelf)).await
+    }
+
+    async fn shelve(&self, shelf: Shelf, records: Vec<Shelved>) -> Result<(), StoreError> {
+        self.run(move |database| shelves::put(database, shelf, &records)).await
+    }
+
+    async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError> {
+        self.run(move |database| shelves::remove(database, shelf, &ids)).await
+    }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
         tell.closed().await;

@@ -144,18 +144,43 @@ pub enum Stepped {
     Changed(Changed),
 }
 
+/// A kind of small records that are kept by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shelf {
+    /// The tenants' webhooks.
+    Hooks,
+    /// What instances listed of their recordings.
+    Recordings,
+}
+
+impl Shelf {
+    pub const ALL: [Self; 2] = [Self::Hooks, Self::Recordings];
+
+    /// The name under which the store keeps it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hooks => "hooks",
+            Self::Recordings => "recordings",
+        }
+    }
+}
+
+/// A record of a [`Shelf`]: its id, and bytes that only its owner reads.
+pub type Shelved = (String, Vec<u8>);
+
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     Instances,
     Tenants,
+    Shelf(Shelf),
     Route(RouteKey),
     /// We may have missed something: read everything again.
     Everything,
 }
 
 /// Keeps instances, tenants and routes. Every method answers within the deadline it was built with;
-/// those that read a whole shared store in many parts (`tenants`, `all_routes`) answer each part within it.
+/// those that read a whole shared store in many parts (`tenants`, `all_routes`, `shelf`) answer each part within it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Whether other processes write here too, so that memory may be behind.
@@ -191,6 +216,14 @@ pub trait Store: Send + Sync + 'static {
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError>;
     /// Writes the predecessor's key for a meeting (best effort), or removes it if it still names `instance`.
     async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool);
+
+    /// Every record of a shelf, ordered by id.
+    async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError>;
+    /// Puts these records there in one atomic step, in place of those with the same ids. Synced when
+    /// answered. Nothing else is written meanwhile, so that much is better put there in parts.
+    async fn shelve(&self, shelf: Shelf, records: Vec<Shelved>) -> Result<(), StoreError>;
+    /// Takes the records of these ids away in one atomic step; unknown ones are passed over.
+    async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError>;
 
     /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);

@@ -7,6 +7,7 @@ mod keys; // every key's name
 mod link; // connections, deadlines, errors
 mod pool; // instances
 mod routes; // claims and changes
+mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
-use super::{InstanceRecord, Step, Stepped, Store, StoreError, Told};
+use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use link::Link;
 
 /// The store in Redis.
@@ -95,6 +96,18 @@ impl Store for Redis {
 
     async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
         hints::write(&self.link, meeting, instance, lives).await;
+    }
+
+    async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {
+        shelves::read(&self.link, shelf).await
+    }
+
+    async fn shelve(&self, shelf: Shelf, records: Vec<Shelved>) -> Result<(), StoreError> {
+        shelves::put(&self.link, &self.sender, shelf, &records).await
+    }
+
+    async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError> {
+        shelves::remove(&self.link, &self.sender, shelf, &ids).await
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {

@@ -26,7 +26,9 @@ use bigblueswarm::http::testing::directory;
 use bigblueswarm::http::{admin, probes};
 use bigblueswarm::outside::clock::RuntimeClock;
 use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
-use bigblueswarm::outside::store::{InstanceRecord, Step, Stepped, Store, StoreError, Told};
+use bigblueswarm::outside::store::{
+    InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+};
 use http::Request;
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, watch};
@@ -327,6 +329,18 @@ impl Store for Away {
     }
 
     async fn set_hint(&self, _: &MeetingId, _: &InstanceId, _: bool) {
+        panic!("asked past its actor")
+    }
+
+    async fn shelf(&self, _: Shelf) -> Result<Vec<Shelved>, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn shelve(&self, _: Shelf, _: Vec<Shelved>) -> Result<(), StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn unshelve(&self, _: Shelf, _: Vec<String>) -> Result<(), StoreError> {
         panic!("asked past its actor")
     }
 

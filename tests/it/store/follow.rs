@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::redis::Redis;
-use bigblueswarm::outside::store::{Store, Told};
+use bigblueswarm::outside::store::{Shelf, Store, Told};
 use redis::Commands;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -64,6 +64,10 @@ async fn what_another_replica_changes_is_told_once_and_within_a_second() {
     assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
     other.delete_tenant(tenant("h")).await.expect("removed");
     assert_eq!(follower.next(SECOND).await, Some(Told::Tenants));
+    other.shelve(Shelf::Hooks, vec![("1".into(), b"a".to_vec())]).await.expect("stored");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
+    other.unshelve(Shelf::Hooks, vec!["1".into()]).await.expect("removed");
+    assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
     claimed(&other, "room", "t", &["a"]).await;
     assert_eq!(follower.next(SECOND).await, Some(Told::Route(key("room"))));
     assert_eq!(follower.next(SECOND * 2).await, None);

@@ -338,6 +338,7 @@ macro_rules! stories {
         }
     };
 }
+pub(super) use stories;
 
 stories! {
     concurrent_claims_of_one_meeting_end_on_one_home

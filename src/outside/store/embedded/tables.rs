@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use redb::{Database, Durability, Error, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use tracing::warn;
 
+use super::shelves::SHELVES;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 use crate::outside::store::record::{StoredInstance, StoredRoute, json, unreadable};
@@ -29,22 +30,24 @@ pub(super) enum Written {
     Synced,
 }
 
-/// Makes the tables of a new file, and refuses a file of another format.
+/// Makes the tables that a file lacks, and refuses a file of another format.
 pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     let write = database.begin_write()?;
     {
         let mut about = write.open_table(ABOUT)?;
         let found = about.get("format")?.map(|format| format.value());
         match found {
-            Some(FORMAT) => return Ok(()),
+            // A file of an earlier release may lack a table.
+            Some(FORMAT) => {}
             Some(other) => {
                 return Err(Error::Corrupted(format!("format {other}, only {FORMAT} is known")));
             }
-            None => about.insert("format", FORMAT)?,
-        };
+            None => drop(about.insert("format", FORMAT)?),
+        }
         write.open_table(INSTANCES)?;
         write.open_table(TENANTS)?;
         write.open_table(ROUTES)?;
+        write.open_table(SHELVES)?;
     }
     Ok(write.commit()?)
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::outside::store::{StoreError, Told};
+use crate::outside::store::{Shelf, StoreError, Told};
 
 use super::keys;
 use super::link::Link;
@@ -105,7 +105,7 @@ enum Message {
     Counted,
 }
 
-/// `SENDER route KEY`, `SENDER instances` or `SENDER tenants`; what is not understood may be a change too.
+/// `SENDER route KEY`, or `SENDER` and what changed, as it is counted; what is not understood may be a change too.
 fn read_message(message: &[u8], own: &str) -> Message {
     let text = String::from_utf8_lossy(message);
     let mut words = text.split(' ');
@@ -202,6 +202,8 @@ impl<'a> Ear<'a> {
             instances: count(&all, "instances"),
             instances_by_others: count(&all, "instances") - count(&own, "instances"),
             tenants_by_others: count(&all, "tenants") - count(&own, "tenants"),
+            shelves_by_others: Shelf::ALL
+                .map(|shelf| count(&all, shelf.name()) - count(&own, shelf.name())),
             list: list.finish(),
         })
     }
@@ -220,6 +222,8 @@ struct Marks {
     instances: i64,
     instances_by_others: i64,
     tenants_by_others: i64,
+    /// In the order of [`Shelf::ALL`].
+    shelves_by_others: [i64; Shelf::ALL.len()],
     /// A digest of the predecessor's list, which its tools change without counting.
     list: u64,
 }
@@ -236,6 +240,11 @@ fn compare(before: &Marks, now: &Marks) -> Vec<Told> {
     if before.tenants_by_others != now.tenants_by_others {
         told.push(Told::Tenants);
     }
+    let shelves =
+        Shelf::ALL.into_iter().zip(before.shelves_by_others.iter().zip(&now.shelves_by_others));
+    told.extend(
+        shelves.filter(|(_, (before, now))| before != now).map(|(shelf, _)| Told::Shelf(shelf)),
+    );
     told
 }
 
@@ -250,6 +259,7 @@ mod tests {
             instances: 5,
             instances_by_others: 3,
             tenants_by_others: 2,
+            shelves_by_others: [4, 4],
             list: 7,
         };
         let mut now = before.clone();
@@ -263,6 +273,7 @@ mod tests {
         check(|m| (m.instances, m.list) = (6, 8), &[]);
         check(|m| (m.instances, m.instances_by_others) = (6, 4), &[Told::Instances]);
         check(|m| m.tenants_by_others = 9, &[Told::Tenants]);
+        check(|m| m.shelves_by_others[0] = 5, &[Told::Shelf(Shelf::Hooks)]);
         check(|m| m.list = 8, &[Told::Instances]);
         check(|m| m.epoch = "f".into(), &[Told::Everything]);
     }

@@ -2,12 +2,13 @@
 //! only the predecessor's `instances:list` and `tenant:HOST` have none.
 
 use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::outside::store::Shelf;
 
 /// The predecessor's hash: URL → secret.
 pub(super) const INSTANCES: &str = "instances:list";
 /// What we know of instances beyond that: URL → JSON.
 pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
-/// Counts changes: `instances` and `tenants`.
+/// Counts changes: `instances`, `tenants` and each shelf by its name.
 pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
 /// Drawn anew when the whole store was emptied.
 pub(super) const EPOCH: &str = "bigblueswarm:{pool}:epoch";
@@ -41,6 +42,11 @@ pub(super) fn route(key: &RouteKey) -> String {
 /// The route key in the name of its key.
 pub(super) fn route_of(key: &str) -> Option<RouteKey> {
     key.strip_prefix(ROUTE)?.strip_suffix('}')?.parse().ok()
+}
+
+/// The hash of a shelf: id → bytes. In one slot with the counts of its changes.
+pub(super) fn shelf(shelf: Shelf) -> String {
+    format!("bigblueswarm:{{pool}}:shelf:{}", shelf.name())
 }
 
 /// The predecessor's key for a meeting; one for all tenants.

@@ -17,7 +17,7 @@ type Hash = BTreeMap<String, String>;
 /// So long the count of a replica's own changes outlives its last one.
 const OWN_COUNT_FOR_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Adds to a transaction that instances or tenants (`what`) change: counted for all and for us, and told.
+/// Adds to a transaction that instances, tenants or a shelf (`what`) change: counted for all and for us, and told.
 pub(super) fn count_and_tell(transaction: &mut Pipeline, sender: &str, what: &str) {
     let own = keys::own_revisions(sender);
     transaction.cmd("HINCRBY").arg(keys::REVISIONS).arg(what).arg(1).ignore();

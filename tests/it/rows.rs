@@ -1,0 +1,256 @@
+//! Every behaviour of the acceptance table has a story that bears its id.
+//!
+//! [`ROWS`] names the stories that tell each row, so that none of them can go unnoticed. A story whose name starts
+//! with a row's id counts for it without being named here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rows C (who may call), M (meetings) and R (recordings, hooks, callbacks), and stories of each.
+const ROWS: [(&str, &[&str]); 55] = [
+    ("C1", &["c1_every_hash_is_accepted"]),
+    ("C2", &["c2_the_checksum_stands_anywhere_in_any_case"]),
+    ("C3", &["c3_the_instance_gets_the_same_bytes_in_the_same_order_freshly_signed"]),
+    ("C4", &["c4_a_wrong_checksum_is_refused_and_reaches_no_instance"]),
+    ("C5", &["c5_an_unknown_host_is_refused"]),
+    ("C6", &["c6_a_host_is_matched_exactly_then_without_its_port"]),
+    ("C7", &["c7_a_forwarded_host_counts_from_trusted_proxies_only"]),
+    ("C8", &["c8_two_secrets_are_accepted_and_a_third_is_not"]),
+    ("C9", &["c9_a_hash_that_the_tenant_does_not_allow_is_refused"]),
+    ("C10", &["c10_a_path_names_the_tenant_on_any_host"]),
+    (
+        "C11",
+        &[
+            "c11_a_form_is_signed_as_it_is_or_sorted",
+            "c11_a_form_that_nothing_covers_is_accepted_by_configuration_only",
+        ],
+    ),
+    ("C12", &["c12_recording_calls_take_the_methods_that_bbb_takes"]),
+    ("C13", &["c13_a_body_of_another_type_is_refused_and_a_type_without_a_body_is_not"]),
+    ("C14", &["c14_an_unknown_call_is_not_supported"]),
+    ("C15", &["c15_the_root_says_its_version_unsigned"]),
+    ("M1", &["m1_a_create_reaches_the_least_loaded_instance_once_and_its_answer_is_passed_on"]),
+    (
+        "M2",
+        &[
+            "m2_fifty_creates_at_the_same_instant_over_two_replicas_make_one_meeting",
+            "m2_a_meeting_made_on_one_replica_is_found_on_the_other_at_once",
+            "m2_the_same_create_again_finds_the_same_instance",
+            "m2_fifty_creates_at_the_same_instant_make_one_meeting",
+        ],
+    ),
+    ("M3", &["m3_a_create_without_meeting_id_or_name_calls_no_instance"]),
+    (
+        "M4",
+        &[
+            "m4_an_instance_that_refuses_connections_is_passed_over",
+            "m4_an_instance_that_answers_500_is_passed_over",
+            "m4_an_instance_that_hangs_is_passed_over",
+            "m4_garbage_and_a_wrong_secret_are_the_instances_fault",
+            "m4_a_copy_that_a_hanging_instance_made_after_all_is_ended_when_seen",
+            "m4_a_create_that_was_done_but_not_answered_stays_where_it_is",
+            "m4_when_every_instance_fails_nothing_stays_claimed",
+        ],
+    ),
+    (
+        "M5",
+        &[
+            "m5_a_refusal_of_the_confirmed_instance_is_passed_on_unchanged",
+            "m5_a_refusal_of_a_new_meeting_leaves_no_claim",
+        ],
+    ),
+    ("M6", &["m6_without_a_candidate_there_is_no_instance"]),
+    ("M7", &["m7_a_meeting_of_a_dead_instance_is_created_again_elsewhere"]),
+    ("M8", &["m8_a_draining_instance_keeps_a_running_meeting_and_takes_no_new_one"]),
+    ("M9", &["m9_one_failed_probe_forgets_nothing"]),
+    (
+        "M10",
+        &[
+            "m10_when_the_store_was_emptied_and_both_start_again_every_meeting_is_found",
+            "m10_a_meeting_is_found_again_after_the_store_was_emptied",
+        ],
+    ),
+    (
+        "M11",
+        &[
+            "m11_claims_of_two_tenants_with_one_id_over_both_replicas_never_share_an_instance",
+            "m11_two_tenants_use_one_meeting_id_on_two_instances",
+            "m11_on_one_instance_the_second_tenants_meeting_id_is_not_unique",
+        ],
+    ),
+    ("M12", &["m12_a_posted_body_reaches_the_instance_with_the_same_bytes"]),
+    (
+        "M13",
+        &[
+            "m13_default_override_and_excluded_params_of_create",
+            "m13_a_duration_that_is_absent_0_or_greater_becomes_the_maximum",
+            "m13_list_like_disabled_features_are_merged",
+            "m13_default_override_and_excluded_params_of_join",
+            "m13_a_default_presentation_is_given_to_a_create_without_one",
+            "m13_what_can_not_be_ruled_is_refused_with_its_field",
+        ],
+    ),
+    (
+        "M14",
+        &[
+            "m14_a_create_with_a_server_tag_takes_a_tagged_instance_if_there_is_any",
+            "m14_a_required_tag_without_a_server_is_server_tag_unavailable",
+            "m14_tags_are_set_shown_explained_and_survive_a_restart",
+            "m14_a_tenants_own_tag_stands_in_for_none_and_an_override_for_any",
+            "m14_a_breakout_room_follows_its_parent_whatever_its_tag",
+        ],
+    ),
+    (
+        "M15",
+        &[
+            "m15_a_reached_meeting_pool_refuses_new_meetings_and_allows_existing_ones",
+            "m15_creates_at_the_same_instant_do_not_exceed_the_pool",
+            "m15_a_meeting_that_ended_by_itself_counts_until_the_next_sweep",
+        ],
+    ),
+    (
+        "M16",
+        &[
+            "m16_a_reached_user_pool_refuses_joins",
+            "m16_counts_are_those_of_the_last_sweep_and_our_own_joins_since",
+            "m16_joins_at_the_same_instant_do_not_exceed_the_pool",
+            "m16_a_join_of_a_meeting_that_was_found_on_its_instance_counts",
+        ],
+    ),
+    ("M17", &["m17_join_redirects_to_the_instance_with_the_same_parameters_in_the_same_order"]),
+    ("M18", &["m18_join_without_redirect_passes_the_session_on"]),
+    ("M19", &["m19_an_unknown_meeting_is_answered_as_bbb_answers"]),
+    ("M20", &["m20_a_browser_waits_on_a_page_that_loads_itself_again"]),
+    ("M21", &["m21_an_unknown_meeting_is_not_running"]),
+    ("M22", &["m22_the_instance_decides_whether_a_meeting_ends"]),
+    ("M23", &["m23_a_meeting_that_ended_by_itself_is_gone_after_the_next_sweep"]),
+    ("M24", &["m24_a_list_holds_the_tenants_meetings_of_every_instance"]),
+    ("M25", &["m25_an_instance_that_fails_counts_with_what_it_listed_last"]),
+    ("M26", &[]),
+    ("M27", &["m27_documents_and_messages_reach_the_meetings_instance"]),
+    ("M28", &["m28_what_an_instance_says_passes_through_unchanged"]),
+    ("M29", &["m29_xml_that_no_bbb_gives_is_refused_as_the_instances_fault"]),
+    (
+        "R1",
+        &[
+            "r1_a_list_holds_the_tenants_recordings_of_every_instance_newest_first",
+            "r1_a_list_is_asked_for_by_post_too",
+            "r1_what_an_instance_says_of_a_recording_passes_through_unchanged",
+            "r1_recordings_without_a_tag_are_of_the_tenant_that_is_named",
+        ],
+    ),
+    ("R2", &["r2_pages_are_cut_from_the_merged_order"]),
+    (
+        "R3",
+        &[
+            "r3_each_instance_gets_its_own_ids",
+            "r3_one_instance_that_fails_does_not_spoil_the_others",
+        ],
+    ),
+    ("R4", &["r4_a_foreign_id_is_as_if_it_did_not_exist", "r4_no_recording_changes_its_owner"]),
+    ("R5", &["r5_what_is_missing_is_said_in_bbbs_words_and_order"]),
+    ("R6", &["r6_text_tracks_are_put_and_listed_on_the_recordings_instance"]),
+    ("R7", &["r7_a_new_recording_is_found_before_the_next_poll"]),
+    (
+        "R8",
+        &[
+            "r8_an_instance_that_is_away_loses_none_of_its_recordings",
+            "r8_what_was_deleted_or_unpublished_does_not_come_back_while_its_instance_is_away",
+            "r8_nothing_is_said_to_be_gone_that_could_not_be_asked_for",
+            "r8_the_actor_learns_all_again_after_a_crash",
+        ],
+    ),
+    ("R9", &[]),
+    ("R10", &[]),
+    ("R11", &[]),
+];
+
+/// Rows whose part is being built.
+const LATER: [&str; 4] = ["M26", "R9", "R10", "R11"];
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|e| e == "rs") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    found
+}
+
+/// The names of the tests in a source: functions that have an attribute `test` and are not ignored.
+fn tests(source: &str) -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    let (mut is_test, mut is_ignored) = (false, false);
+    for line in source.lines().map(str::trim) {
+        if line.starts_with("#[") {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            is_ignored |= line.starts_with("#[ignore");
+        } else if !line.starts_with("//") && !line.is_empty() {
+            let function = line.trim_start_matches("async ").strip_prefix("fn ");
+            let name = function.and_then(|f| f.split(['(', '<']).next());
+            tests.extend(name.filter(|_| is_test && !is_ignored).map(str::to_owned));
+            (is_test, is_ignored) = (false, false);
+        }
+    }
+    tests
+}
+
+fn all_tests() -> BTreeSet<String> {
+    let read = |path| fs::read_to_string(path).expect("a source file");
+    sources().into_iter().flat_map(|path| tests(&read(path))).collect()
+}
+
+/// The row that a test's name starts with, as `M4` for `m4_garbage`.
+fn row_of(name: &str) -> Option<String> {
+    let (id, _) = name.split_once('_')?;
+    let number = id.strip_prefix(['c', 'm', 'r'])?;
+    number.parse::<u8>().is_ok().then(|| id.to_uppercase())
+}
+
+#[test]
+fn tests_are_found_in_a_source_and_ignored_ones_are_not() {
+    let source = "#[test]\nfn c1_a() {}\n#[tokio::test(x)]\nasync fn m2_b() {}\nfn m3_c() {}\n\
+        #[test]\n#[ignore = \"slow\"]\nfn r4_d() {}\n/// Says.\n#[test]\nfn plain() {}";
+    let found: Vec<_> = tests(source).into_iter().collect();
+    assert_eq!(found, ["c1_a", "m2_b", "plain"]);
+    assert_eq!(row_of("m29_xml").as_deref(), Some("M29"));
+    assert_eq!((row_of("malformed_x"), row_of("p1_x"), row_of("m_x")), (None, None, None));
+}
+
+#[test]
+fn every_row_stands_in_the_list_once() {
+    let expected = [('C', 15), ('M', 29), ('R', 11)]
+        .into_iter()
+        .flat_map(|(kind, last)| (1..=last).map(move |n| format!("{kind}{n}")));
+    let listed: Vec<_> = ROWS.iter().map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(listed, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_row_has_a_story_and_every_named_story_is_told() {
+    let told = all_tests();
+    let mut stories: BTreeMap<String, usize> = BTreeMap::new();
+    for row in told.iter().filter_map(|name| row_of(name)) {
+        *stories.entry(row).or_default() += 1;
+    }
+    let mut missing = Vec::new();
+    for (id, named) in ROWS {
+        let lost = named.iter().filter(|name| !told.contains(**name));
+        missing.extend(lost.map(|name| format!("{id}: the story {name} is gone")));
+        if named.is_empty() && !stories.contains_key(id) && !LATER.contains(&id) {
+            missing.push(format!("{id}: no story tells it"));
+        }
+    }
+    for row in stories.keys().filter(|row| !ROWS.iter().any(|(id, _)| id == row)) {
+        missing.push(format!("{row}: there is no such row"));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
