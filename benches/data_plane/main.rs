@@ -4,7 +4,7 @@
 //! role, and the balancer is the real binary. Rounds of the floor and of ours take turns, so that what else
 //! the machine does troubles both.
 //!
-//! `cargo bench --bench data_plane` measures all of it; `-- join`, `-- create` or `-- memory` a part.
+//! `cargo bench --bench data_plane` measures all of it; `-- join`, `-- create`, `-- getMeetings` or `-- memory` a part.
 
 mod backend; // BBB servers that answer from a drawer
 mod calls; // figures of the calls that read
@@ -12,6 +12,7 @@ mod client; // sends requests as fast as they are answered
 mod creates; // figures of creates, which wait for the disk
 mod figures; // medians, and how they are written
 mod floor; // the least that could be done
+mod lists; // figures of getMeetings over many instances
 mod memory; // what a large swarm takes
 mod process; // the processes, what they cost, and their end
 mod swarm; // the balancer with its tenants and instances
@@ -34,6 +35,7 @@ fn main() -> Outcome {
         }
         ["floor-join", ref backends @ ..] => role(floor::join(backends)),
         ["floor-proxy", ref backends @ ..] => role(floor::proxy(backends)),
+        ["floor-copy", ref backends @ ..] => role(floor::copy(backends)),
         // `cargo bench` says so, `cargo test` does not.
         _ if words.contains(&"--bench") => measure(&words),
         _ => Ok(()),
@@ -54,6 +56,9 @@ fn measure(words: &[&str]) -> Outcome {
         calls::measure(wanted).await?;
         if wanted("create") {
             creates::measure().await?;
+        }
+        if wanted("getMeetings") {
+            lists::measure().await?;
         }
         if wanted("memory") {
             memory::measure().await?;

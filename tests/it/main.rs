@@ -20,6 +20,7 @@ mod quiet;
 mod recordings;
 mod replicas;
 mod restarts;
+mod rounds;
 mod rows;
 mod server;
 mod servers;

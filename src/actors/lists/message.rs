@@ -1,13 +1,15 @@
 //! What the lists actor hears, and the handle its askers hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
+use super::Round;
 use crate::actors::seat::{AskError, Seat};
 use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::tenant::TenantId;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -38,6 +40,10 @@ pub enum ListsMessage {
     /// What these instances listed last; those without a list are left out. Asked by
     /// [`crate::flows::meetings`] for instances that did not answer.
     Last { instances: Vec<InstanceId>, reply_to: RpcReplyPort<HashMap<InstanceId, Packed>> },
+    /// A round over the instances that has not begun, for this tenant too. Asked by [`crate::flows::meetings`].
+    Join { tenant: TenantId, reply_to: RpcReplyPort<Arc<Round>> },
+    /// This round begins: whom is it for? None if that is not known. Asked by who leads it, [`crate::flows::meetings`].
+    Begin { round: Arc<Round>, reply_to: RpcReplyPort<Option<HashSet<TenantId>>> },
     /// The pool changed: lists of instances that are dead or gone are dropped. Told by the registry.
     Roster(Arc<Roster>),
     /// Ends the actor with a panic, for tests of the supervisor.
@@ -61,5 +67,15 @@ impl ListsHandle {
         instances: Vec<InstanceId>,
     ) -> Result<HashMap<InstanceId, Packed>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| ListsMessage::Last { instances, reply_to }).await
+    }
+
+    /// A round that has not begun, for this tenant too.
+    pub async fn join(&self, tenant: TenantId) -> Result<Arc<Round>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| ListsMessage::Join { tenant, reply_to }).await
+    }
+
+    /// Begins a round: answers whom it is for, unless that is not known.
+    pub async fn begin(&self, round: Arc<Round>) -> Result<Option<HashSet<TenantId>>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| ListsMessage::Begin { round, reply_to }).await
     }
 }

@@ -1,12 +1,16 @@
-//! Owns what each instance listed last, for when it does not answer: packed, and bounded in all.
+//! Owns what each instance listed last, for when it does not answer: packed, and bounded in all; and the
+//! round over the instances that can still be joined.
 
 mod message;
+mod round;
 
 use std::collections::{HashMap, VecDeque};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 pub use self::message::*;
+use self::round::Rounds;
+pub use self::round::{Answers, Round};
 use super::answer;
 use crate::domain::instance::{InstanceId, Roster};
 
@@ -22,6 +26,7 @@ pub struct ListsState {
     kept: HashMap<InstanceId, Packed>,
     by_age: VecDeque<InstanceId>,
     bytes: usize,
+    rounds: Rounds,
 }
 
 impl Actor for Lists {
@@ -49,6 +54,14 @@ impl Actor for Lists {
                 let known = instances.into_iter();
                 let last = known.filter_map(|id| Some((id.clone(), state.kept.get(&id)?.clone())));
                 answer(reply_to, last.collect());
+            }
+            ListsMessage::Join { tenant, reply_to } => {
+                if !reply_to.is_closed() {
+                    answer(reply_to, state.rounds.join(tenant));
+                }
+            }
+            ListsMessage::Begin { round, reply_to } => {
+                answer(reply_to, state.rounds.begin(&round));
             }
             ListsMessage::Roster(roster) => state.follow(&roster),
             #[cfg(feature = "test-util")]
