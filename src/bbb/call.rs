@@ -8,6 +8,7 @@ pub enum Call {
     IsMeetingRunning,
     GetMeetingInfo,
     GetMeetings,
+    GetSessions,
     End,
     InsertDocument,
     SendChatMessage,
@@ -20,12 +21,13 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
         Self::GetMeetingInfo,
         Self::GetMeetings,
+        Self::GetSessions,
         Self::End,
         Self::InsertDocument,
         Self::SendChatMessage,
@@ -50,6 +52,7 @@ impl Call {
             Self::IsMeetingRunning => "isMeetingRunning",
             Self::GetMeetingInfo => "getMeetingInfo",
             Self::GetMeetings => "getMeetings",
+            Self::GetSessions => "getSessions",
             Self::End => "end",
             Self::InsertDocument => "insertDocument",
             Self::SendChatMessage => "sendChatMessage",
@@ -86,6 +89,11 @@ impl Call {
                 | Self::GetRecordingTextTracks
                 | Self::PutRecordingTextTrack
         )
+    }
+
+    /// Whether BBB takes this call's parameters in the body of a POST.
+    pub fn takes_forms(self) -> bool {
+        self.takes_post() && !matches!(self, Self::InsertDocument | Self::PutRecordingTextTrack)
     }
 
     /// Whether this call's body is XML with documents, which is streamed to the instance.

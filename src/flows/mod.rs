@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod body;
+pub mod configuration;
 pub mod create;
 pub mod documents;
 pub mod end;
@@ -14,6 +15,7 @@ pub mod locate;
 pub mod meetings;
 pub mod recordings;
 pub mod refusal;
+pub mod sessions;
 
 use std::sync::Arc;
 

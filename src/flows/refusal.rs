@@ -1,5 +1,7 @@
 //! Why a story ended without what the client asked for. [`crate::http`] has the words for each.
 
+use std::sync::Arc;
+
 use crate::actors::meetings::RouteError;
 use crate::actors::seat::AskError;
 use crate::bbb::query::QueryFault;
@@ -55,6 +57,9 @@ pub enum Refusal {
     MeetingPool,
     #[error("the tenant's user pool is full")]
     UserPool,
+    /// With what the tenant's admin says about it.
+    #[error("the tenant is in maintenance")]
+    Maintenance(Arc<str>),
     #[error("the body is larger than allowed")]
     TooLarge,
     /// Something of ours failed: the words behind "BigBlueSwarm failed to".

@@ -1,5 +1,6 @@
 //! The call create.
 
+use super::events;
 use super::machine::{Machine, Times, minutes};
 use super::meeting::{Breakout, GuestPolicy, Meeting};
 use super::params::Params;
@@ -28,6 +29,7 @@ fn attempt(machine: &mut Machine, params: &Params, times: Times) -> Result<Reply
     let voice_bridge = voice_bridge(machine, params)?;
     let meeting = new_meeting(machine, params, times, breakout, voice_bridge);
     let reply = created(&meeting, &machine.settings.dial_number, "", "");
+    events::meeting(machine, "meeting-created", &meeting, times);
     machine.meetings.push(meeting);
     Ok(reply)
 }
@@ -117,12 +119,15 @@ fn new_meeting(
         created_at: times.now,
         duration: expires("duration", 0),
         recording: params.flag("record"),
+        keeps_events: params.flag("meetingKeepEvents"),
+        ended_url: params.get("meetingEndedURL").unwrap_or_default().to_owned(),
         max_users: params.number("maxParticipants").unwrap_or(0),
         metadata: metadata(params),
         breakout,
         guest_policy: guest_policy(params),
         users: Vec::new(),
         has_user_joined: false,
+        joined: 0,
         expires_unused: expires("meetingExpireIfNoUserJoinedInMinutes", 5),
         expires_empty: expires("meetingExpireWhenLastUserLeftInMinutes", 1),
         empty_since: Some(times.now),
@@ -163,6 +168,12 @@ fn is_meta_name(name: &str) -> bool {
 pub(super) fn java_date(millis: u64) -> String {
     let at = i64::try_from(millis).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     at.map(|at| at.strftime("%a %b %d %H:%M:%S UTC %Y").to_string()).unwrap_or_default()
+}
+
+/// The moment as figures write it.
+pub(super) fn iso_date(millis: u64) -> String {
+    let at = i64::try_from(millis).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map(|at| at.to_string()).unwrap_or_default()
 }
 
 fn created(meeting: &Meeting, dial_number: &str, key: &str, message: &str) -> Reply {

@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 
 use super::bodies;
+use super::errand::Ledger;
 use super::faults::{Book, Fault};
 use super::machine::{Ask, Machine, Times, call_of};
 use super::params::Params;
@@ -18,6 +19,8 @@ pub(super) struct Desk {
     pub(super) machine: Machine,
     pub(super) faults: Book,
     pub(super) log: Log,
+    /// How its own requests ended.
+    pub(super) ledger: Ledger,
 }
 
 /// What becomes of a request.

@@ -1,11 +1,11 @@
 //! The calls that tell of meetings, and the one that ends them.
 
 use super::create::java_date;
-use super::machine::Machine;
+use super::endings;
+use super::machine::{Machine, Times};
 use super::meeting::{Meeting, User, Voice};
 use super::params::Params;
 use super::reply::{Reply, Xml, cacheable_xml, response, xml};
-use crate::domain::moment::Moment;
 
 /// BBB's own start comes so many milliseconds after the creation.
 const START_AFTER: u64 = 20;
@@ -49,11 +49,37 @@ pub(super) fn all(machine: &Machine) -> Reply {
     }))
 }
 
+/// The call getSessions: everybody who is in a meeting.
+pub(super) fn sessions(machine: &Machine) -> Reply {
+    let everybody = || machine.meetings.iter().flat_map(|m| m.users.iter().map(move |u| (m, u)));
+    xml(response("SUCCESS", |x| {
+        if everybody().next().is_none() {
+            x.line("<sessions/>")
+                .leaf("messageKey", "noSessions")
+                .leaf("message", "no sessions were found on this serverr");
+            return;
+        }
+        x.open("sessions");
+        for (meeting, user) in everybody() {
+            x.open("meeting")
+                .leaf("meetingID", &meeting.internal_id)
+                .leaf("meetingName", &meeting.name)
+                .leaf("userName", &user.name)
+                .close("meeting");
+        }
+        x.close("sessions");
+    }))
+}
+
 /// The call end: accepted at once; the meeting is shown as ended for a while, then it is gone.
-pub(super) fn end(machine: &mut Machine, params: &Params, now: Moment) -> Reply {
+pub(super) fn end(machine: &mut Machine, params: &Params, times: Times) -> Reply {
     if let Some(at) = params.get("meetingID").and_then(|id| machine.find(id)) {
+        if machine.meetings[at].lives() {
+            let meeting = machine.meetings[at].clone();
+            endings::over(machine, &meeting, times);
+        }
         let meeting = &mut machine.meetings[at];
-        meeting.ended_at.get_or_insert(now);
+        meeting.ended_at.get_or_insert(times.now);
         meeting.users.clear();
     }
     let text = "A request to end the meeting was sent.  Please wait a few seconds, and then use the \

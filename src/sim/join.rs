@@ -3,7 +3,8 @@
 use http::HeaderValue;
 use http::header::SET_COOKIE;
 
-use super::machine::Machine;
+use super::events;
+use super::machine::{Machine, Times};
 use super::meeting::{GuestPolicy, Role, User};
 use super::params::Params;
 use super::reply::{Failure, Reply, redirect, response, xml};
@@ -11,7 +12,7 @@ use super::rules::cleaned;
 use crate::domain::moment::Moment;
 
 /// Lets somebody in, or says why not.
-pub(super) fn join(machine: &mut Machine, params: &Params, now: Moment) -> Reply {
+pub(super) fn join(machine: &mut Machine, params: &Params, times: Times) -> Reply {
     let id = params.get("meetingID").unwrap_or_default();
     let Some(at) = machine.find(id) else {
         let unknown =
@@ -25,7 +26,13 @@ pub(super) fn join(machine: &mut Machine, params: &Params, now: Moment) -> Reply
     if let Some(failure) = refusal(machine, at, params) {
         return if wants_xml(params) { failure.reply() } else { refuse(machine, params, &failure) };
     }
-    let user = enter(machine, at, params, role, now);
+    let starts = machine.meetings[at].recording && !machine.meetings[at].has_user_joined;
+    let user = enter(machine, at, params, role, times.now);
+    let meeting = machine.meetings[at].clone();
+    events::user(machine, "user-joined", &meeting, &user, times);
+    if starts {
+        events::meeting(machine, "meeting-recording-started", &meeting, times);
+    }
     welcome(machine, at, params, &user)
 }
 
@@ -80,6 +87,7 @@ fn enter(machine: &mut Machine, at: usize, params: &Params, role: Role, now: Mom
     let meeting = &mut machine.meetings[at];
     user.waiting = params.flag("guest") && meeting.guest_policy == GuestPolicy::Ask;
     meeting.users.push(user.clone());
+    meeting.joined += 1;
     meeting.note_presence(now);
     user
 }

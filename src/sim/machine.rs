@@ -11,15 +11,23 @@ use rand::{RngExt, SeedableRng};
 use sha1::{Digest, Sha1};
 
 use super::crowd::Crowd;
+use super::endings::Aftermath;
+use super::errand::{Errand, Outcome};
+use super::hooks::Hook;
 use super::meeting::{Meeting, Role, User, Voice};
 use super::params::Params;
 use super::recording::Recording;
 use super::reply::{Reply, html};
 use super::settings::SimSettings;
-use super::{create, documents, info, join, pages, recordings, rules};
+use super::{
+    create, documents, endings, events, hooks, info, join, pages, recordings, rules, sessions,
+};
 use crate::bbb::call::Call;
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
+
+/// How often people come and go by a script when nobody looks.
+const CROWDS_MOVE_EVERY: Duration = Duration::from_secs(1);
 
 /// One request to a server. It has no `Debug`: its target holds a checksum.
 #[derive(Clone)]
@@ -73,6 +81,13 @@ pub struct Machine {
     pub(super) settings: SimSettings,
     pub(super) meetings: Vec<Meeting>,
     pub(super) recordings: Vec<Recording>,
+    pub(super) hooks: Vec<Hook>,
+    /// How many hooks were made since it started; the next one's id follows.
+    pub(super) hooks_made: u64,
+    /// What is still to come of meetings that are over.
+    pub(super) aftermaths: Vec<Aftermath>,
+    /// What it has decided to send, and nobody has taken yet.
+    pub(super) outbox: Vec<Errand>,
     rng: StdRng,
 }
 
@@ -80,12 +95,21 @@ impl Machine {
     /// A server that has just started.
     pub fn new(settings: SimSettings) -> Self {
         let rng = StdRng::seed_from_u64(settings.seed);
-        Self { settings, meetings: Vec::new(), recordings: Vec::new(), rng }
+        Self {
+            settings,
+            meetings: Vec::new(),
+            recordings: Vec::new(),
+            hooks: Vec::new(),
+            hooks_made: 0,
+            aftermaths: Vec::new(),
+            outbox: Vec::new(),
+            rng,
+        }
     }
 
     /// Answers a request, and does what it asks.
     pub fn answer(&mut self, ask: &Ask, times: Times) -> Reply {
-        self.advance(times.now);
+        self.advance(times);
         match ask.path() {
             "/bigbluebutton" | "/bigbluebutton/" | "/bigbluebutton/api" | "/bigbluebutton/api/" => {
                 return pages::root(&self.settings, ask);
@@ -95,10 +119,10 @@ impl Machine {
         }
         let params = Params::of(ask);
         let call = call_of(ask.path());
-        if call == "signOut" {
-            return self.sign_out(&params, times.now);
-        }
-        if let Some(reply) = recordings::answer(self, call, ask, &params) {
+        let beside = sessions::answer(self, call, ask, &params, times)
+            .or_else(|| hooks::answer(self, call, ask, &params))
+            .or_else(|| recordings::answer(self, call, ask, &params, times));
+        if let Some(reply) = beside {
             return reply;
         }
         let Some(known) = Call::parse(call) else {
@@ -118,29 +142,53 @@ impl Machine {
         }
         match call {
             "create" => create::create(self, &params, times),
-            "join" => join::join(self, &params, times.now),
+            "join" => join::join(self, &params, times),
             "isMeetingRunning" => info::running(self, &params),
             "getMeetingInfo" => info::one(self, &params),
             "getMeetings" => info::all(self),
+            "getSessions" => info::sessions(self),
             "insertDocument" => documents::insert(self, &params),
             "sendChatMessage" => documents::chat(self, &params),
-            _ => info::end(self, &params, times.now),
+            "end" => info::end(self, &params, times),
+            _ => html(StatusCode::NOT_FOUND, "Not Found"),
         }
     }
 
     /// Lets time pass: crowds come and go, meetings end by themselves, ended ones vanish.
-    pub fn advance(&mut self, now: Moment) {
+    pub fn advance(&mut self, times: Times) {
         for at in 0..self.meetings.len() {
-            self.follow_crowd(at, now);
+            self.follow_crowd(at, times);
         }
-        let lingers = self.settings.ended_lingers;
-        self.meetings.retain(|m| match m.ended_at {
-            Some(at) => now.since(at) < lingers,
-            None => !m.expired(now),
-        });
+        let (now, lingers) = (times.now, self.settings.ended_lingers);
+        let over = |m: &mut Meeting| match m.ended_at {
+            Some(at) => now.since(at) >= lingers,
+            None => m.expired(now),
+        };
+        let gone: Vec<Meeting> = self.meetings.extract_if(.., over).collect();
+        for meeting in gone.iter().filter(|m| m.lives()) {
+            endings::over(self, meeting, times);
+        }
+        endings::follow(self, times);
     }
 
-    fn follow_crowd(&mut self, at: usize, now: Moment) {
+    /// When something will happen by itself, if nobody calls before.
+    pub(super) fn next(&self, now: Moment) -> Option<Moment> {
+        let crowds = self.meetings.iter().any(|m| m.lives() && m.crowd.is_some());
+        let step = crowds.then(|| Moment(now.0 + CROWDS_MOVE_EVERY));
+        let ends = self.meetings.iter().filter(|m| m.lives()).filter_map(Meeting::expires_at);
+        let due = self.aftermaths.iter().map(|after| after.due);
+        ends.chain(due).chain(step).min()
+    }
+
+    /// An errand has ended. A hook whose events do not arrive is given up.
+    pub(super) fn settled(&mut self, outcome: &Outcome) {
+        if !outcome.arrived {
+            self.hooks.retain(|hook| Some(hook.id) != outcome.hook);
+        }
+    }
+
+    fn follow_crowd(&mut self, at: usize, times: Times) {
+        let now = times.now;
         let Some((crowd, since)) = self.meetings[at].crowd.filter(|_| self.meetings[at].lives())
         else {
             return;
@@ -151,15 +199,26 @@ impl Machine {
             let role = if there == 0 { Role::Moderator } else { Role::Viewer };
             let mut user = self.newcomer(&format!("Guest {}", there + 1), role);
             user.scripted = true;
-            self.meetings[at].users.push(user);
+            self.meetings[at].users.push(user.clone());
+            self.meetings[at].joined += 1;
+            self.tell_of("user-joined", at, &user, times);
             there += 1;
         }
         while there > wanted {
             let last = self.meetings[at].users.iter().rposition(|u| u.scripted);
-            last.map(|n| self.meetings[at].users.remove(n));
+            if let Some(user) = last.map(|n| self.meetings[at].users.remove(n)) {
+                self.tell_of("user-left", at, &user, times);
+            }
             there -= 1;
         }
         self.meetings[at].note_presence(now);
+    }
+
+    fn tell_of(&mut self, event: &str, at: usize, user: &User, times: Times) {
+        if !self.hooks.is_empty() {
+            let meeting = self.meetings[at].clone();
+            events::user(self, event, &meeting, user, times);
+        }
     }
 
     /// Somebody new, who may speak, listen or show a picture.
@@ -202,19 +261,6 @@ impl Machine {
         let Some(at) = self.live(id) else { return false };
         self.meetings[at].crowd = Some((crowd, now));
         true
-    }
-
-    fn sign_out(&mut self, params: &Params, now: Moment) -> Reply {
-        let token = Secret::new(params.get("sessionToken").unwrap_or_default());
-        for meeting in self.meetings.iter_mut().filter(|m| m.lives()) {
-            meeting.users.retain(|user| user.session != token);
-            meeting.note_presence(now);
-        }
-        super::reply::of_type(
-            StatusCode::OK,
-            "text/xml;charset=utf-8",
-            "<response><returncode>SUCCESS</returncode></response>",
-        )
     }
 
     /// So many random lower-case letters and digits.

@@ -23,6 +23,10 @@ pub struct Meeting {
     /// It ends so long after its start; zero means never.
     pub duration: Duration,
     pub recording: bool,
+    /// What happens in it is kept for figures even without a recording.
+    pub keeps_events: bool,
+    /// Asked for by GET when it ends, exactly as given; empty for nobody.
+    pub ended_url: String,
     /// Most users; zero means no limit.
     pub max_users: u64,
     /// Names in lower case.
@@ -32,6 +36,8 @@ pub struct Meeting {
     pub guest_policy: GuestPolicy,
     pub users: Vec<User>,
     pub has_user_joined: bool,
+    /// How many have come in all.
+    pub joined: u32,
     /// It ends when nobody came for so long; zero means never.
     pub expires_unused: Duration,
     /// It ends when the last one left so long ago; zero means never.
@@ -149,9 +155,15 @@ impl Meeting {
 
     /// Whether it is over by itself.
     pub(super) fn expired(&self, now: Moment) -> bool {
-        let after = |limit: Duration, since: Moment| !limit.is_zero() && now.since(since) >= limit;
+        self.expires_at().is_some_and(|at| at <= now)
+    }
+
+    /// When it will be over by itself, if nothing changes.
+    pub(super) fn expires_at(&self) -> Option<Moment> {
+        let after =
+            |limit: Duration, since: Moment| (!limit.is_zero()).then_some(Moment(since.0 + limit));
         let empty_for = if self.has_user_joined { self.expires_empty } else { self.expires_unused };
-        after(self.duration, self.created_at)
-            || self.empty_since.is_some_and(|since| after(empty_for, since))
+        let empty = self.empty_since.and_then(|since| after(empty_for, since));
+        after(self.duration, self.created_at).into_iter().chain(empty).min()
     }
 }

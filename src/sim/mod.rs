@@ -11,8 +11,12 @@ pub mod crowd; // people who come and go by a script
 mod desk; // what the owner of the state does with a request
 mod documents; // what is put into a meeting
 mod elements; // reads answers' elements
+mod endings; // what follows when a meeting is over
+pub mod errand; // requests of a server's own
+mod events; // what hooks are told
 pub mod faults; // what can be made to go wrong, and when
 pub mod figures; // processor, memory and counts, as an agent beside the server measures them
+pub mod hooks; // where events go
 mod info;
 mod join;
 pub mod machine; // the meetings, and which call does what
@@ -26,6 +30,7 @@ mod reply; // the shapes of answers
 mod rules; // what BBB checks before it does anything
 pub mod seen; // what a server was asked
 pub mod server;
+mod sessions; // the calls of a browser that is in a meeting
 pub mod settings;
 pub mod socket; // the way to a simulated server over loopback
 pub mod telegraf; // pushes figures as Telegraf does
@@ -33,8 +38,10 @@ mod tracks; // subtitles and captions of recordings
 
 pub use client::BbbClient;
 pub use crowd::Crowd;
+pub use errand::{Elsewhere, Errand, Outcome, Reason};
 pub use faults::{BadXml, Fault, Faults};
 pub use figures::Figures;
+pub use hooks::Hook;
 pub use machine::Ask;
 pub use meeting::{Meeting, Role, User};
 pub use memory::SimServers;

@@ -4,7 +4,8 @@ use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use sha1::{Digest, Sha1};
 
-use super::machine::{Ask, Machine};
+use super::events;
+use super::machine::{Ask, Machine, Times};
 use super::params::{Params, signed};
 use super::recording::Recording;
 use super::reply::{Failure, Reply, cacheable_xml, flat, html, xml};
@@ -19,6 +20,7 @@ pub(super) fn answer(
     call: &str,
     ask: &Ask,
     params: &Params,
+    times: Times,
 ) -> Option<Reply> {
     let (get, post) =
         (ask.method == Method::GET || ask.method == Method::HEAD, ask.method == Method::POST);
@@ -40,7 +42,7 @@ pub(super) fn answer(
     Some(match call {
         "getRecordings" => list(machine, params),
         "getRecordingTextTracks" => tracks::list(machine, params),
-        _ => change(machine, call, params),
+        _ => change(machine, call, params, times),
     })
 }
 
@@ -138,7 +140,7 @@ fn like(value: &str, wanted: &str) -> bool {
 }
 
 /// The calls that change recordings: ids are exact, and unknown ones are left out unless there is no other.
-fn change(machine: &mut Machine, call: &str, params: &Params) -> Reply {
+fn change(machine: &mut Machine, call: &str, params: &Params, times: Times) -> Reply {
     let ids = ids(params, "recordID");
     let named = |r: &&mut Recording| r.lives() && ids.contains(&r.record_id);
     let mut found = machine.recordings.iter_mut().filter(named).peekable();
@@ -146,6 +148,7 @@ fn change(machine: &mut Machine, call: &str, params: &Params) -> Reply {
         return Failure::new("notFound", "We could not find recordings").reply();
     }
     let publish = params.get("publish").unwrap_or_default();
+    let mut changed = Vec::new();
     for recording in found {
         match call {
             "publishRecordings" => {
@@ -161,6 +164,13 @@ fn change(machine: &mut Machine, call: &str, params: &Params) -> Reply {
                 }
             }
         }
+        if call != "updateRecordings" {
+            changed.push(recording.clone());
+        }
+    }
+    for recording in changed {
+        let id = format!("rap-{}", recording.state);
+        events::changed(machine, &id, &recording, times);
     }
     let (name, value) = match call {
         "publishRecordings" => ("published", publish),

@@ -7,18 +7,22 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::body::Body;
 use http::Response;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::crowd::Crowd;
 use super::desk::{Deed, Desk};
+use super::errand::{self, Elsewhere, Ledger, Outcome, Sockets};
 use super::faults::{Book, Faults};
 use super::figures::{Figures, measure};
+use super::hooks::Hook;
 use super::machine::{Ask, Machine, Times};
 use super::meeting::Meeting;
 use super::recording::Recording;
 use super::seen::{Log, Seen};
 use super::settings::SimSettings;
 use crate::domain::instance::{BadInstanceUrl, Instance};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::clock::Clock;
 
@@ -27,12 +31,17 @@ const QUEUE: usize = 1024;
 /// A socket follows a change of the door within this time.
 const DOOR_WITHIN: Duration = Duration::from_secs(5);
 
+/// What is due happens within this time even where the clock stands.
+const SOON: Duration = Duration::from_millis(1);
+
 /// No connection stood: the server did not see the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("connection refused")]
 pub struct Refused;
 
 type Work = Box<dyn FnOnce(&mut Desk, Times) + Send>;
+/// The way by which a server's own requests go out, if there is one.
+type Way = Option<Arc<dyn Elsewhere>>;
 
 /// Whether a socket shall be open, and whether it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +68,7 @@ pub struct SimServer {
     origin: watch::Sender<String>,
     secret: Secret,
     door: watch::Sender<Door>,
+    way: watch::Sender<Way>,
 }
 
 impl SimServer {
@@ -66,11 +76,16 @@ impl SimServer {
     pub fn start(settings: SimSettings, clock: Arc<dyn Clock>) -> Self {
         let (work, queue) = mpsc::channel(QUEUE);
         let (origin, secret) = (settings.origin.clone(), settings.secret.clone());
-        let desk =
-            Desk { machine: Machine::new(settings), faults: Book::default(), log: Log::default() };
-        tokio::spawn(own(desk, queue, clock));
+        let desk = Desk {
+            machine: Machine::new(settings),
+            faults: Book::default(),
+            log: Log::default(),
+            ledger: Ledger::default(),
+        };
+        let way = watch::Sender::new(None);
+        tokio::spawn(own(desk, queue, clock, way.subscribe()));
         let (origin, door) = (watch::Sender::new(origin), watch::Sender::new(Door::default()));
-        Self { work, origin, secret, door }
+        Self { work, origin, secret, door, way }
     }
 
     /// Where clients reach it: `scheme://host[:port]`.
@@ -136,7 +151,7 @@ impl SimServer {
     /// All its meetings, those that were ended and linger too.
     pub async fn meetings(&self) -> Vec<Meeting> {
         let look = |desk: &mut Desk, times: Times| {
-            desk.machine.advance(times.now);
+            desk.machine.advance(times);
             desk.machine.meetings.clone()
         };
         self.ask(look).await
@@ -170,10 +185,31 @@ impl SimServer {
         lost
     }
 
+    /// Its own requests go there from now on. Without this they go out over sockets if it listens on one, else
+    /// nowhere.
+    pub fn calls_out(&self, way: impl Elsewhere) {
+        self.way.send_replace(Some(Arc::new(way)));
+    }
+
+    /// How its own requests ended, oldest first; those that are still tried are not among them.
+    pub async fn outcomes(&self) -> Vec<Outcome> {
+        self.ask(|desk, _| desk.ledger.all()).await
+    }
+
+    /// The hooks that are registered.
+    pub async fn hooks(&self) -> Vec<Hook> {
+        self.ask(|desk, _| desk.machine.hooks.clone()).await
+    }
+
+    /// Loses every hook, as the service beside BBB does when its store is emptied.
+    pub async fn forget_hooks(&self) {
+        self.ask(|desk, _| desk.machine.hooks.clear()).await;
+    }
+
     /// Processor, memory and counts as they are now.
     pub async fn figures(&self) -> Figures {
         let look = |desk: &mut Desk, times: Times| {
-            desk.machine.advance(times.now);
+            desk.machine.advance(times);
             measure(&desk.machine)
         };
         self.ask(look).await
@@ -202,6 +238,10 @@ impl SimServer {
 
     /// The server is reached there from now on.
     pub(super) async fn move_to(&self, origin: String) {
+        self.way.send_if_modified(|way| {
+            let opened = if way.is_none() { Sockets::open() } else { None };
+            opened.map(|sockets| *way = Some(Arc::new(sockets))).is_some()
+        });
         self.origin.send_replace(origin.clone());
         self.ask(move |desk, _| desk.machine.settings.origin = origin).await;
     }
@@ -223,11 +263,46 @@ impl SimServer {
     }
 }
 
-/// Works off what it is sent until nobody can send any more.
-async fn own(mut desk: Desk, mut queue: mpsc::Receiver<Work>, clock: Arc<dyn Clock>) {
-    while let Some(work) = queue.recv().await {
-        let since_1970 = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        work(&mut desk, Times { now: clock.now(), wall });
+/// Works off what it is sent, and lets happen what happens by itself, until nobody can send any more.
+async fn own(
+    mut desk: Desk,
+    mut queue: mpsc::Receiver<Work>,
+    clock: Arc<dyn Clock>,
+    way: watch::Receiver<Way>,
+) {
+    let mut errands = JoinSet::new();
+    loop {
+        let next = desk.machine.next(clock.now());
+        tokio::select! {
+            biased;
+            work = queue.recv() => match work {
+                Some(work) => work(&mut desk, times(&*clock)),
+                None => return,
+            },
+            Some(outcome) = errands.join_next() => {
+                if let Ok(outcome) = outcome {
+                    desk.machine.settled(&outcome);
+                    desk.ledger.note(outcome);
+                }
+            }
+            () = until(next, &*clock) => desk.machine.advance(times(&*clock)),
+        }
+        for errand in desk.machine.outbox.drain(..) {
+            errands.spawn(errand::run(errand, way.borrow().clone()));
+        }
+    }
+}
+
+fn times(clock: &dyn Clock) -> Times {
+    let since_1970 = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+    Times { now: clock.now(), wall }
+}
+
+/// Waits for a moment, for ever if there is none; a moment that has passed comes soon.
+async fn until(moment: Option<Moment>, clock: &dyn Clock) {
+    match moment {
+        Some(moment) => sleep(moment.since(clock.now()).max(SOON)).await,
+        None => pending().await,
     }
 }

@@ -26,6 +26,12 @@ pub struct SimSettings {
     pub dial_number: String,
     /// Whether all recordings may be asked for without pages.
     pub fetch_all_recordings: bool,
+    /// How long after its end a meeting's recording is there.
+    pub recording_after: Duration,
+    /// The hash of events, unless they bear the secret itself.
+    pub hooks_sign_with: Algorithm,
+    /// Events bear the secret in a header instead of a checksum.
+    pub hooks_bearer: bool,
     /// People who come to every new meeting by themselves.
     pub crowd: Option<Crowd>,
 }
@@ -44,6 +50,9 @@ impl SimSettings {
             version: "3.0.10".to_owned(),
             dial_number: "613-555-1234".to_owned(),
             fetch_all_recordings: true,
+            recording_after: Duration::from_secs(5),
+            hooks_sign_with: Algorithm::Sha1,
+            hooks_bearer: false,
             crowd: None,
         }
     }

@@ -1,13 +1,16 @@
 //! Stories that the simulated BBB server is faithful.
 
+mod callbacks;
 mod checksum;
 mod create;
 mod faults;
 mod figures;
 mod golden;
+mod hooks;
 mod join;
 mod life;
 mod recordings;
+mod sessions;
 mod ways;
 
 use std::sync::Arc;
@@ -87,6 +90,19 @@ async fn post(
 /// The key and message of an XML answer, in either shape.
 fn words(reply: &Reply) -> (String, String) {
     (reply.key().unwrap_or_default(), reply.value("message").unwrap_or_default())
+}
+
+/// What a server sent by itself.
+type Sent = std::sync::mpsc::Receiver<bigblueswarm::sim::Errand>;
+
+/// Takes all that a server sends by itself, and answers with this status.
+fn listen_to(server: &SimServer, status: u16) -> Sent {
+    let (tell, told) = std::sync::mpsc::channel();
+    server.calls_out(move |errand: &bigblueswarm::sim::Errand| {
+        tell.send(errand.clone()).expect("the story listens");
+        http::StatusCode::from_u16(status).ok()
+    });
+    told
 }
 
 fn has(reply: &Reply, name: &str, value: &str) {

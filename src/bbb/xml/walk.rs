@@ -14,7 +14,7 @@ use quick_xml::events::{BytesDecl, BytesRef, BytesStart};
 use super::XmlFault;
 
 /// Elements within elements; BBB needs ten.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 const BOM: &str = "\u{FEFF}";
 
 /// The elements a reader cares about. Which one an element is depends on its parent too, so that the
