@@ -5,7 +5,7 @@ CONFIG ?= config/local.yml
 TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo run test test-services test-fast deny bench fmt lint image redis
+.PHONY: help demo run test test-services test-fast properties deny bench fmt lint image redis
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib
+
+properties: ## the property tests of what instances may send, with a million cases in all
+	PROPTEST_CASES=$${PROPTEST_CASES:-80000} cargo test --locked --release --lib -- bbb::
 
 bench: ## figures: time per call against bare servers of the same run
 	cargo bench --locked

@@ -15,22 +15,25 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::drawer::Drawer;
 use crate::{Outcome, process, texts};
 
 /// What one instance has to say.
 struct Instance {
     info: Bytes,
     list: Bytes,
+    recordings: Drawer,
     /// How often its list was asked for.
     listed: AtomicUsize,
 }
 
-/// Serves so many instances with so many meetings each, until the parent goes.
-pub(crate) async fn run(instances: usize, meetings: usize) -> Outcome {
+/// Serves so many instances with so many meetings and recordings each, until the parent goes.
+pub(crate) async fn run(instances: usize, meetings: usize, recordings: usize) -> Outcome {
     let info = Bytes::from(texts::info());
     let one = |n| Instance {
         info: info.clone(),
         list: texts::list(n, meetings).into(),
+        recordings: Drawer::of(n, recordings),
         listed: AtomicUsize::new(0),
     };
     let all: Arc<Vec<Instance>> = Arc::new((0..instances).map(one).collect());
@@ -63,6 +66,7 @@ fn answer(all: &[Instance], n: usize, request: &Request<Incoming>) -> Response<F
     let body = match call {
         "getMeetingInfo" => instance.info.clone(),
         "isMeetingRunning" => Bytes::from_static(texts::RUNNING.as_bytes()),
+        "getRecordings" => instance.recordings.answer(request.uri().query().unwrap_or_default()),
         "create" => texts::created(meeting(request.uri().query().unwrap_or_default())).into(),
         "getMeetings" => {
             instance.listed.fetch_add(1, Relaxed);

@@ -46,17 +46,27 @@ pub(crate) async fn measure() -> Outcome {
         merges.push(merge);
     }
     let (copy, merge) = (Figures::median(&copies), Figures::median(&merges));
-    println!("getMeetings of {INSTANCES} instances with {} meetings, one call after another\n", INSTANCES * MEETINGS);
+    println!(
+        "getMeetings of {INSTANCES} instances with {} meetings, one call after another\n",
+        INSTANCES * MEETINGS
+    );
     println!("| | ms p50 | ms p99 | CPU ms per call |\n|---|---|---|---|");
     for (what, figures) in [("copy", copy), ("merged", merge)] {
         let Figures { p50, p99, cpu, .. } = figures;
         println!("| {what} | {p50:.1} | {p99:.1} | {:.1} |", cpu / 1e3);
     }
-    println!("\nCPU of the merge by that of the copy: {:.2} (of each round, median)", median(ratios));
+    println!(
+        "\nCPU of the merge by that of the copy: {:.2} (of each round, median)",
+        median(ratios)
+    );
     let crowd = round(&ours, CROWD, Arc::new(vec![requests[0].clone(); CROWD * 4]), 200, "");
     let (crowd, cpu) = costing(&swarm.process, crowd).await?;
     let crowd = Figures::of(&crowd, cpu);
-    println!("{CROWD} clients at once: {:.1} ms CPU per call, p50 {:.1} ms", crowd.cpu / 1e3, crowd.p50);
+    println!(
+        "{CROWD} clients at once: {:.1} ms CPU per call, p50 {:.1} ms",
+        crowd.cpu / 1e3,
+        crowd.p50
+    );
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("bytes of all lists: {:.1} MiB; of an answer: {:.1} MiB", mib(sum), mib(size as u64));
     peak(&addresses, mib(sum)).await
@@ -72,7 +82,10 @@ async fn peak(addresses: &[String], sum: f64) -> Outcome {
     Connection::open(&swarm.address).await?.exchange(&asked).await?;
     let (_, most) = swarm.process.memory()?;
     let added = most.saturating_sub(before) as f64 / f64::from(1 << 20);
-    println!("memory that one call adds at most: {added:.1} MiB, {:.2} of all lists\n", added / sum);
+    println!(
+        "memory that one call adds at most: {added:.1} MiB, {:.2} of all lists\n",
+        added / sum
+    );
     Ok(())
 }
 

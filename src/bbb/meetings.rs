@@ -87,8 +87,8 @@ impl Scan {
         loop {
             match walk.next()? {
                 Step::Open { place, at, .. } => self.open(place, at),
-                Step::Text(place, piece) if place.has_text() => self.text.push_str(piece),
-                Step::Char(place, piece) if place.has_text() => self.text.push(piece),
+                Step::Text(_, piece) => self.text.push_str(piece),
+                Step::Char(_, piece) => self.text.push(piece),
                 Step::Close { place: At::Meeting, end } => {
                     self.now.span.end = end;
                     self.inside = false;
@@ -99,7 +99,6 @@ impl Scan {
                 }
                 Step::Close { place, .. } => self.close(place),
                 Step::End => return Ok(()),
-                Step::Text(..) | Step::Char(..) => {}
             }
         }
     }
@@ -182,12 +181,6 @@ enum At {
     Field(Field),
 }
 
-impl At {
-    fn has_text(self) -> bool {
-        matches!(self, Self::Field(_) | Self::Returncode | Self::Key | Self::ErrorKey)
-    }
-}
-
 #[derive(Clone, Copy)]
 enum Field {
     MeetingId,
@@ -202,6 +195,10 @@ enum Field {
 
 impl Place for At {
     const ROOT: Self = Self::Response;
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Field(_) | Self::Returncode | Self::Key | Self::ErrorKey)
+    }
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {

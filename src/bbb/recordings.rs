@@ -49,11 +49,10 @@ pub fn scan(body: &[u8]) -> Result<List, XmlFault> {
     loop {
         match walk.next()? {
             Step::Open { place, name, at } => scan.open(place, name, at),
-            Step::Text(place, piece) if place.has_text() => scan.text.push_str(piece),
-            Step::Char(place, piece) if place.has_text() => scan.text.push(piece),
+            Step::Text(_, piece) => scan.text.push_str(piece),
+            Step::Char(_, piece) => scan.text.push(piece),
             Step::Close { place, end } => scan.close(place, end)?,
             Step::End => break,
-            Step::Text(..) | Step::Char(..) => {}
         }
     }
     let returncode = scan.returncode.filter(|code| !code.is_empty());
@@ -188,14 +187,12 @@ enum Field {
     StartTime,
 }
 
-impl At {
+impl Place for At {
+    const ROOT: Self = Self::Response;
+
     fn has_text(self) -> bool {
         matches!(self, Self::Returncode | Self::Total | Self::Meta | Self::Field(_))
     }
-}
-
-impl Place for At {
-    const ROOT: Self = Self::Response;
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {

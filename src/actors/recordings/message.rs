@@ -58,11 +58,7 @@ pub enum RecordingsMessage {
     Page { wanted: Wanted, page: Page, reply_to: RpcReplyPort<Paged> },
     /// All that is wanted as these instances listed it last. Asked by [`crate::flows::recordings`] for instances that
     /// did not answer.
-    Last {
-        wanted: Wanted,
-        instances: HashSet<InstanceId>,
-        reply_to: RpcReplyPort<Vec<Found>>,
-    },
+    Last { wanted: Wanted, instances: HashSet<InstanceId>, reply_to: RpcReplyPort<Vec<Found>> },
     /// Of which instances were all recordings seen since the start? Asked by [`crate::flows::recordings`].
     Heard { reply_to: RpcReplyPort<HashSet<InstanceId>> },
     /// Is the instance to be swept now? Asked by [`crate::flows::recordings`].

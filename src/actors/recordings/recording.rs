@@ -42,7 +42,9 @@ impl Recording {
     /// A recording and its bytes as listed.
     pub fn of(recorded: &Recorded, raw: &[u8]) -> Self {
         let clean = |text: &str| text.replace('\0', "\u{FFFD}");
-        let pair = |(name, value): &(String, String)| [clean(name), clean(value), String::new()].join("\0");
+        let pair = |(name, value): &(String, String)| {
+            [clean(name), clean(value), String::new()].join("\0")
+        };
         let metadata: String = recorded.metadata.iter().map(pair).collect();
         Self {
             id: recorded.record_id.as_str().into(),
@@ -129,7 +131,8 @@ mod tests {
 
     #[test]
     fn what_is_stored_otherwise_is_passed_over() {
-        for stored in [&b""[..], b"\x02a\0b", b"\x01a", b"\x01a\0", b"\x01a\0\xFF\xFF\xFF\xFFxxxx"] {
+        for stored in [&b""[..], b"\x02a\0b", b"\x01a", b"\x01a\0", b"\x01a\0\xFF\xFF\xFF\xFFxxxx"]
+        {
             assert_eq!(Recording::read(stored), None, "{stored:?}");
         }
     }

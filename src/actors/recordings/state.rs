@@ -133,7 +133,13 @@ impl State {
         }
         self.note(instance, seen);
         let facts = self.instances.entry(instance.clone()).or_default();
-        *facts = Facts { heard: true, stored: true, differs: false, total, looked: Some(Instant::now()) };
+        *facts = Facts {
+            heard: true,
+            stored: true,
+            differs: false,
+            total,
+            looked: Some(Instant::now()),
+        };
         self.by_age.retain(|kept| kept != instance);
         self.by_age.push_back(instance.clone());
         self.bound();

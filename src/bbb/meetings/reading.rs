@@ -20,11 +20,7 @@ pub struct Reading {
 impl Reading {
     /// Takes the next part. Each meeting that is whole now goes to `take` with its bytes; what came
     /// of an answer counts for nothing if the answer turns out to be bad.
-    pub fn push(
-        &mut self,
-        part: &[u8],
-        take: impl FnMut(&Listed, &[u8]),
-    ) -> Result<(), XmlFault> {
+    pub fn push(&mut self, part: &[u8], take: impl FnMut(&Listed, &[u8])) -> Result<(), XmlFault> {
         if self.held.len() + part.len() < self.enough {
             self.held.extend_from_slice(part);
             return Ok(());
@@ -41,11 +37,7 @@ impl Reading {
         self.scan.verdict()
     }
 
-    fn read(
-        &mut self,
-        part: &[u8],
-        mut take: impl FnMut(&Listed, &[u8]),
-    ) -> Result<(), XmlFault> {
+    fn read(&mut self, part: &[u8], mut take: impl FnMut(&Listed, &[u8])) -> Result<(), XmlFault> {
         let mut held = std::mem::take(&mut self.held);
         let fresh = held.is_empty();
         if !fresh {

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod fault;
+mod habit;
 mod peek;
 mod sound;
 mod walk;

@@ -32,6 +32,10 @@ struct Any;
 impl Place for Any {
     const ROOT: Self = Self;
 
+    fn has_text(self) -> bool {
+        true
+    }
+
     fn child(self, _: &str) -> Option<Self> {
         Some(Self)
     }

@@ -12,6 +12,7 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart};
 
 use super::XmlFault;
+use super::habit::Habit;
 
 /// Elements within elements; BBB needs ten.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -24,6 +25,8 @@ pub(in crate::bbb) trait Place: Copy {
     const ROOT: Self;
     /// The place of an element of this name in this place; none when it and all within it don't matter.
     fn child(self, name: &str) -> Option<Self>;
+    /// Whether the text directly in such an element matters.
+    fn has_text(self) -> bool;
 }
 
 /// What comes next in a place that matters.
@@ -52,12 +55,13 @@ pub(in crate::bbb) struct Progress<P> {
     rooted: bool,
     /// The element opened last was written `<x/>`.
     empty: bool,
+    habit: Habit,
 }
 
 impl<P> Default for Progress<P> {
     fn default() -> Self {
         let (trail, names) = (Vec::with_capacity(8), String::with_capacity(64));
-        Self { at: 0, mark: 0, trail, names, rooted: false, empty: false }
+        Self { at: 0, mark: 0, trail, names, rooted: false, empty: false, habit: Habit::default() }
     }
 }
 
@@ -66,8 +70,18 @@ pub(in crate::bbb) struct Walk<'a, P> {
     progress: Progress<P>,
     /// What is left of the part, as far as it is UTF-8.
     rest: &'a str,
-    /// Whether something else than UTF-8 comes behind it.
-    broken: bool,
+    /// What it means if that is not enough, or is not all.
+    behind: Behind,
+}
+
+/// What stands behind the part of a document that is UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// The start of a character.
+    Start,
+    /// Something else than UTF-8.
+    Garbage,
 }
 
 impl<'a, P: Place> Walk<'a, P> {
@@ -78,14 +92,15 @@ impl<'a, P: Place> Walk<'a, P> {
 
     /// Goes on where a walk was suspended, with the bytes from there on.
     pub(in crate::bbb) fn resume(progress: Progress<P>, bytes: &'a [u8]) -> Self {
-        let (rest, broken) = match std::str::from_utf8(bytes) {
-            Ok(rest) => (rest, false),
+        let (rest, behind) = match std::str::from_utf8(bytes) {
+            Ok(rest) => (rest, Behind::Nothing),
             Err(error) => {
-                let (well, _) = bytes.split_at(error.valid_up_to());
-                (std::str::from_utf8(well).unwrap_or_default(), error.error_len().is_some())
+                let well = &bytes[..error.valid_up_to()];
+                let behind = error.error_len().map_or(Behind::Start, |_| Behind::Garbage);
+                (std::str::from_utf8(well).unwrap_or_default(), behind)
             }
         };
-        let mut walk = Self { progress, rest, broken };
+        let mut walk = Self { progress, rest, behind };
         if walk.progress.at == 0 && rest.starts_with(BOM) {
             walk.progress.mark = walk.take(BOM.len()).len();
         }
@@ -107,6 +122,7 @@ impl<'a, P: Place> Walk<'a, P> {
                 }
                 continue;
             }
+            self.pass_leaves();
             let step = match self.rest.as_bytes() {
                 [] => return self.ended(),
                 [b'<', b'/', ..] => self.end_tag()?,
@@ -125,15 +141,35 @@ impl<'a, P: Place> Walk<'a, P> {
         }
     }
 
+    /// Passes over elements that don't matter and hold nothing but text, with the blanks between them: most
+    /// of a list is such. Stops before anything that needs a closer look.
+    fn pass_leaves(&mut self) {
+        let Some((place, _)) = self.progress.trail.last() else { return };
+        let place = *place;
+        if place.is_some_and(Place::has_text) || self.progress.trail.len() == MAX_DEPTH {
+            return;
+        }
+        let (rest, mut passed) = (self.rest, 0);
+        let habit = &mut self.progress.habit;
+        let may_pass = |name: &str| place.is_none_or(|place| place.child(name).is_none());
+        while let Some(len) = habit.leaf(&rest[passed..], may_pass) {
+            passed += len;
+        }
+        self.take(passed);
+    }
+
     /// Nothing is left.
     fn ended(&self) -> Result<Step<'a, P>, XmlFault> {
         let whole = self.progress.rooted && self.progress.trail.is_empty();
-        if whole && !self.broken { Ok(Step::End) } else { Err(self.more()) }
+        if whole && self.behind == Behind::Nothing { Ok(Step::End) } else { Err(self.more()) }
     }
 
     /// What it means that what is there is not all of something.
     fn more(&self) -> XmlFault {
-        if self.broken { XmlFault::NotUtf8 } else { XmlFault::Truncated }
+        match self.behind {
+            Behind::Garbage => XmlFault::NotUtf8,
+            Behind::Nothing | Behind::Start => XmlFault::Truncated,
+        }
     }
 
     /// Where this comes, counted from `from`.
@@ -151,7 +187,7 @@ impl<'a, P: Place> Walk<'a, P> {
 
     fn start_tag(&mut self) -> Result<Option<Step<'a, P>>, XmlFault> {
         let bytes = self.rest.as_bytes();
-        let name_end = 1 + self.rest[1..].bytes().take_while(|b| !MARKUP[usize::from(*b)]).count();
+        let name_end = 1 + self.rest[1..].bytes().take_while(|b| is_of_name(*b)).count();
         let (len, attributes) = match bytes.get(name_end) {
             Some(b'>') => (name_end + 1, ""),
             None => return Err(self.more()),
@@ -161,12 +197,11 @@ impl<'a, P: Place> Walk<'a, P> {
             }
         };
         let empty = attributes.ends_with('/');
-        let attributes = attributes.strip_suffix('/').unwrap_or(attributes);
-        if name_end == 1 || attributes.starts_with(|c: char| !is_blank(c)) || attributes.contains('<') {
+        if name_end == 1 {
             return Err(XmlFault::Malformed);
         }
-        if !refers_well(attributes) {
-            return Err(XmlFault::Entity);
+        if !attributes.is_empty() {
+            attributed(attributes.strip_suffix('/').unwrap_or(attributes))?;
         }
         let at = self.progress.at;
         let name = &self.take(len)[1..name_end];
@@ -198,7 +233,9 @@ impl<'a, P: Place> Walk<'a, P> {
             Some([b'>', ..]) if !expected.is_empty() => expected.len(),
             _ => {
                 let len = memchr(b'>', rest).ok_or_else(|| self.more())?;
-                if expected.is_empty() || self.rest[2..2 + len].trim_end_matches(is_blank) != expected {
+                if expected.is_empty()
+                    || self.rest[2..2 + len].trim_end_matches(is_blank) != expected
+                {
                     return Err(XmlFault::Malformed);
                 }
                 len
@@ -251,14 +288,13 @@ impl<'a, P: Place> Walk<'a, P> {
     }
 
     /// Takes `len` bytes, of which `inner` are text.
-    fn text(
-        &mut self,
-        len: usize,
-        inner: Range<usize>,
-    ) -> Result<Option<Step<'a, P>>, XmlFault> {
+    fn text(&mut self, len: usize, inner: Range<usize>) -> Result<Option<Step<'a, P>>, XmlFault> {
         let text = &self.take(len)[inner];
         match self.progress.trail.last() {
-            Some((place, _)) => Ok(place.map(|place| Step::Text(place, text))),
+            Some((place, _)) => {
+                let place = place.filter(|place| place.has_text());
+                Ok(place.map(|place| Step::Text(place, text)))
+            }
             None if text.chars().all(is_blank) => Ok(None),
             None => Err(XmlFault::Outside),
         }
@@ -266,6 +302,7 @@ impl<'a, P: Place> Walk<'a, P> {
 
     fn reference(&mut self) -> Result<Option<Step<'a, P>>, XmlFault> {
         let place = self.progress.trail.last().ok_or(XmlFault::Outside)?.0;
+        let place = place.filter(|place| place.has_text());
         let rest = &self.rest.as_bytes()[1..];
         let len = memchr3(b';', b'<', b'&', rest).ok_or_else(|| self.more())?;
         if rest[len] != b';' {
@@ -303,6 +340,11 @@ impl<P: Place> Progress<P> {
     }
 }
 
+/// Whether a byte may be part of a tag's name.
+pub(super) fn is_of_name(byte: u8) -> bool {
+    !MARKUP[usize::from(byte)]
+}
+
 /// Checks the declaration, which only stands first.
 fn declared(decl: &BytesDecl<'_>, first: bool) -> Result<(), XmlFault> {
     if !first || decl.xml_version().is_err() {
@@ -330,6 +372,14 @@ const MARKUP: [bool; 256] = {
     }
     table
 };
+
+/// Checks what stands behind a tag's name.
+fn attributed(attributes: &str) -> Result<(), XmlFault> {
+    if attributes.starts_with(|c: char| !is_blank(c)) || attributes.contains('<') {
+        return Err(XmlFault::Malformed);
+    }
+    if refers_well(attributes) { Ok(()) } else { Err(XmlFault::Entity) }
+}
 
 /// Whether every `&` in attributes starts a reference that needs no declaration.
 fn refers_well(attributes: &str) -> bool {

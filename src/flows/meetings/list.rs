@@ -29,11 +29,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The meetings' bytes, without those that are strays.
-    pub(super) fn pieces(
-        &self,
-        some_stray: bool,
-        is_stray: impl Fn(&str) -> bool,
-    ) -> Vec<Bytes> {
+    pub(super) fn pieces(&self, some_stray: bool, is_stray: impl Fn(&str) -> bool) -> Vec<Bytes> {
         if !some_stray {
             return vec![self.bytes.clone()];
         }

@@ -121,7 +121,12 @@ fn merged(call: Call, changes: Vec<Change>) -> Result<Answer, Refusal> {
         let outcome = if done.is_some() { "partial" } else { "failed" };
         let labels = [("call", call.name()), ("outcome", outcome)];
         metrics::counter!("bigblueswarm_recordings_changes_failed_total", &labels).increment(1);
-        tracing::warn!(call = call.name(), failed, outcome, "recordings on some servers could not be changed");
+        tracing::warn!(
+            call = call.name(),
+            failed,
+            outcome,
+            "recordings on some servers could not be changed"
+        );
     }
     match done.or_else(|| refused.filter(|_| failed == 0)) {
         Some(body) => Ok(Answer::Passed(body)),

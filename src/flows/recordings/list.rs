@@ -92,14 +92,15 @@ impl Asking<'_> {
             found.extend(self.ours(&page));
             if bytes > most { Err(BadAnswer::TooLarge(most)) } else { Ok(()) }
         };
-        let why = match timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await {
-            Ok(Ok(total)) => {
-                self.learn(&instance.id, total, &found).await;
-                return Ok(found.into_iter().map(Found::from).collect());
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
+        let why =
+            match timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await {
+                Ok(Ok(total)) => {
+                    self.learn(&instance.id, total, &found).await;
+                    return Ok(found.into_iter().map(Found::from).collect());
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
         debug!(instance.id = %instance.id, %why, "an instance listed no recordings: its last ones stand in");
         Err(instance.id.clone())
     }
@@ -111,14 +112,20 @@ impl Asking<'_> {
     }
 
     /// Has the index learn what an instance listed, of which only what is news is packed.
-    async fn learn(&self, instance: &InstanceId, total: Option<usize>, found: &[(Recorded, Bytes)]) {
+    async fn learn(
+        &self,
+        instance: &InstanceId,
+        total: Option<usize>,
+        found: &[(Recorded, Bytes)],
+    ) {
         let recordings = &self.world.actors.recordings;
         let distinct: HashSet<&str> = found.iter().map(|(r, _)| r.record_id.as_str()).collect();
         if total.is_some_and(|total| total != distinct.len()) {
             // Pages shifted, or some are not this tenant's: nothing is sure to be missing.
             return;
         }
-        let glimpse = |(r, raw): &(Recorded, Bytes)| -> Glimpse { (r.record_id.clone(), print(raw)) };
+        let glimpse =
+            |(r, raw): &(Recorded, Bytes)| -> Glimpse { (r.record_id.clone(), print(raw)) };
         let listed = found.iter().map(glimpse).collect();
         let (instance, wanted) = (instance.clone(), self.wanted.clone());
         let Ok(news) = recordings.listed(instance.clone(), wanted, listed).await else { return };

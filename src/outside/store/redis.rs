@@ -20,7 +20,9 @@ use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
-use super::{InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
+use super::{
+    InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+};
 use link::Link;
 
 /// The store in Redis.

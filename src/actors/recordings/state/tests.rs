@@ -7,7 +7,8 @@ fn recording(id: &str, start_time: u64, state: &str) -> Recording {
     let (record_id, state) = (id.to_owned(), state.to_owned());
     let tenant = Some("t".to_owned());
     let metadata = vec![("course".to_owned(), format!("maths {id}"))];
-    let recorded = Recorded { record_id, state, start_time, tenant, metadata, ..Recorded::default() };
+    let recorded =
+        Recorded { record_id, state, start_time, tenant, metadata, ..Recorded::default() };
     Recording::of(&recorded, format!("<recording>{recorded:?}</recording>").as_bytes())
 }
 
