@@ -22,9 +22,34 @@ use crate::{Outcome, process, texts};
 struct Instance {
     info: Bytes,
     list: Bytes,
+    /// Where the number of people stands in each meeting of the list: a digit.
+    counts: Vec<usize>,
     recordings: Drawer,
     /// How often its list was asked for.
     listed: AtomicUsize,
+}
+
+/// So many tenths of a list's meetings have another number of people in each answer.
+static CHANGING: AtomicUsize = AtomicUsize::new(0);
+
+impl Instance {
+    fn list(&self, number: usize, changing: usize) -> Bytes {
+        if changing == 0 {
+            return self.list.clone();
+        }
+        let mut list = self.list.to_vec();
+        for (n, at) in self.counts.iter().enumerate() {
+            if (n + number) % 10 < changing {
+                list[*at] = b"123456789"[number % 9];
+            }
+        }
+        list.into()
+    }
+}
+
+fn counts(list: &str) -> Vec<usize> {
+    let tag = "<participantCount>";
+    list.match_indices(tag).map(|(at, _)| at + tag.len()).collect()
 }
 
 /// Serves so many instances with so many meetings and recordings each, until the parent goes.
@@ -33,6 +58,7 @@ pub(crate) async fn run(instances: usize, meetings: usize, recordings: usize) ->
     let one = |n| Instance {
         info: info.clone(),
         list: texts::list(n, meetings).into(),
+        counts: counts(&texts::list(n, meetings)),
         recordings: Drawer::of(n, recordings),
         listed: AtomicUsize::new(0),
     };
@@ -69,8 +95,13 @@ fn answer(all: &[Instance], n: usize, request: &Request<Incoming>) -> Response<F
         "getRecordings" => instance.recordings.answer(request.uri().query().unwrap_or_default()),
         "create" => texts::created(meeting(request.uri().query().unwrap_or_default())).into(),
         "getMeetings" => {
-            instance.listed.fetch_add(1, Relaxed);
-            instance.list.clone()
+            let number = instance.listed.fetch_add(1, Relaxed);
+            instance.list(number, CHANGING.load(Relaxed))
+        }
+        "changing" => {
+            let tenths = request.uri().query().and_then(|query| query.parse().ok());
+            CHANGING.store(tenths.unwrap_or_default(), Relaxed);
+            Bytes::new()
         }
         // How many sweeps every instance has seen.
         "sweeps" => {

@@ -30,35 +30,40 @@ pub(crate) async fn measure() -> Outcome {
     let (asked, ours) = (signed("getMeetings", "", TENANTS[0]), swarm.address.clone());
     let size = Connection::open(&ours).await?.exchange(&asked).await?.body.len();
     let requests = Arc::new(vec![asked; REQUESTS]);
-    let (mut copies, mut merges, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let from = &floor.addresses()[0];
-    for number in 0..=ROUNDS {
-        let copied = round(from, 1, requests.clone(), 200, "");
-        let copy = costing(&floor, copied).await?;
-        let merged = round(&ours, 1, requests.clone(), 200, "</meetings>");
-        let merge = costing(&swarm.process, merged).await?;
-        if number == 0 {
-            continue; // the first round warms both up
-        }
-        let (copy, merge) = (Figures::of(&copy.0, copy.1), Figures::of(&merge.0, merge.1));
-        ratios.push(merge.cpu / copy.cpu);
-        copies.push(copy);
-        merges.push(merge);
-    }
-    let (copy, merge) = (Figures::median(&copies), Figures::median(&merges));
     println!(
         "getMeetings of {INSTANCES} instances with {} meetings, one call after another\n",
         INSTANCES * MEETINGS
     );
-    println!("| | ms p50 | ms p99 | CPU ms per call |\n|---|---|---|---|");
-    for (what, figures) in [("copy", copy), ("merged", merge)] {
-        let Figures { p50, p99, cpu, .. } = figures;
-        println!("| {what} | {p50:.1} | {p99:.1} | {:.1} |", cpu / 1e3);
-    }
     println!(
-        "\nCPU of the merge by that of the copy: {:.2} (of each round, median)",
-        median(ratios)
+        "| meetings that changed since the last call | copy: ms p50, CPU ms | merge: ms p50, CPU ms | CPU, ratio |\n|---|---|---|---|"
     );
+    for (tenths, changed) in [(0, "none"), (1, "a fifth"), (10, "all")] {
+        changing(&addresses[0], tenths).await?;
+        let (mut copies, mut merges, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..=ROUNDS {
+            let copied = round(&floor.addresses()[0], 1, requests.clone(), 200, "");
+            let copy = costing(&floor, copied).await?;
+            let merged = round(&ours, 1, requests.clone(), 200, "</meetings>");
+            let merge = costing(&swarm.process, merged).await?;
+            if number == 0 {
+                continue; // the first round warms both up
+            }
+            let (copy, merge) = (Figures::of(&copy.0, copy.1), Figures::of(&merge.0, merge.1));
+            ratios.push(merge.cpu / copy.cpu);
+            copies.push(copy);
+            merges.push(merge);
+        }
+        let (copy, merge) = (Figures::median(&copies), Figures::median(&merges));
+        println!(
+            "| {changed} | {:.1}, {:.1} | {:.1}, {:.1} | {:.2} |",
+            copy.p50,
+            copy.cpu / 1e3,
+            merge.p50,
+            merge.cpu / 1e3,
+            median(ratios)
+        );
+    }
+    println!();
     let crowd = round(&ours, CROWD, Arc::new(vec![requests[0].clone(); CROWD * 4]), 200, "");
     let (crowd, cpu) = costing(&swarm.process, crowd).await?;
     let crowd = Figures::of(&crowd, cpu);
@@ -70,6 +75,14 @@ pub(crate) async fn measure() -> Outcome {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("bytes of all lists: {:.1} MiB; of an answer: {:.1} MiB", mib(sum), mib(size as u64));
     peak(&addresses, mib(sum)).await
+}
+
+/// Has every instance change so many tenths of its list from answer to answer.
+async fn changing(backend: &str, tenths: usize) -> Outcome {
+    let target = format!("/bigbluebutton/api/changing?{tenths}");
+    let asked = crate::swarm::request("GET", &target, "a", "", "");
+    Connection::open(backend).await?.exchange(&asked).await?;
+    Ok(())
 }
 
 /// What one call adds at most to the memory of a program that has answered none.

@@ -1,14 +1,17 @@
 //! Lists of meetings: taking an instance's apart, and making one of the parts, whose bytes stay as they are.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::reply;
 use super::xml::{Place, Step, Walk, XmlFault, is_success, truth};
 
+mod memo; // what a list held the last time
 mod reading; // a list as it arrives
 
+pub use memo::Memo;
 pub use reading::Reading;
 
 /// A meeting of an instance's list.
@@ -35,7 +38,10 @@ pub struct Listed {
 /// it is never taken for an empty list.
 pub fn scan(body: &[u8]) -> Result<Vec<Listed>, XmlFault> {
     let (mut scan, mut meetings) = (Scan::default(), Vec::new());
-    scan.run(&mut Walk::new(body), |listed| meetings.push(std::mem::take(listed)))?;
+    let take = |found: Arc<Listed>, span| {
+        meetings.push(Listed { span, ..Arc::unwrap_or_clone(found) });
+    };
+    scan.run(&mut Walk::new(body), |_| None, take)?;
     scan.verdict()?;
     Ok(meetings)
 }
@@ -69,6 +75,8 @@ struct Scan {
     error_key: Option<String>,
     listed: bool,
     now: Listed,
+    /// Where `now` begins.
+    start: usize,
     /// Whether `now` is a meeting that has begun and not ended.
     inside: bool,
     /// The fields of `now` that were read, a bit each: of several elements of a name the first counts.
@@ -78,24 +86,30 @@ struct Scan {
 
 impl Scan {
     /// Reads on to the last byte; [`XmlFault::Truncated`] when the list goes on behind it. Each whole
-    /// meeting goes to `take`.
+    /// meeting goes to `take`, with its place. Where one may begin, `known` may say what stands there.
     fn run(
         &mut self,
         walk: &mut Walk<'_, At>,
-        mut take: impl FnMut(&mut Listed),
+        mut known: impl FnMut(&str) -> Option<(Arc<Listed>, Range<usize>)>,
+        mut take: impl FnMut(Arc<Listed>, Range<usize>),
     ) -> Result<(), XmlFault> {
         loop {
+            while matches!(walk.place(), Some(At::Meetings))
+                && let Some((found, Range { start, end })) = known(walk.ahead())
+            {
+                let at = walk.pass(end);
+                take(found, at + start..at + end);
+            }
             match walk.next()? {
                 Step::Open { place, at, .. } => self.open(place, at),
                 Step::Text(_, piece) => self.text.push_str(piece),
                 Step::Char(_, piece) => self.text.push(piece),
                 Step::Close { place: At::Meeting, end } => {
-                    self.now.span.end = end;
                     self.inside = false;
                     if self.now.meeting_id.is_empty() {
                         return Err(XmlFault::NoMeetingId);
                     }
-                    take(&mut self.now);
+                    take(Arc::new(std::mem::take(&mut self.now)), self.start..end);
                 }
                 Step::Close { place, .. } => self.close(place),
                 Step::End => return Ok(()),
@@ -118,8 +132,8 @@ impl Scan {
         match place {
             At::Meetings => self.listed = true,
             At::Meeting => {
-                self.now = Listed { span: at..at, ..Listed::default() };
-                self.inside = true;
+                self.now = Listed::default();
+                (self.start, self.inside) = (at, true);
                 self.seen = 0;
             }
             _ => {}

@@ -8,6 +8,7 @@ use ractor::RpcReplyPort;
 
 use super::Round;
 use crate::actors::seat::{AskError, Seat};
+use crate::bbb::meetings::Memo;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::tenant::TenantId;
 
@@ -33,6 +34,15 @@ impl Packed {
     }
 }
 
+/// A round that begins.
+#[derive(Default)]
+pub struct Begun {
+    /// Whom it is for.
+    pub tenants: HashSet<TenantId>,
+    /// What was in each instance's list in the round before, so that what is there again need not be read again.
+    pub memos: HashMap<InstanceId, Arc<Memo>>,
+}
+
 /// What the lists actor can be told and asked.
 pub enum ListsMessage {
     /// The newest list of an instance. Told by [`crate::flows::health`] after each sweep.
@@ -43,7 +53,9 @@ pub enum ListsMessage {
     /// A round over the instances that has not begun, for this tenant too. Asked by [`crate::flows::meetings`].
     Join { tenant: TenantId, reply_to: RpcReplyPort<Arc<Round>> },
     /// This round begins: whom is it for? None if that is not known. Asked by who leads it, [`crate::flows::meetings`].
-    Begin { round: Arc<Round>, reply_to: RpcReplyPort<Option<HashSet<TenantId>>> },
+    Begin { round: Arc<Round>, reply_to: RpcReplyPort<Option<Begun>> },
+    /// What was in the lists of a round. Told by who led it, [`crate::flows::meetings`].
+    Remember { memos: Vec<(InstanceId, Arc<Memo>)> },
     /// The pool changed: lists of instances that are dead or gone are dropped. Told by the registry.
     Roster(Arc<Roster>),
     /// Ends the actor with a panic, for tests of the supervisor.
@@ -75,7 +87,12 @@ impl ListsHandle {
     }
 
     /// Begins a round: answers whom it is for, unless that is not known.
-    pub async fn begin(&self, round: Arc<Round>) -> Result<Option<HashSet<TenantId>>, AskError> {
+    pub async fn begin(&self, round: Arc<Round>) -> Result<Option<Begun>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| ListsMessage::Begin { round, reply_to }).await
+    }
+
+    /// Keeps what was in these lists for the next round.
+    pub fn remember(&self, memos: Vec<(InstanceId, Arc<Memo>)>) {
+        self.0.tell(ListsMessage::Remember { memos });
     }
 }

@@ -5,6 +5,7 @@ mod message;
 mod round;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -12,6 +13,7 @@ pub use self::message::*;
 use self::round::Rounds;
 pub use self::round::{Answers, Round};
 use super::answer;
+use crate::bbb::meetings::Memo;
 use crate::domain::instance::{InstanceId, Roster};
 
 /// The lists actor as the runtime sees it.
@@ -27,6 +29,8 @@ pub struct ListsState {
     by_age: VecDeque<InstanceId>,
     bytes: usize,
     rounds: Rounds,
+    /// What was in each list of the last round; a small part of its bytes.
+    memos: HashMap<InstanceId, Arc<Memo>>,
 }
 
 impl Actor for Lists {
@@ -61,8 +65,11 @@ impl Actor for Lists {
                 }
             }
             ListsMessage::Begin { round, reply_to } => {
-                answer(reply_to, state.rounds.begin(&round));
+                let begun = state.rounds.begin(&round);
+                let begun = begun.map(|tenants| Begun { tenants, memos: state.memos.clone() });
+                answer(reply_to, begun);
             }
+            ListsMessage::Remember { memos } => state.memos.extend(memos),
             ListsMessage::Roster(roster) => state.follow(&roster),
             #[cfg(feature = "test-util")]
             ListsMessage::Crash => panic!("asked to crash"),
@@ -96,6 +103,7 @@ impl ListsState {
         for instance in gone {
             self.drop_list(&instance);
         }
+        self.memos.retain(|id, _| !lets_go(id));
     }
 }
 

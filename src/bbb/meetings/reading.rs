@@ -1,6 +1,8 @@
 //! A list of meetings as it arrives, of which only the meeting that is arriving is held.
 
-use super::{At, Listed, Scan};
+use std::sync::Arc;
+
+use super::{At, Listed, Memo, Scan};
 use crate::bbb::xml::{Progress, Walk, XmlFault};
 
 /// An answer to getMeetings that is read part by part.
@@ -15,12 +17,25 @@ pub struct Reading {
     /// How many bytes there must be before another look is worth it. They double, so that something
     /// without an end is not read again for each part.
     enough: usize,
+    /// What the list held the last time, and which of it is expected.
+    last: Arc<Memo>,
+    expected: usize,
+    now: Memo,
 }
 
 impl Reading {
-    /// Takes the next part. Each meeting that is whole now goes to `take` with its bytes; what came
-    /// of an answer counts for nothing if the answer turns out to be bad.
-    pub fn push(&mut self, part: &[u8], take: impl FnMut(&Listed, &[u8])) -> Result<(), XmlFault> {
+    /// Begins with a list that held this the last time.
+    pub fn after(last: Arc<Memo>) -> Self {
+        Self { now: last.next(), last, ..Self::default() }
+    }
+
+    /// Takes the next part. Each meeting that is whole now goes to `take` with its bytes (its place in the
+    /// answer is not told); what came of an answer counts for nothing if the answer turns out to be bad.
+    pub fn push(
+        &mut self,
+        part: &[u8],
+        take: impl FnMut(Arc<Listed>, &[u8]),
+    ) -> Result<(), XmlFault> {
         if self.held.len() + part.len() < self.enough {
             self.held.extend_from_slice(part);
             return Ok(());
@@ -31,13 +46,18 @@ impl Reading {
         }
     }
 
-    /// The answer ends here: is it a whole list?
-    pub fn finish(mut self, take: impl FnMut(&Listed, &[u8])) -> Result<(), XmlFault> {
+    /// The answer ends here: is it a whole list? Then this is what it held.
+    pub fn finish(mut self, take: impl FnMut(Arc<Listed>, &[u8])) -> Result<Memo, XmlFault> {
         self.read(&[], take)?;
-        self.scan.verdict()
+        self.scan.verdict()?;
+        Ok(self.now)
     }
 
-    fn read(&mut self, part: &[u8], mut take: impl FnMut(&Listed, &[u8])) -> Result<(), XmlFault> {
+    fn read(
+        &mut self,
+        part: &[u8],
+        mut take: impl FnMut(Arc<Listed>, &[u8]),
+    ) -> Result<(), XmlFault> {
         let mut held = std::mem::take(&mut self.held);
         let fresh = held.is_empty();
         if !fresh {
@@ -48,12 +68,16 @@ impl Reading {
         let progress = std::mem::take(&mut self.progress);
         let unread = progress.at - base;
         let mut walk = Walk::resume(progress, &bytes[unread..]);
-        let outcome = self.scan.run(&mut walk, |listed| {
-            take(listed, &bytes[listed.span.start - base..listed.span.end - base]);
+        let (last, expected, now) = (&self.last, &mut self.expected, &mut self.now);
+        let known = |text: &str| last.recall(text, expected);
+        let outcome = self.scan.run(&mut walk, known, |listed, span| {
+            let raw = &bytes[span.start - base..span.end - base];
+            now.remember(raw, listed.clone());
+            take(listed, raw);
         });
         self.progress = walk.suspend();
         let at = self.progress.at;
-        self.base = if self.scan.inside { self.scan.now.span.start } else { at };
+        self.base = if self.scan.inside { self.scan.start } else { at };
         let (done, unread) = (self.base - base, bytes.len() - (at - base));
         if fresh {
             held.extend_from_slice(&part[done..]);

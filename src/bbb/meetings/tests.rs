@@ -193,25 +193,44 @@ proptest! {
     }
 }
 
-/// Reads an answer in parts that end there, as [`scan`] reads it whole: what was listed, less its places, and its bytes.
-fn in_parts(body: &[u8], ends: &[prop::sample::Index]) -> Result<Vec<(Listed, Vec<u8>)>, XmlFault> {
+/// Meetings as they were found, less their places, and their bytes.
+type Found = Vec<(Listed, Vec<u8>)>;
+
+/// Reads an answer in parts that end there, as [`scan`] reads it whole, after another list.
+fn in_parts(
+    body: &[u8],
+    ends: &[prop::sample::Index],
+    last: Memo,
+) -> Result<(Found, Memo), XmlFault> {
     let mut ends: Vec<usize> = ends.iter().map(|end| end.index(body.len() + 1)).collect();
     ends.extend([0, body.len()]);
     ends.sort_unstable();
-    let (mut reading, mut found) = (Reading::default(), Vec::new());
-    let mut take = |listed: &Listed, raw: &[u8]| {
-        assert_eq!(&body[listed.span.clone()], raw);
-        found.push((listed.clone(), raw.to_vec()));
+    let (mut reading, mut found) = (Reading::after(last.into()), Vec::new());
+    let mut take = |listed: Arc<Listed>, raw: &[u8]| {
+        found.push((Arc::unwrap_or_clone(listed), raw.to_vec()));
     };
     for pair in ends.windows(2) {
         reading.push(&body[pair[0]..pair[1]], &mut take)?;
     }
-    reading.finish(&mut take).map(|()| found)
+    reading.finish(&mut take).map(|memo| (found, memo))
 }
 
-fn at_once(body: &[u8]) -> Result<Vec<(Listed, Vec<u8>)>, XmlFault> {
-    let with_bytes = |listed: Listed| (listed.clone(), body[listed.span].to_vec());
+fn at_once(body: &[u8]) -> Result<Found, XmlFault> {
+    let with_bytes = |listed: Listed| {
+        let raw = body[listed.span.clone()].to_vec();
+        (Listed { span: 0..0, ..listed }, raw)
+    };
     Ok(scan(body)?.into_iter().map(with_bytes).collect())
+}
+
+/// What a list holds, for the next one.
+fn memo_of(body: &[u8]) -> Memo {
+    in_parts(body, &[], Memo::default()).map_or_else(|_| Memo::default(), |(_, memo)| memo)
+}
+
+/// Reads an answer after these lists.
+fn after(body: &[u8], ends: &[prop::sample::Index], last: &[u8]) -> Result<Found, XmlFault> {
+    in_parts(body, ends, memo_of(last)).map(|(found, _)| found)
 }
 
 fn ends() -> impl Strategy<Value = Vec<prop::sample::Index>> {
@@ -223,7 +242,27 @@ proptest! {
 
     #[test]
     fn a_list_that_comes_in_parts_is_read_as_if_it_came_at_once((_, body) in list(), ends in ends()) {
-        prop_assert_eq!(in_parts(&body, &ends), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, b""), at_once(&body));
+    }
+
+    #[test]
+    fn a_list_is_read_the_same_whatever_it_held_before(
+        (_, body) in list(),
+        (_, other) in list(),
+        cut in any::<prop::sample::Index>(),
+        ends in ends(),
+    ) {
+        prop_assert_eq!(after(&body, &ends, &body), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, &other), at_once(&body));
+        // Some of its meetings, and others.
+        let parts = |body: &[u8]| -> Vec<Vec<u8>> { at_once(body).expect("a list").into_iter().map(|(_, raw)| raw).collect() };
+        let mut mixed = [parts(&body), parts(&other)].concat();
+        if !mixed.is_empty() {
+            mixed.remove(cut.index(mixed.len()));
+        }
+        let mixed = listing(&mixed);
+        prop_assert_eq!(after(&mixed, &ends, &body), at_once(&mixed));
+        prop_assert_eq!(after(&body, &ends, &mixed), at_once(&body));
     }
 }
 
@@ -232,7 +271,8 @@ proptest! {
 
     #[test]
     fn a_malformed_list_is_the_same_fault_in_parts(body in broken(TWO), ends in ends()) {
-        prop_assert_eq!(in_parts(&body, &ends), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, b""), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, TWO), at_once(&body));
     }
 
     #[test]

@@ -112,6 +112,24 @@ impl<'a, P: Place> Walk<'a, P> {
         self.progress
     }
 
+    /// The place of the innermost element that is open.
+    pub(in crate::bbb) fn place(&self) -> Option<P> {
+        self.progress.trail.last().filter(|_| !self.progress.empty)?.0
+    }
+
+    /// What is left of the part, as far as it is UTF-8.
+    pub(in crate::bbb) fn ahead(&self) -> &'a str {
+        self.rest
+    }
+
+    /// Passes over so many bytes, which hold whole elements and blanks and are known to be well. Answers where
+    /// they begin in the document.
+    pub(in crate::bbb) fn pass(&mut self, len: usize) -> usize {
+        let at = self.progress.at;
+        self.take(len);
+        at
+    }
+
     /// Goes on to the next thing that matters; everything on the way is checked all the same.
     /// [`XmlFault::Truncated`] means that more bytes are needed; from any other fault nothing follows.
     pub(in crate::bbb) fn next(&mut self) -> Result<Step<'a, P>, XmlFault> {

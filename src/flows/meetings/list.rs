@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::actors::lists::Packed;
-use crate::bbb::meetings::{Listed, Reading, add};
+use crate::bbb::meetings::{Listed, Memo, Reading, add};
 use crate::domain::instance::Instance;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
@@ -23,8 +23,8 @@ pub(super) type Wanted = Arc<[TenantId]>;
 #[derive(Default)]
 pub(super) struct Kept {
     bytes: Bytes,
-    /// The id of each, and where it stands.
-    meetings: Vec<(String, Range<usize>)>,
+    /// Each, and where it stands.
+    meetings: Vec<(Arc<Listed>, Range<usize>)>,
 }
 
 impl Kept {
@@ -33,7 +33,7 @@ impl Kept {
         if !some_stray {
             return vec![self.bytes.clone()];
         }
-        let ours = self.meetings.iter().filter(|(id, _)| !is_stray(id));
+        let ours = self.meetings.iter().filter(|(listed, _)| !is_stray(&listed.meeting_id));
         ours.map(|(_, at)| self.bytes.slice(at.clone())).collect()
     }
 }
@@ -41,7 +41,7 @@ impl Kept {
 /// Meetings as they are found in a list.
 struct Keeping<'a> {
     wanted: &'a [TenantId],
-    kept: Vec<(Vec<u8>, Vec<(String, Range<usize>)>)>,
+    kept: Vec<(Vec<u8>, Vec<(Arc<Listed>, Range<usize>)>)>,
 }
 
 impl<'a> Keeping<'a> {
@@ -49,13 +49,13 @@ impl<'a> Keeping<'a> {
         Self { wanted, kept: wanted.iter().map(|_| Default::default()).collect() }
     }
 
-    fn take(&mut self, listed: &Listed, raw: &[u8]) {
+    fn take(&mut self, listed: Arc<Listed>, raw: &[u8]) {
         let is_of = |tenant: &TenantId| listed.tenant.as_deref() == Some(tenant.as_str());
         let Some(n) = self.wanted.iter().position(is_of) else { return };
         let (bytes, meetings) = &mut self.kept[n];
         let from = bytes.len();
         add(bytes, raw);
-        meetings.push((listed.meeting_id.clone(), from..bytes.len()));
+        meetings.push((listed, from..bytes.len()));
     }
 
     fn kept(self) -> Vec<Kept> {
@@ -64,23 +64,30 @@ impl<'a> Keeping<'a> {
     }
 }
 
-/// Asks an instance for its list, which counts only if it is whole and well.
+/// Asks an instance for its list, which counts only if it is whole and well. `last` is what it held before,
+/// and with the answer comes what it holds now.
 pub(super) async fn fetch(
     world: &World,
     instance: &Arc<Instance>,
     wanted: &[TenantId],
+    last: Arc<Memo>,
     by: Instant,
-) -> Result<Vec<Kept>, CallError> {
+) -> Result<(Vec<Kept>, Memo), CallError> {
     let within = by.saturating_duration_since(Instant::now());
     let answer = world.get(instance, "getMeetings", "", within).await?;
     if !answer.status.is_success() {
         return Err(BadAnswer::Status(answer.status).into());
     }
-    Ok(read(answer.body, wanted, world.config.limits.answer_bytes).await?)
+    Ok(read(answer.body, wanted, last, world.config.limits.answer_bytes).await?)
 }
 
-async fn read(mut body: Body, wanted: &[TenantId], most: usize) -> Result<Vec<Kept>, BadAnswer> {
-    let (mut reading, mut keeping, mut bytes) = (Reading::default(), Keeping::of(wanted), 0);
+async fn read(
+    mut body: Body,
+    wanted: &[TenantId],
+    last: Arc<Memo>,
+    most: usize,
+) -> Result<(Vec<Kept>, Memo), BadAnswer> {
+    let (mut reading, mut keeping, mut bytes) = (Reading::after(last), Keeping::of(wanted), 0);
     while let Some(frame) = body.frame().await {
         let Ok(part) = frame.map_err(|_| BadAnswer::BrokenOff)?.into_data() else { continue };
         bytes += part.len();
@@ -89,8 +96,8 @@ async fn read(mut body: Body, wanted: &[TenantId], most: usize) -> Result<Vec<Ke
         }
         reading.push(&part, |listed, raw| keeping.take(listed, raw))?;
     }
-    reading.finish(|listed, raw| keeping.take(listed, raw))?;
-    Ok(keeping.kept())
+    let now = reading.finish(|listed, raw| keeping.take(listed, raw))?;
+    Ok((keeping.kept(), now))
 }
 
 /// The same of a list that was kept.

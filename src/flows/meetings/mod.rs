@@ -17,7 +17,7 @@ use self::round::go_round;
 use super::World;
 use super::answer::Answer;
 use super::refusal::Refusal;
-use crate::actors::lists::{Answers, Round};
+use crate::actors::lists::{Answers, Begun, Round};
 use crate::actors::settle;
 use crate::domain::tenant::{Tenant, TenantId};
 
@@ -41,7 +41,8 @@ async fn listed(world: &World, tenant: TenantId) -> Result<Vec<Bytes>, Refusal> 
     }
     // The round came to nothing, or the actor is being started again: a round of one's own says why.
     let by = Instant::now() + world.config.deadlines.list;
-    let mut answers = go_round(world, HashSet::from([tenant.clone()]), by).await?;
+    let alone = Begun { tenants: HashSet::from([tenant.clone()]), ..Begun::default() };
+    let mut answers = go_round(world, alone, by).await?;
     Ok(answers.remove(&tenant).unwrap_or_default())
 }
 
@@ -49,7 +50,7 @@ async fn listed(world: &World, tenant: TenantId) -> Result<Vec<Bytes>, Refusal> 
 async fn lead(world: &World, round: &Arc<Round>) -> Option<Answers> {
     let _ = timeout(GATHER, round.turn.cancelled()).await;
     let _under_way = round.under_way();
-    let tenants = world.actors.lists.begin(round.clone()).await.ok()??;
+    let begun = world.actors.lists.begin(round.clone()).await.ok()??;
     metrics::counter!("bigblueswarm_lists_rounds_total").increment(1);
-    go_round(world, tenants, round.asked_at + world.config.deadlines.list).await.ok()
+    go_round(world, begun, round.asked_at + world.config.deadlines.list).await.ok()
 }

@@ -1,6 +1,5 @@
 //! A round: every instance at once, and one answer for each tenant.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -8,19 +7,20 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::list::{Kept, Wanted, fetch, stored};
-use crate::actors::lists::Answers;
+use crate::actors::lists::{Answers, Begun};
 use crate::actors::meetings::Stray;
-use crate::bbb::meetings::merged;
+use crate::bbb::meetings::{Memo, merged};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
 use crate::flows::refusal::Refusal;
 
-/// What every instance lists of these tenants, asked until `by`.
+/// What every instance lists of these tenants, asked until `by`. What was in the lists of the last round
+/// comes along, and what is in these is kept for the next.
 pub(super) async fn go_round(
     world: &World,
-    tenants: HashSet<TenantId>,
+    Begun { tenants, mut memos }: Begun,
     by: Instant,
 ) -> Result<Answers, Refusal> {
     let roster = world.actors.registry.roster().await?;
@@ -33,18 +33,23 @@ pub(super) async fn go_round(
         if !member.releases_meetings() {
             let (world, instance) = (world.clone(), member.instance.clone());
             let wanted = wanted.clone();
-            asked.spawn(async move { (n, ask(&world, &instance, &wanted, by).await) });
+            let last = memos.remove(&instance.id).unwrap_or_default();
+            asked.spawn(async move { (n, ask(&world, &instance, &wanted, last, by).await) });
         }
     }
     let mut said = asked.join_all().await;
     said.sort_unstable_by_key(|(n, _)| *n); // the roster's order, whoever was first
-    let (mut lists, mut silent) = (Vec::with_capacity(said.len()), Vec::new());
+    let (mut lists, mut silent, mut memos) = (Vec::new(), Vec::new(), Vec::new());
     for (_, answer) in said {
         match answer {
-            Ok(list) => lists.push(list),
+            Ok((list, memo)) => {
+                memos.push((list.0.clone(), Arc::new(memo)));
+                lists.push(list);
+            }
             Err(instance) => silent.push(instance),
         }
     }
+    world.actors.lists.remember(memos);
     lists.extend(last_known(world, silent, &wanted).await);
     let strays = world.actors.meetings.strays().await?;
     let answer = |(n, tenant): (usize, &TenantId)| {
@@ -69,10 +74,11 @@ async fn ask(
     world: &World,
     instance: &Arc<Instance>,
     wanted: &Wanted,
+    last: Arc<Memo>,
     by: Instant,
-) -> Result<List, InstanceId> {
-    let why = match timeout_at(by, fetch(world, instance, wanted, by)).await {
-        Ok(Ok(kept)) => return Ok((instance.id.clone(), kept)),
+) -> Result<(List, Memo), InstanceId> {
+    let why = match timeout_at(by, fetch(world, instance, wanted, last, by)).await {
+        Ok(Ok((kept, memo))) => return Ok(((instance.id.clone(), kept), memo)),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };
