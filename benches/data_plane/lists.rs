@@ -27,6 +27,7 @@ pub(crate) async fn measure() -> Outcome {
     let floor = Running::role(&words.collect::<Vec<_>>())?;
     let swarm = Swarm::start(&addresses, SWEEPS, (INSTANCES * MEETINGS) as u64).await?;
     let sum = list_bytes(&addresses).await?;
+    let copier = floor.addresses()[0].clone();
     let (asked, ours) = (signed("getMeetings", "", TENANTS[0]), swarm.address.clone());
     let size = Connection::open(&ours).await?.exchange(&asked).await?.body.len();
     let requests = Arc::new(vec![asked; REQUESTS]);
@@ -41,7 +42,7 @@ pub(crate) async fn measure() -> Outcome {
         changing(&addresses[0], tenths).await?;
         let (mut copies, mut merges, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..=ROUNDS {
-            let copied = round(&floor.addresses()[0], 1, requests.clone(), 200, "");
+            let copied = round(&copier, 1, requests.clone(), 200, "");
             let copy = costing(&floor, copied).await?;
             let merged = round(&ours, 1, requests.clone(), 200, "</meetings>");
             let merge = costing(&swarm.process, merged).await?;

@@ -9,9 +9,11 @@ use super::reply;
 use super::xml::{Place, Step, Walk, XmlFault, is_success, truth};
 
 mod memo; // what a list held the last time
+mod names;
 mod reading; // a list as it arrives
 
 pub use memo::Memo;
+pub use names::names;
 pub use reading::Reading;
 
 /// A meeting of an instance's list.

@@ -1,9 +1,11 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod callbacks;
 mod calls;
 mod checksums;
 mod cli;
+mod clients;
 mod config_file;
 mod config_shown;
 mod crash;
@@ -33,7 +35,9 @@ mod services;
 mod sessions;
 mod sim;
 mod store;
+mod targets;
 mod tenant_rules;
+mod verbs;
 mod waiting;
 mod world;
 mod xml_safety;

@@ -48,7 +48,7 @@ pub enum ListsMessage {
     /// The newest list of an instance. Told by [`crate::flows::health`] after each sweep.
     Keep { instance: InstanceId, list: Packed },
     /// What these instances listed last; those without a list are left out. Asked by
-    /// [`crate::flows::meetings`] for instances that did not answer.
+    /// [`crate::flows::meetings`] for instances that did not answer, and by [`crate::flows::known`] for admins.
     Last { instances: Vec<InstanceId>, reply_to: RpcReplyPort<HashMap<InstanceId, Packed>> },
     /// A round over the instances that has not begun, for this tenant too. Asked by [`crate::flows::meetings`].
     Join { tenant: TenantId, reply_to: RpcReplyPort<Arc<Round>> },

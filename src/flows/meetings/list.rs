@@ -19,12 +19,14 @@ use crate::flows::ask::CallError;
 /// The tenants whose meetings are kept, in the order of what is kept.
 pub(super) type Wanted = Arc<[TenantId]>;
 
+/// A meeting, and where it stands among those that are kept.
+type Placed = (Arc<Listed>, Range<usize>);
+
 /// One tenant's meetings of a list.
 #[derive(Default)]
 pub(super) struct Kept {
     bytes: Bytes,
-    /// Each, and where it stands.
-    meetings: Vec<(Arc<Listed>, Range<usize>)>,
+    meetings: Vec<Placed>,
 }
 
 impl Kept {
@@ -41,7 +43,7 @@ impl Kept {
 /// Meetings as they are found in a list.
 struct Keeping<'a> {
     wanted: &'a [TenantId],
-    kept: Vec<(Vec<u8>, Vec<(Arc<Listed>, Range<usize>)>)>,
+    kept: Vec<(Vec<u8>, Vec<Placed>)>,
 }
 
 impl<'a> Keeping<'a> {
