@@ -329,12 +329,16 @@ async fn r8_a_replica_that_starts_later_knows_the_recordings_of_an_instance_that
     made.sims[1].add_recording(recording).await;
     let a = plan(2).on(&made).store(shared(&redis)).start().await;
     let mut connection = redis.connection();
-    soon("the sweep is stored", async || {
+    let mut stored = async || {
         let records = a.store.shelf(Shelf::Recordings).await;
         let hint: Option<String> = redis::cmd("GET").arg(&key).query(&mut connection).ok();
-        records.is_ok_and(|records| records.len() == 1) && hint == Some(made.sims[1].url().into())
-    })
-    .await;
+        records.is_ok_and(|records| records.len() == 1) && hint == Some(made.sims[1].url())
+    };
+    let began = Instant::now();
+    while !stored().await {
+        assert!(began.elapsed() < Duration::from_secs(20), "the sweep is not stored");
+        sleep(Duration::from_millis(50)).await;
+    }
     made.sims[1].faults().set(Fault::Refuse).await;
     let b = plan(2).on(&made).store(shared(&redis)).with_what_is_stored().start_unready().await;
     for query in ["", "limit=10"] {
