@@ -49,5 +49,5 @@ async fn released(world: &World, tenant: &TenantId, meeting: &MeetingId) -> bool
 
 /// A recording is said to be there: its instance is asked for it, so that it is known from now on.
 pub(super) fn recording(world: World, instance: Arc<Instance>, id: String) {
-    tokio::spawn(async move { recordings::learn(&world, &instance, id).await });
+    tokio::spawn(async move { recordings::learn(&world, &instance.id, &id).await });
 }

@@ -49,10 +49,13 @@ impl World {
         let Some(restorer) = self.restorer(&tenant.id, Escape::Xml) else { return answer };
         match answer {
             Answer::Passed(body) => Answer::Passed(whole(&restorer, body)),
-            Answer::Merged(body) => match restorer.whole(&body) {
-                Cow::Borrowed(_) => Answer::Merged(body),
-                Cow::Owned(own) => Answer::Merged(own),
-            },
+            Answer::Merged(parts) => {
+                let mut stream = Stream::new(restorer);
+                let mut own: Vec<Bytes> = parts.into_iter().map(|p| stream.push(p)).collect();
+                own.push(stream.end());
+                own.retain(|part| !part.is_empty());
+                Answer::Merged(own)
+            }
             Answer::Passing { body, .. } => {
                 let stream = Some(Stream::new(restorer));
                 Answer::Passing { length: None, body: Body::new(Restoring { body, stream }) }
