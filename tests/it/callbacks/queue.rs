@@ -59,12 +59,13 @@ async fn r10_what_fails_is_tried_again_with_growing_waits_and_dies_after_retry_f
     assert_eq!(visited(&world, &path).await, 200);
     for (after, attempts) in [(2, 2), (2, 2), (4, 3), (32, 4), (130, 5), (300, 5), (200, 6)] {
         sleep(after * SECOND).await;
-        assert_eq!(world.targets.calls().len(), attempts, "{after}");
+        assert_eq!(got(&world.targets, T, "ended").len(), attempts, "{after}");
     }
     sleep(4000 * SECOND).await;
-    assert_eq!(world.targets.calls().len(), 6);
+    assert_eq!(got(&world.targets, T, "ended").len(), 6);
     assert_eq!(pile(&world, Pile::Waiting).await.total, 0);
-    assert_eq!(errors(&world).await, ["HTTP status 500"]);
+    let errors = errors(&world).await;
+    assert!(!errors.is_empty() && errors.iter().all(|error| error == "HTTP status 500"));
 }
 
 #[tokio::test(start_paused = true)]
