@@ -1,5 +1,10 @@
 //! Every actor's address, made before any actor runs.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::hooks::{HooksHandle, HooksMessage};
 use super::lists::{ListsHandle, ListsMessage};
 use super::meetings::{MeetingsHandle, MeetingsMessage};
 use super::metrics::{MetricsHandle, MetricsMessage};
@@ -9,6 +14,7 @@ use super::seat::{Usher, seat};
 use super::settings::{SettingsHandle, SettingsMessage};
 use super::supervisor::Role;
 use super::tenants::{TenantsHandle, TenantsMessage};
+use crate::domain::hook::Hooks;
 
 /// Every actor as its callers see it, valid for ever.
 #[derive(Clone)]
@@ -20,6 +26,7 @@ pub struct Directory {
     pub meetings: MeetingsHandle,
     pub lists: ListsHandle,
     pub recordings: RecordingsHandle,
+    pub hooks: HooksHandle,
 }
 
 #[cfg(feature = "test-util")]
@@ -34,6 +41,7 @@ impl Directory {
             Role::Meetings => self.meetings.0.tell(MeetingsMessage::Crash),
             Role::Lists => self.lists.0.tell(ListsMessage::Crash),
             Role::Recordings => self.recordings.0.tell(RecordingsMessage::Crash),
+            Role::Hooks => self.hooks.seat.tell(HooksMessage::Crash),
         }
     }
 }
@@ -47,6 +55,9 @@ pub struct Ushers {
     pub(super) meetings: Usher<MeetingsMessage>,
     pub(super) lists: Usher<ListsMessage>,
     pub(super) recordings: Usher<RecordingsMessage>,
+    pub(super) hooks: Usher<HooksMessage>,
+    /// Where the hooks actor writes what it knows.
+    pub(super) known_hooks: watch::Sender<Option<Arc<Hooks>>>,
 }
 
 impl Ushers {
@@ -59,6 +70,7 @@ impl Ushers {
             Role::Meetings => self.meetings.vacate(),
             Role::Lists => self.lists.vacate(),
             Role::Recordings => self.recordings.vacate(),
+            Role::Hooks => self.hooks.vacate(),
         }
     }
 }
@@ -72,6 +84,8 @@ pub fn seats() -> (Ushers, Directory) {
     let (meetings, meetings_seat) = seat();
     let (lists, lists_seat) = seat();
     let (recordings, recordings_seat) = seat();
+    let (hooks, hooks_seat) = seat();
+    let (known_hooks, known) = watch::channel(None);
     let directory = Directory {
         settings: SettingsHandle(settings_seat),
         tenants: TenantsHandle(tenants_seat),
@@ -80,6 +94,18 @@ pub fn seats() -> (Ushers, Directory) {
         meetings: MeetingsHandle(meetings_seat),
         lists: ListsHandle(lists_seat),
         recordings: RecordingsHandle(recordings_seat),
+        hooks: HooksHandle { seat: hooks_seat, known },
     };
-    (Ushers { settings, tenants, registry, metrics, meetings, lists, recordings }, directory)
+    let ushers = Ushers {
+        settings,
+        tenants,
+        registry,
+        metrics,
+        meetings,
+        lists,
+        recordings,
+        hooks,
+        known_hooks,
+    };
+    (ushers, directory)
 }

@@ -1,6 +1,7 @@
 //! One module per actor. Each owns one piece of state; `actors.md` has the map.
 
 pub mod directory;
+pub mod hooks;
 pub mod lists;
 pub mod meetings;
 pub mod metrics;

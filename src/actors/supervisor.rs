@@ -8,6 +8,7 @@ use tracing::{error, warn};
 
 use super::Subscriber;
 use super::directory::{Directory, Ushers};
+use super::hooks::Hooks;
 use super::lists::{Lists, ListsMessage};
 use super::meetings::{Meetings, MeetingsMessage};
 use super::metrics::{Metrics, MetricsMessage};
@@ -32,6 +33,7 @@ const MOST_RESTARTS: usize = 10;
 pub enum Role {
     Lists,
     Recordings,
+    Hooks,
     Meetings,
     Metrics,
     Tenants,
@@ -41,9 +43,10 @@ pub enum Role {
 
 impl Role {
     /// Whoever is told something starts before the one who tells it.
-    const START_ORDER: [Self; 7] = [
+    const START_ORDER: [Self; 8] = [
         Self::Lists,
         Self::Recordings,
+        Self::Hooks,
         Self::Meetings,
         Self::Metrics,
         Self::Tenants,
@@ -55,6 +58,7 @@ impl Role {
         match self {
             Self::Lists => "lists",
             Self::Recordings => "recordings",
+            Self::Hooks => "hooks",
             Self::Meetings => "meetings",
             Self::Metrics => "metrics",
             Self::Tenants => "tenants",
@@ -188,6 +192,10 @@ impl Supervisor {
                 // As much again as for the lists of meetings.
                 let most_bytes = config.limits.known_lists_bytes;
                 spawn(Recordings { most_bytes }, (), above, |a| ushers.recordings.place(a)).await
+            }
+            Role::Hooks => {
+                let known = ushers.known_hooks.clone();
+                spawn(Hooks { store, known }, (), above, |a| ushers.hooks.place(a)).await
             }
             Role::Meetings => {
                 let (meetings, begin) = (Meetings { store, clock }, (config, roster));

@@ -17,10 +17,13 @@ pub enum Call {
     UpdateRecordings,
     GetRecordingTextTracks,
     PutRecordingTextTrack,
+    HooksCreate,
+    HooksList,
+    HooksDestroy,
 }
 
 impl Call {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
@@ -35,6 +38,9 @@ impl Call {
         Self::UpdateRecordings,
         Self::GetRecordingTextTracks,
         Self::PutRecordingTextTrack,
+        Self::HooksCreate,
+        Self::HooksList,
+        Self::HooksDestroy,
     ];
 
     /// The call of this name, as written behind `/api/`.
@@ -59,6 +65,9 @@ impl Call {
             Self::UpdateRecordings => "updateRecordings",
             Self::GetRecordingTextTracks => "getRecordingTextTracks",
             Self::PutRecordingTextTrack => "putRecordingTextTrack",
+            Self::HooksCreate => "hooks/create",
+            Self::HooksList => "hooks/list",
+            Self::HooksDestroy => "hooks/destroy",
         }
     }
 
@@ -71,7 +80,13 @@ impl Call {
     pub fn takes_post(self) -> bool {
         !matches!(
             self,
-            Self::Join | Self::SendChatMessage | Self::PublishRecordings | Self::DeleteRecordings
+            Self::Join
+                | Self::SendChatMessage
+                | Self::PublishRecordings
+                | Self::DeleteRecordings
+                | Self::HooksCreate
+                | Self::HooksList
+                | Self::HooksDestroy
         )
     }
 
@@ -86,6 +101,11 @@ impl Call {
                 | Self::GetRecordingTextTracks
                 | Self::PutRecordingTextTrack
         )
+    }
+
+    /// Whether this call belongs to the webhooks, which are a service beside BBB with words of its own.
+    pub fn is_about_hooks(self) -> bool {
+        matches!(self, Self::HooksCreate | Self::HooksList | Self::HooksDestroy)
     }
 
     /// Whether this call's body is XML with documents, which is streamed to the instance.

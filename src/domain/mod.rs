@@ -1,5 +1,6 @@
 //! Plain values and decisions. Nothing here waits, spawns or reads a clock.
 
+pub mod hook;
 pub mod instance;
 pub mod load;
 pub mod meeting;

@@ -26,12 +26,14 @@ fn pass_on(world: &World, change: Told) {
     match change {
         Told::Instances => actors.registry.reload(),
         Told::Tenants => actors.tenants.reload(),
+        Told::Shelf(Shelf::Hooks) => actors.hooks.reload(),
         // What is kept there is read at the start; no actor follows it while it runs.
-        Told::Shelf(Shelf::Hooks | Shelf::Recordings) => {}
+        Told::Shelf(Shelf::Recordings) => {}
         Told::Route(key) => actors.meetings.changed(key),
         Told::Everything => {
             actors.registry.reload();
             actors.tenants.reload();
+            actors.hooks.reload();
             actors.meetings.reload();
         }
     }

@@ -41,6 +41,21 @@ pub enum Refusal {
     /// As [`Refusal::Checksum`], in the words of the calls about recordings.
     #[error("no checksum, a wrong one, or more than one, for recordings")]
     RecordingsChecksum,
+    /// As [`Refusal::Checksum`], in the words of the webhooks.
+    #[error("no checksum, a wrong one, or more than one, for webhooks")]
+    HooksChecksum,
+    #[error("no callback URL")]
+    NoCallbackUrl,
+    #[error("no hook id")]
+    NoHookId,
+    #[error("no such hook")]
+    NoHook,
+    #[error("the hook could not be made")]
+    HookNotMade,
+    #[error("the hooks could not be listed")]
+    HooksNotListed,
+    #[error("the hook could not be removed")]
+    HookNotRemoved,
     #[error("the parent meeting of the breakout room does not exist")]
     NoParent,
     #[error("the meeting's instance is away")]

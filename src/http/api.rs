@@ -16,13 +16,14 @@ use super::refusal::XML;
 use super::signed::{Named, checked, host};
 use super::{form, pages};
 use crate::bbb::call::Call;
+use crate::bbb::hooks::PING;
 use crate::bbb::query::{QueryFault, SignedQuery};
 use crate::bbb::reply;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, documents, end, info, join, meetings, recordings};
+use crate::flows::{World, create, documents, end, hooks, info, join, meetings, recordings};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -49,6 +50,8 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
     let known = Call::parse(call);
     let response = if call.is_empty() {
         version(&parts)
+    } else if call == "hooks/ping" && parts.method == Method::GET {
+        ([(header::CONTENT_TYPE, "text/plain")], PING).into_response()
     } else {
         answer(&surface.world, known, &parts, body).await
     };
@@ -84,9 +87,13 @@ async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) ->
 /// The refusal in the words that BBB has for it in this call.
 fn worded(call: Option<Call>, refusal: Refusal) -> Refusal {
     let of_recordings = call.is_some_and(Call::is_about_recordings);
+    let of_hooks = call.is_some_and(Call::is_about_hooks);
     match refusal {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_recordings => {
             Refusal::RecordingsChecksum
+        }
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_hooks => {
+            Refusal::HooksChecksum
         }
         refusal => refusal,
     }
@@ -154,6 +161,9 @@ async fn dispatch(
         }
         Call::GetRecordingTextTracks => recordings::get_tracks(world, tenant, query).await,
         Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, posted).await,
+        Call::HooksCreate => hooks::create(world, tenant, query).await,
+        Call::HooksList => hooks::list(world, tenant, query).await,
+        Call::HooksDestroy => hooks::destroy(world, tenant, query).await,
     }
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use super::metrics::Outcome;
+use crate::bbb::hooks;
 use crate::bbb::query::QueryFault;
 use crate::bbb::reply;
 use crate::flows::refusal::Refusal;
@@ -56,6 +57,27 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::RecordingsChecksum => {
             (ok, "checksumError", "You did not pass the checksum security check")
         }
+        Refusal::HooksChecksum => {
+            (ok, "checksumError", "You did not pass the checksum security check.")
+        }
+        Refusal::NoCallbackUrl => {
+            (ok, "missingParamCallbackURL", "You must specify a callbackURL in the parameters.")
+        }
+        Refusal::NoHookId => {
+            (ok, "missingParamHookID", "You must specify a hookID in the parameters.")
+        }
+        Refusal::NoHook => (ok, "destroyMissingHook", "The hook informed was not found."),
+        Refusal::HookNotMade => {
+            (ok, "createHookError", "An error happened while creating your hook. Check the logs.")
+        }
+        Refusal::HooksNotListed => (
+            ok,
+            "listHookError",
+            "An error happened while listing registered hooks. Check the logs.",
+        ),
+        Refusal::HookNotRemoved => {
+            (ok, "destroyHookError", "An error happened while removing your hook. Check the logs.")
+        }
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
         }
@@ -101,6 +123,13 @@ impl IntoResponse for Refusal {
         let (status, key, message) = words(&self);
         let (kind, body) = match self {
             Self::NoTrackParameter(_) => (JSON, reply::failed_json(key, &message)),
+            Self::HooksChecksum
+            | Self::NoCallbackUrl
+            | Self::NoHookId
+            | Self::NoHook
+            | Self::HookNotMade
+            | Self::HooksNotListed
+            | Self::HookNotRemoved => (XML, hooks::failed(key, &message)),
             _ => (XML, reply::failed(key, &message)),
         };
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();

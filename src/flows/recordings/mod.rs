@@ -3,12 +3,14 @@
 mod change;
 mod find;
 mod list;
+mod owner;
 mod pages;
 mod tracks;
 mod watch;
 
 pub use change::change;
 pub use list::get_recordings;
+pub use owner::owner;
 pub use tracks::{get_tracks, put_track};
 pub use watch::watch;
 
