@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::callbacks::{CallbacksHandle, CallbacksMessage};
 use super::hooks::{HooksHandle, HooksMessage};
 use super::lists::{ListsHandle, ListsMessage};
 use super::meetings::{MeetingsHandle, MeetingsMessage};
@@ -14,6 +15,7 @@ use super::seat::{Usher, seat};
 use super::settings::{SettingsHandle, SettingsMessage};
 use super::supervisor::Role;
 use super::tenants::{TenantsHandle, TenantsMessage};
+use crate::bbb::callback::Sealer;
 use crate::domain::hook::Hooks;
 
 /// Every actor as its callers see it, valid for ever.
@@ -26,6 +28,7 @@ pub struct Directory {
     pub meetings: MeetingsHandle,
     pub lists: ListsHandle,
     pub recordings: RecordingsHandle,
+    pub callbacks: CallbacksHandle,
     pub hooks: HooksHandle,
 }
 
@@ -41,6 +44,7 @@ impl Directory {
             Role::Meetings => self.meetings.0.tell(MeetingsMessage::Crash),
             Role::Lists => self.lists.0.tell(ListsMessage::Crash),
             Role::Recordings => self.recordings.0.tell(RecordingsMessage::Crash),
+            Role::Callbacks => self.callbacks.seat.tell(CallbacksMessage::Crash),
             Role::Hooks => self.hooks.seat.tell(HooksMessage::Crash),
         }
     }
@@ -55,6 +59,9 @@ pub struct Ushers {
     pub(super) meetings: Usher<MeetingsMessage>,
     pub(super) lists: Usher<ListsMessage>,
     pub(super) recordings: Usher<RecordingsMessage>,
+    pub(super) callbacks: Usher<CallbacksMessage>,
+    /// Where the callbacks actor writes what URLs are sealed with.
+    pub(super) sealer: watch::Sender<Option<Arc<Sealer>>>,
     pub(super) hooks: Usher<HooksMessage>,
     /// Where the hooks actor writes what it knows.
     pub(super) known_hooks: watch::Sender<Option<Arc<Hooks>>>,
@@ -70,6 +77,7 @@ impl Ushers {
             Role::Meetings => self.meetings.vacate(),
             Role::Lists => self.lists.vacate(),
             Role::Recordings => self.recordings.vacate(),
+            Role::Callbacks => self.callbacks.vacate(),
             Role::Hooks => self.hooks.vacate(),
         }
     }
@@ -84,6 +92,8 @@ pub fn seats() -> (Ushers, Directory) {
     let (meetings, meetings_seat) = seat();
     let (lists, lists_seat) = seat();
     let (recordings, recordings_seat) = seat();
+    let (callbacks, callbacks_seat) = seat();
+    let (sealer, sealed) = watch::channel(None);
     let (hooks, hooks_seat) = seat();
     let (known_hooks, known) = watch::channel(None);
     let directory = Directory {
@@ -94,6 +104,7 @@ pub fn seats() -> (Ushers, Directory) {
         meetings: MeetingsHandle(meetings_seat),
         lists: ListsHandle(lists_seat),
         recordings: RecordingsHandle(recordings_seat),
+        callbacks: CallbacksHandle { seat: callbacks_seat, sealer: sealed },
         hooks: HooksHandle { seat: hooks_seat, known },
     };
     let ushers = Ushers {
@@ -104,6 +115,8 @@ pub fn seats() -> (Ushers, Directory) {
         meetings,
         lists,
         recordings,
+        callbacks,
+        sealer,
         hooks,
         known_hooks,
     };

@@ -7,6 +7,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, 
 use tracing::{error, warn};
 
 use super::Subscriber;
+use super::callbacks::{Callbacks, Carrier};
 use super::directory::{Directory, Ushers};
 use super::hooks::Hooks;
 use super::lists::{Lists, ListsMessage};
@@ -33,6 +34,7 @@ const MOST_RESTARTS: usize = 10;
 pub enum Role {
     Lists,
     Recordings,
+    Callbacks,
     Hooks,
     Meetings,
     Metrics,
@@ -43,9 +45,10 @@ pub enum Role {
 
 impl Role {
     /// Whoever is told something starts before the one who tells it.
-    const START_ORDER: [Self; 8] = [
+    const START_ORDER: [Self; 9] = [
         Self::Lists,
         Self::Recordings,
+        Self::Callbacks,
         Self::Hooks,
         Self::Meetings,
         Self::Metrics,
@@ -58,6 +61,7 @@ impl Role {
         match self {
             Self::Lists => "lists",
             Self::Recordings => "recordings",
+            Self::Callbacks => "callbacks",
             Self::Hooks => "hooks",
             Self::Meetings => "meetings",
             Self::Metrics => "metrics",
@@ -83,6 +87,8 @@ pub struct Supervisor {
     pub store: Arc<dyn Store>,
     pub loads: Arc<dyn LoadSource>,
     pub clock: Arc<dyn Clock>,
+    /// Brings callbacks to their targets.
+    pub carrier: Arc<dyn Carrier>,
     pub source: ConfigSource,
     pub environment: Environment,
     pub ushers: Ushers,
@@ -196,6 +202,11 @@ impl Supervisor {
             Role::Hooks => {
                 let known = ushers.known_hooks.clone();
                 spawn(Hooks { store, known }, (), above, |a| ushers.hooks.place(a)).await
+            }
+            Role::Callbacks => {
+                let (carrier, sealer) = (self.carrier.clone(), ushers.sealer.clone());
+                let callbacks = Callbacks { store, clock, carrier, sealer };
+                spawn(callbacks, config, above, |a| ushers.callbacks.place(a)).await
             }
             Role::Meetings => {
                 let (meetings, begin) = (Meetings { store, clock }, (config, roster));

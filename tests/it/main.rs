@@ -1,6 +1,7 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod callbacks;
 mod calls;
 mod checksums;
 mod cli;
@@ -26,5 +27,6 @@ mod servers;
 mod services;
 mod sim;
 mod store;
+mod targets;
 mod tenant_rules;
 mod world;
