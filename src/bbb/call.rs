@@ -8,6 +8,7 @@ pub enum Call {
     IsMeetingRunning,
     GetMeetingInfo,
     GetMeetings,
+    GetSessions,
     End,
     InsertDocument,
     SendChatMessage,
@@ -23,12 +24,13 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
         Self::GetMeetingInfo,
         Self::GetMeetings,
+        Self::GetSessions,
         Self::End,
         Self::InsertDocument,
         Self::SendChatMessage,
@@ -56,6 +58,7 @@ impl Call {
             Self::IsMeetingRunning => "isMeetingRunning",
             Self::GetMeetingInfo => "getMeetingInfo",
             Self::GetMeetings => "getMeetings",
+            Self::GetSessions => "getSessions",
             Self::End => "end",
             Self::InsertDocument => "insertDocument",
             Self::SendChatMessage => "sendChatMessage",
@@ -106,6 +109,11 @@ impl Call {
     /// Whether this call belongs to the webhooks, which are a service beside BBB with words of its own.
     pub fn is_about_hooks(self) -> bool {
         matches!(self, Self::HooksCreate | Self::HooksList | Self::HooksDestroy)
+    }
+
+    /// Whether BBB takes this call's parameters in the body of a POST.
+    pub fn takes_forms(self) -> bool {
+        self.takes_post() && !matches!(self, Self::InsertDocument | Self::PutRecordingTextTrack)
     }
 
     /// Whether this call's body is XML with documents, which is streamed to the instance.

@@ -6,6 +6,11 @@ use super::query::pairs;
 pub fn sorted(form: &str) -> String {
     let mut parameters: Vec<_> = pairs(form).collect();
     parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+    encoded(parameters)
+}
+
+/// Parameters as a form writes them.
+pub fn encoded(parameters: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> String {
     let mut text = form_urlencoded::Serializer::new(String::new());
     text.extend_pairs(parameters);
     text.finish()

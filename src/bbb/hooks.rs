@@ -19,6 +19,49 @@ pub const PING: &str = "bbb-webhooks API up!";
 pub const REMOVED: &str =
     "<response><returncode>SUCCESS</returncode><removed>true</removed></response>";
 
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("no checksum, a wrong one, or more than one, for webhooks")]
+    Checksum,
+    #[error("no callback URL")]
+    NoUrl,
+    #[error("no hook id")]
+    NoId,
+    #[error("no such hook")]
+    Unknown,
+    #[error("the hook could not be made")]
+    NotMade,
+    #[error("the hooks could not be listed")]
+    NotListed,
+    #[error("the hook could not be removed")]
+    NotRemoved,
+}
+
+impl Failure {
+    /// Its key and message, as clients know them.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Checksum => ("checksumError", "You did not pass the checksum security check."),
+            Self::NoUrl => {
+                ("missingParamCallbackURL", "You must specify a callbackURL in the parameters.")
+            }
+            Self::NoId => ("missingParamHookID", "You must specify a hookID in the parameters."),
+            Self::Unknown => ("destroyMissingHook", "The hook informed was not found."),
+            Self::NotMade => {
+                ("createHookError", "An error happened while creating your hook. Check the logs.")
+            }
+            Self::NotListed => (
+                "listHookError",
+                "An error happened while listing registered hooks. Check the logs.",
+            ),
+            Self::NotRemoved => {
+                ("destroyHookError", "An error happened while removing your hook. Check the logs.")
+            }
+        }
+    }
+}
+
 /// Bytes of a callback URL, of a meeting's id, and of a list of events at most.
 const LONGEST_URL: usize = 4_096;
 const LONGEST_MEETING: usize = 1_024;

@@ -11,4 +11,6 @@ pub mod query;
 pub mod recordings;
 pub mod reply;
 pub mod rules;
+pub mod session;
+pub mod sessions;
 pub mod xml;

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_xml::escape::partial_escape;
+use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
+use serde_json::{Value, json};
 
 /// The answer of the root, as XML.
 pub const VERSION_XML: &str = "<response>\n<returncode>SUCCESS</returncode>\n<version>2.0</version>\n\
@@ -27,6 +30,10 @@ pub const NOT_RUNNING: &str =
 pub const NO_MEETINGS: &str = "<response>\n<returncode>SUCCESS</returncode>\n<meetings/>\n\
     <messageKey>noMeetings</messageKey>\n<message>no meetings were found on this server</message>\n</response>";
 
+/// The answer to getSessions when there are none; the slip of the pen is BBB's.
+pub const NO_SESSIONS: &str = "<response>\n<returncode>SUCCESS</returncode>\n<sessions/>\n\
+    <messageKey>noSessions</messageKey>\n<message>no sessions were found on this serverr</message>\n</response>";
+
 /// The rest of an answer to getRecordings behind `<recordings>` when there are none.
 pub const NO_RECORDINGS: &str = "</recordings>\n<messageKey>noRecordings</messageKey>\n\
     <message>There are no recordings for the meeting(s).</message>\n";
@@ -49,12 +56,31 @@ pub fn failed(key: &str, message: &str) -> String {
     )
 }
 
-/// The same in JSON.
+/// The same in JSON, in one line as the calls about text tracks print it.
 pub fn failed_json(key: &str, message: &str) -> String {
-    let response = serde_json::json!({
-        "returncode": "FAILED", "messageKey": key, "message": message
-    });
-    serde_json::json!({ "response": response }).to_string()
+    failure(key, message).to_string()
+}
+
+/// The same in JSON as all other calls print it.
+pub fn failed_pretty(key: &str, message: &str) -> String {
+    pretty(&failure(key, message))
+}
+
+fn failure(key: &str, message: &str) -> Value {
+    let response = json!({ "returncode": "FAILED", "messageKey": key, "message": message });
+    json!({ "response": response })
+}
+
+/// JSON with an indent of four blanks, as BBB prints it.
+pub fn pretty(value: &Value) -> String {
+    let mut text = Vec::new();
+    let formatter = PrettyFormatter::with_indent(b"    ");
+    let mut to = serde_json::Serializer::with_formatter(&mut text, formatter);
+    // A value in memory is always written, and as UTF-8.
+    match value.serialize(&mut to) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => value.to_string(),
+    }
 }
 
 /// Text as it stands in an element. Characters that XML can't hold are left out.
@@ -114,14 +140,10 @@ pub fn error_redirect(target: &str, key: &str, message: &str) -> String {
         Some(_) => "&",
     };
     // BBB prints a hash map: the message comes before the key.
-    let errors = format!("[{{\"message\":{},\"key\":{}}}]", json(message), json(key));
+    let errors = format!("[{{\"message\":{},\"key\":{}}}]", Value::from(message), Value::from(key));
     let errors = utf8_percent_encode(&errors, ERRORS);
     let shown = |text| utf8_percent_encode(text, TARGET);
     format!("{}{joint}errors={errors}{}", shown(url), shown(fragment))
-}
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::Value::String(text.to_owned())
 }
 
 #[cfg(test)]
@@ -136,11 +158,14 @@ mod tests {
         let expected = "<response>\n<returncode>FAILED</returncode>\n\
             <messageKey>checksumError</messageKey>\n<message>Checksums do not match</message>\n</response>";
         assert_eq!(failed("checksumError", "Checksums do not match"), expected);
-        for answer in [VERSION_XML, NOT_RUNNING, NO_MEETINGS] {
+        for answer in [VERSION_XML, NOT_RUNNING, NO_MEETINGS, NO_SESSIONS] {
             assert!(read(answer.as_bytes()).is_ok_and(|envelope| envelope.success), "{answer}");
             assert!(answer.starts_with("<response>\n<returncode>SUCCESS</returncode>\n"));
             assert!(answer.lines().all(|line| !line.starts_with(' ')), "{answer}");
         }
+        let pretty = "{\n    \"response\": {\n        \"returncode\": \"FAILED\",\n        \
+            \"messageKey\": \"k\",\n        \"message\": \"m\"\n    }\n}";
+        assert_eq!(failed_pretty("k", "m"), pretty);
         let json: serde_json::Value = serde_json::from_str(VERSION_JSON).expect("JSON");
         assert_eq!(json["response"]["returncode"], "SUCCESS");
         assert_eq!(json["response"]["version"], "2.0");

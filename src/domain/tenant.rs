@@ -44,6 +44,8 @@ pub struct Tenant {
     pub meeting_pool: Option<u32>,
     /// Most users at once; `None` means no limit.
     pub user_pool: Option<u32>,
+    /// Why nothing new begins just now, in words for users; `None` when all is as usual.
+    pub maintenance: Option<Arc<str>>,
     /// What is done to the parameters of its creates and joins.
     pub rules: TenantRules,
 }
@@ -116,6 +118,9 @@ pub struct TenantSpec {
     /// The server tag of creates that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_tag_default: Option<String>,
+    /// While it says something no meeting is created and nobody joins; users read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<String>,
 }
 
 impl fmt::Debug for TenantSpec {
@@ -175,6 +180,13 @@ impl TenantDocument {
             pool: (!pool.is_empty()).then_some(pool),
             meeting_pool: self.spec.meeting_pool.filter(|&n| n > 0),
             user_pool: self.spec.user_pool.filter(|&n| n > 0),
+            maintenance: self
+                .spec
+                .maintenance
+                .as_deref()
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(Into::into),
             rules: TenantRules::of(&self.spec),
         }
     }

@@ -6,13 +6,16 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bbb::xml::{self, Envelope, Peek, XmlFault};
 use crate::outside::servers::Incoming;
 
-/// So much of an answer is looked at before it passes through.
+/// So much of an answer may come before its returncode.
 const PEEK_BYTES: usize = 64 * 1024;
+/// An answer up to this size is there as a whole, and checked, before any of it passes through. Of a
+/// larger one so much is checked.
+const CHECKED_BYTES: usize = 4 << 20;
 
 /// What the client gets.
 #[derive(Debug)]
@@ -94,9 +97,8 @@ impl From<Start> for Answer {
     }
 }
 
-/// Looks at the first bytes; a success passes through, a failure is read whole.
+/// Looks at the first bytes: a success passes through once it was checked, a failure is read whole.
 pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<Start, BadAnswer> {
-    use http_body::Body as _;
     if !answer.status.is_success() {
         return Err(BadAnswer::Status(answer.status));
     }
@@ -105,21 +107,25 @@ pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<
     if length.is_some_and(|length| length > most) {
         return Err(BadAnswer::TooLarge(usize::try_from(most).unwrap_or(usize::MAX)));
     }
-    let first = timeout(within, first_bytes(&mut answer.body));
+    let by = Instant::now() + within;
+    let first = timeout_at(by, first_bytes(&mut answer.body));
     let (seen, peek) = first.await.map_err(|_| BadAnswer::Late)??;
-    let ended = answer.body.is_end_stream();
     match peek {
         Peek::Fault(fault) => Err(fault.into()),
         Peek::NeedMore => Err(XmlFault::Truncated.into()),
-        // All of it came at once: nothing needs to be awaited.
+        // All of it came at once, as most do: nothing needs to be awaited.
         Peek::Success if length == Some(seen.len() as u64) => {
-            Ok(Start::Success(Answer::Passed(seen)))
-        }
-        Peek::Success if ended => {
-            xml::read(&seen)?; // all of it is here, so all of it is checked
+            xml::check(&seen)?;
             Ok(Start::Success(Answer::Passed(seen)))
         }
         Peek::Success => {
+            let gathered = timeout_at(by, gather(seen, &mut answer.body));
+            let (seen, ended) = gathered.await.map_err(|_| BadAnswer::Late)??;
+            if ended {
+                xml::check(&seen)?;
+                return Ok(Start::Success(Answer::Passed(seen)));
+            }
+            xml::check_start(&seen)?;
             let rest = Limited::new(answer.body, usize::try_from(most).unwrap_or(usize::MAX));
             let body = Body::new(Prefixed { first: Some(seen), rest });
             Ok(Start::Success(Answer::Passing { length, body }))
@@ -151,6 +157,18 @@ async fn first_bytes(body: &mut Body) -> Result<(Bytes, Peek), BadAnswer> {
         }
     }
     Err(XmlFault::Truncated.into())
+}
+
+/// An answer with what follows its first bytes, as far as it is checked; and whether that is all of it.
+async fn gather(first: Bytes, body: &mut Body) -> Result<(Bytes, bool), BadAnswer> {
+    let Some(second) = next_bytes(body).await? else { return Ok((first, true)) };
+    let mut all = BytesMut::from(first);
+    all.extend_from_slice(&second);
+    while all.len() < CHECKED_BYTES {
+        let Some(more) = next_bytes(body).await? else { return Ok((all.freeze(), true)) };
+        all.extend_from_slice(&more);
+    }
+    Ok((all.freeze(), false))
 }
 
 async fn next_bytes(body: &mut Body) -> Result<Option<Bytes>, BadAnswer> {

@@ -145,7 +145,11 @@ impl Creation<'_> {
     async fn first_home(&mut self) -> Result<Home, Refusal> {
         let known = self.world.locate(self.tenant, &self.meeting).await?;
         let lives = |home: &Home| !home.released && home.state != RouteState::Ending;
-        let Some(home) = known.filter(lives) else { return self.claim().await };
+        let known = known.filter(lives);
+        if let Some(text) = &self.tenant.maintenance {
+            return self.home_of_living(known).await.ok_or(Refusal::Maintenance(text.clone()));
+        }
+        let Some(home) = known else { return self.claim().await };
         if home.accepts || home.state != RouteState::Confirmed || self.only.is_some() {
             return Ok(home);
         }
@@ -157,6 +161,18 @@ impl Creation<'_> {
                 Ok(self.world.actors.meetings.move_on(wish, home.version, false).await?)
             }
             Ok(Presence::Ours) | Err(_) => Ok(home),
+        }
+    }
+
+    /// The home of a meeting that lives, which may be created again while nothing new may begin.
+    async fn home_of_living(&self, known: Option<Home>) -> Option<Home> {
+        let home = known?;
+        let (id, within) = (&self.tenant.id, CHECK_WITHIN);
+        match self.world.presence(&home.instance, id, &self.meeting, within).await {
+            Ok(Presence::Ours) => Some(home),
+            Ok(Presence::None | Presence::Others) => None,
+            // Nobody knows: its own instance will say.
+            Err(_) => Some(home).filter(|home| home.state == RouteState::Confirmed),
         }
     }
 

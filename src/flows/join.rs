@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use super::World;
 use super::answer::Answer;
-use super::ask::signed_for;
+use super::ask::{CHECK_WITHIN, Presence, signed_for};
 use super::refusal::Refusal;
+use crate::actors::meetings::Home;
 use crate::bbb::query;
 use crate::bbb::reply::error_redirect;
+use crate::domain::meeting::{MeetingId, RouteState};
 use crate::domain::tenant::Tenant;
 
 /// Sends a user to the meeting, or with `redirect=false` asks the instance for the session itself.
 pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    if let Some(text) = &tenant.maintenance {
+        return Err(Refusal::Maintenance(text.clone()));
+    }
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
     let Some(home) = world.locate_to_join(tenant, &meeting).await? else {
@@ -19,6 +24,10 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     };
     if home.released {
         return Err(Refusal::Unavailable);
+    }
+    if home.state == RouteState::Claimed {
+        // Boxed, since it is rare and its waits would make the futures of all joins large.
+        Box::pin(arrived(world, tenant, &meeting, &home)).await?;
     }
     let instance = &home.instance;
     let redirect = query::value(query, "redirect");
@@ -28,6 +37,23 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         return Ok(Answer::Redirect(url));
     }
     Ok(world.pass_get(instance, "join", query).await?.into())
+}
+
+/// A meeting is on its way to this home. Nobody is sent there before it has arrived; then users are counted.
+async fn arrived(
+    world: &World,
+    tenant: &Arc<Tenant>,
+    meeting: &MeetingId,
+    home: &Home,
+) -> Result<(), Refusal> {
+    let there = world.presence(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
+    if !matches!(there, Ok(Presence::Ours)) {
+        return Err(Refusal::Unavailable);
+    }
+    let (id, to) = (tenant.id.clone(), RouteState::Confirmed);
+    world.actors.meetings.set(id, meeting.clone(), home.version, to).await?;
+    world.locate_to_join(tenant, meeting).await?;
+    Ok(())
 }
 
 /// As BBB: back to where the client says that errors go, else an error in XML.

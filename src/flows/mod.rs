@@ -16,6 +16,7 @@ pub mod locate;
 pub mod meetings;
 pub mod recordings;
 pub mod refusal;
+pub mod sessions;
 
 use std::sync::Arc;
 

@@ -1,7 +1,10 @@
 //! Why a story ended without what the client asked for. [`crate::http`] has the words for each.
 
+use std::sync::Arc;
+
 use crate::actors::meetings::RouteError;
 use crate::actors::seat::AskError;
+use crate::bbb::hooks::Failure;
 use crate::bbb::query::QueryFault;
 
 /// A refusal of ours; what an instance refuses is passed on in its own words.
@@ -41,21 +44,9 @@ pub enum Refusal {
     /// As [`Refusal::Checksum`], in the words of the calls about recordings.
     #[error("no checksum, a wrong one, or more than one, for recordings")]
     RecordingsChecksum,
-    /// As [`Refusal::Checksum`], in the words of the webhooks.
-    #[error("no checksum, a wrong one, or more than one, for webhooks")]
-    HooksChecksum,
-    #[error("no callback URL")]
-    NoCallbackUrl,
-    #[error("no hook id")]
-    NoHookId,
-    #[error("no such hook")]
-    NoHook,
-    #[error("the hook could not be made")]
-    HookNotMade,
-    #[error("the hooks could not be listed")]
-    HooksNotListed,
-    #[error("the hook could not be removed")]
-    HookNotRemoved,
+    /// A refusal of the webhooks.
+    #[error("{0}")]
+    Hooks(#[from] Failure),
     #[error("the parent meeting of the breakout room does not exist")]
     NoParent,
     #[error("the meeting's instance is away")]
@@ -70,6 +61,9 @@ pub enum Refusal {
     MeetingPool,
     #[error("the tenant's user pool is full")]
     UserPool,
+    /// With what the tenant's admin says about it.
+    #[error("the tenant is in maintenance")]
+    Maintenance(Arc<str>),
     #[error("the body is larger than allowed")]
     TooLarge,
     /// Something of ours failed: the words behind "BigBlueSwarm failed to".

@@ -8,22 +8,28 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::form::Form;
 use super::metrics::{HttpMetrics, Outcome};
-use super::refusal::XML;
+use super::refusal::{JSON, XML, failure};
 use super::signed::{Named, checked, host};
-use super::{form, pages};
+use super::wanted::Wanted;
+use super::{form, pages, session};
 use crate::bbb::call::Call;
-use crate::bbb::hooks::PING;
+use crate::bbb::hooks::{Failure, PING};
 use crate::bbb::query::{QueryFault, SignedQuery};
-use crate::bbb::reply;
+use crate::bbb::session::SessionCall;
+use crate::bbb::{reply, xml};
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, documents, end, hooks, info, join, meetings, recordings};
+use crate::flows::{
+    World, create, documents, end, hooks, info, join, meetings, recordings, sessions,
+};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -47,9 +53,11 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let call = Named::of(parts.uri.path()).call;
-    let known = Call::parse(call);
+    let (known, with_session) = (Call::parse(call), SessionCall::parse(call));
     let response = if call.is_empty() {
         version(&parts)
+    } else if let Some(call) = with_session {
+        answer_session(&surface.world, call, &parts, body).await
     } else if call == "hooks/ping" && parts.method == Method::GET {
         ([(header::CONTENT_TYPE, "text/plain")], PING).into_response()
     } else {
@@ -57,6 +65,7 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
     };
     let counted = match known {
         Some(call) => surface.metrics.call(call),
+        None if with_session.is_some() => &surface.metrics.session,
         None => &surface.metrics.other,
     };
     counted.ended(Outcome::of(&response), began.elapsed());
@@ -67,7 +76,7 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
 fn version(parts: &Parts) -> Response {
     let wants_json = parts.headers.get(header::CONTENT_TYPE);
     let (kind, body) = match wants_json.is_some_and(|kind| kind == "application/json") {
-        true => ("application/json;charset=utf-8", reply::VERSION_JSON),
+        true => (JSON, reply::VERSION_JSON),
         false => (XML, reply::VERSION_XML),
     };
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], body).into_response()
@@ -75,13 +84,52 @@ fn version(parts: &Parts) -> Response {
 
 async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
     match run(world, call, parts, body).await.map_err(|refusal| worded(call, refusal)) {
+        Ok(Answer::Passed(body)) => passed(call, body, parts),
         Ok(answer) => render(answer),
-        // A browser waits; a client of the API reads why not.
-        Err(Refusal::Unavailable) if pages::wants_page(&parts.headers) => {
-            pages::waiting(&parts.headers)
-        }
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => refused(call, &refusal, parts),
     }
+}
+
+/// A browser that joins reads a page; a client of the API reads why not, in the form it asks for.
+fn refused(call: Option<Call>, refusal: &Refusal, parts: &Parts) -> Response {
+    let wanted = Wanted::by(parts);
+    if call == Some(Call::Join) && wanted == Wanted::Page {
+        match refusal {
+            Refusal::Unavailable => return pages::waiting(&parts.headers),
+            Refusal::Maintenance(text) => return pages::maintenance(&parts.headers, text),
+            _ => {}
+        }
+    }
+    refusal.respond(wanted)
+}
+
+/// What an instance said, which goes out as it is. A failure that a client wants to read in JSON is shown
+/// as the instance itself would have shown it: it was asked for XML, since we read what it says.
+fn passed(call: Option<Call>, body: Bytes, parts: &Parts) -> Response {
+    // BBB shows the failures of join in XML only.
+    if call != Some(Call::Join)
+        && Wanted::by(parts) == Wanted::Json
+        && let Ok(said) = xml::read(&body)
+        && let (false, Some(key)) = (said.success, &said.message_key)
+    {
+        let message = said.message.as_deref().unwrap_or_default();
+        return failure(key, message, Wanted::Json).into_response();
+    }
+    render(Answer::Passed(body))
+}
+
+async fn answer_session(world: &World, call: SessionCall, parts: &Parts, body: Body) -> Response {
+    let answered = async {
+        let tenant = tenant(world, parts).await?;
+        session::answer(call, &tenant, parts, &kind(parts), body).await
+    };
+    answered.await.unwrap_or_else(|refusal: Refusal| refusal.respond(Wanted::by(parts)))
+}
+
+/// The tenant that a request is for.
+async fn tenant(world: &World, parts: &Parts) -> Result<Arc<Tenant>, Refusal> {
+    let named = Named::of(parts.uri.path()).tenant;
+    world.tenant(host(parts, named, &world.config.http.trusted_proxies)).await
 }
 
 /// The refusal in the words that BBB has for it in this call.
@@ -93,7 +141,7 @@ fn worded(call: Option<Call>, refusal: Refusal) -> Refusal {
             Refusal::RecordingsChecksum
         }
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_hooks => {
-            Refusal::HooksChecksum
+            Refusal::Hooks(Failure::Checksum)
         }
         refusal => refusal,
     }
@@ -105,18 +153,18 @@ async fn run(
     parts: &Parts,
     body: Body,
 ) -> Result<Answer, Refusal> {
-    let named = Named::of(parts.uri.path()).tenant;
-    let host = host(parts, named, &world.config.http.trusted_proxies);
-    let tenant = world.tenant(host).await?;
+    let tenant = tenant(world, parts).await?;
     let call = call.ok_or(Refusal::Unsupported)?;
     let is_post = parts.method == Method::POST;
     let is_get = parts.method == Method::GET || parts.method == Method::HEAD;
     if !(is_get && call.takes_get() || is_post && call.takes_post()) {
         return Err(Refusal::Unsupported);
     }
-    if is_post && kind(parts) == "application/x-www-form-urlencoded" && has_body(&body) {
+    let form = Form::of(&kind(parts)).filter(|_| is_post && call.takes_forms() && has_body(&body));
+    if let Some(form) = form {
         let unsigned = world.config.compat.unsigned_forms;
-        let query = form::checked(&tenant, call, parts, body, unsigned).await?;
+        let text = form.text(parts, body).await?;
+        let query = form::checked(&tenant, call, parts, &text, unsigned)?;
         return dispatch(world, call, &tenant, &query, None).await;
     }
     let raw = parts.uri.query().unwrap_or_default();
@@ -152,6 +200,7 @@ async fn dispatch(
         Call::IsMeetingRunning => info::is_meeting_running(world, tenant, query).await,
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,
         Call::GetMeetings => meetings::get_meetings(world, tenant).await,
+        Call::GetSessions => sessions::get_sessions(world, tenant).await,
         Call::End => end::end(world, tenant, query).await,
         Call::InsertDocument => documents::insert_document(world, tenant, query, posted).await,
         Call::SendChatMessage => documents::send_chat_message(world, tenant, query).await,
@@ -227,7 +276,7 @@ fn render(answer: Answer) -> Response {
             Ok(location) => {
                 (StatusCode::FOUND, [(header::LOCATION, location), no_cache]).into_response()
             }
-            Err(_) => Refusal::Internal("redirect to such a URL").into_response(),
+            Err(_) => Refusal::Internal("redirect to such a URL").respond(Wanted::Xml),
         },
     }
 }

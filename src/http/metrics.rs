@@ -123,6 +123,8 @@ pub async fn count(
 #[derive(Clone)]
 pub struct HttpMetrics {
     calls: [Arc<CallMetrics>; Call::ALL.len()],
+    /// The calls that carry a session.
+    pub session: Arc<CallMetrics>,
     /// Requests to that surface which name no call that we know.
     pub other: Arc<CallMetrics>,
 }
@@ -132,6 +134,7 @@ impl HttpMetrics {
     pub fn register() -> Self {
         Self {
             calls: Call::ALL.map(|call| CallMetrics::register("bbb", call.name())),
+            session: CallMetrics::register("bbb", "session"),
             other: CallMetrics::register("bbb", "other"),
         }
     }

@@ -11,9 +11,11 @@ mod pages; // what browsers see
 pub mod probes; // alive, ready, metrics
 mod refusal; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained
+mod session; // calls that belong to an instance
 mod signed; // tenant found, checksum right, or refused
 #[cfg(feature = "test-util")]
 pub mod testing; // a directory of seats that stories fill themselves
+mod wanted; // XML, JSON or a page
 
 use axum::Router;
 

@@ -1,63 +1,77 @@
-//! The page a browser waits on while its meeting's server is away.
+//! The pages that browsers see when they can't be sent to their meeting.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use quick_xml::escape::escape;
 
-/// Seconds until the page loads itself again.
-const AGAIN_AFTER: &str = "5";
+/// Seconds until the page of a meeting that is away loads itself again.
+const AGAIN_AFTER: u32 = 5;
+/// The same of a tenant in maintenance, which takes longer.
+const AFTER_MAINTENANCE: u32 = 60;
 
-/// What the page says, in one language.
+/// What the pages say, in one language.
 struct Words {
     language: &'static str,
     title: &'static str,
-    text: &'static str,
+    waiting: &'static str,
+    maintenance: &'static str,
 }
 
 const LANGUAGES: [Words; 3] = [
     Words {
         language: "en",
         title: "One moment, please",
-        text: "The server of your meeting is away just now. This page tries again by itself and takes you in as soon as the meeting lives again.",
+        waiting: "The server of your meeting is away just now. This page tries again by itself and takes you in as soon as the meeting lives again.",
+        maintenance: "Maintenance",
     },
     Words {
         language: "de",
         title: "Einen Moment bitte",
-        text: "Der Server Ihrer Konferenz ist gerade nicht erreichbar. Diese Seite versucht es von selbst erneut und bringt Sie hinein, sobald die Konferenz wieder läuft.",
+        waiting: "Der Server Ihrer Konferenz ist gerade nicht erreichbar. Diese Seite versucht es von selbst erneut und bringt Sie hinein, sobald die Konferenz wieder läuft.",
+        maintenance: "Wartungsarbeiten",
     },
     Words {
         language: "fr",
         title: "Un instant, s’il vous plaît",
-        text: "Le serveur de votre réunion est momentanément indisponible. Cette page réessaie d’elle-même et vous fera entrer dès que la réunion reprendra.",
+        waiting: "Le serveur de votre réunion est momentanément indisponible. Cette page réessaie d’elle-même et vous fera entrer dès que la réunion reprendra.",
+        maintenance: "Maintenance en cours",
     },
 ];
 
-/// Whether this comes from a browser that shows pages, and not from a client of the API.
-pub(super) fn wants_page(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepts.flat_map(|line| line.split(',')).any(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
-    })
+/// The page of a meeting whose server is away, or that is on its way to another.
+pub(super) fn waiting(headers: &HeaderMap) -> Response {
+    let words = words(headers);
+    page(words.language, words.title, words.waiting, AGAIN_AFTER)
 }
 
-/// The page, which loads the same URL again after a while. Nothing on it comes from elsewhere.
-pub(super) fn waiting(headers: &HeaderMap) -> Response {
-    let Words { language, title, text } = words(headers);
+/// The page of a tenant in maintenance, with what its admin says.
+pub(super) fn maintenance(headers: &HeaderMap, text: &str) -> Response {
+    let words = words(headers);
+    page(words.language, words.maintenance, text, AFTER_MAINTENANCE)
+}
+
+/// A page that loads the same URL again after so many seconds. It has no script, and nothing on it comes
+/// from elsewhere. Line breaks of its text are kept.
+fn page(language: &str, title: &str, text: &str, again_after: u32) -> Response {
+    let text = escape(text);
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"refresh\" content=\"{AGAIN_AFTER}\">\n<title>{title}</title>\n\
-         <style>body{{font:1.1rem/1.5 sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem;text-align:center}}</style>\n\
+         <meta http-equiv=\"refresh\" content=\"{again_after}\">\n<title>{title}</title>\n\
+         <style>body{{font:1.1rem/1.5 sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem;text-align:center}}\
+         p{{white-space:pre-line}}</style>\n\
          </head>\n<body>\n<h1>{title}</h1>\n<p>{text}</p>\n</body>\n</html>\n"
     );
     let fields = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::RETRY_AFTER, AGAIN_AFTER),
         (header::VARY, "Accept, Accept-Language"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    (StatusCode::SERVICE_UNAVAILABLE, fields, page).into_response()
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, fields, page).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, again_after.into());
+    response
 }
 
 /// The words of the first language of `Accept-Language` that we know, by weight; English otherwise.

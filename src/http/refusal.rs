@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use super::metrics::Outcome;
+use super::wanted::Wanted;
 use crate::bbb::hooks;
 use crate::bbb::query::QueryFault;
 use crate::bbb::reply;
@@ -15,7 +16,7 @@ use crate::flows::refusal::Refusal;
 pub(super) const XML: &str = "text/xml;charset=utf-8";
 
 /// The type of answers in JSON.
-const JSON: &str = "application/json;charset=utf-8";
+pub(super) const JSON: &str = "application/json;charset=utf-8";
 
 /// Status, message key and message of a refusal.
 fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
@@ -57,26 +58,9 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::RecordingsChecksum => {
             (ok, "checksumError", "You did not pass the checksum security check")
         }
-        Refusal::HooksChecksum => {
-            (ok, "checksumError", "You did not pass the checksum security check.")
-        }
-        Refusal::NoCallbackUrl => {
-            (ok, "missingParamCallbackURL", "You must specify a callbackURL in the parameters.")
-        }
-        Refusal::NoHookId => {
-            (ok, "missingParamHookID", "You must specify a hookID in the parameters.")
-        }
-        Refusal::NoHook => (ok, "destroyMissingHook", "The hook informed was not found."),
-        Refusal::HookNotMade => {
-            (ok, "createHookError", "An error happened while creating your hook. Check the logs.")
-        }
-        Refusal::HooksNotListed => (
-            ok,
-            "listHookError",
-            "An error happened while listing registered hooks. Check the logs.",
-        ),
-        Refusal::HookNotRemoved => {
-            (ok, "destroyHookError", "An error happened while removing your hook. Check the logs.")
+        Refusal::Hooks(failure) => {
+            let (key, message) = failure.words();
+            (ok, key, message)
         }
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
@@ -107,6 +91,7 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::UserPool => {
             (StatusCode::FORBIDDEN, "userPoolReached", "Your tenant reached the user pool limit.")
         }
+        Refusal::Maintenance(text) => return (ok, "maintenance", text.to_string().into()),
         Refusal::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")
         }
@@ -118,21 +103,37 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
     (status, key, message.into())
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, key, message) = words(&self);
-        let (kind, body) = match self {
-            Self::NoTrackParameter(_) => (JSON, reply::failed_json(key, &message)),
-            Self::HooksChecksum
-            | Self::NoCallbackUrl
-            | Self::NoHookId
-            | Self::NoHook
-            | Self::HookNotMade
-            | Self::HooksNotListed
-            | Self::HookNotRemoved => (XML, hooks::failed(key, &message)),
-            _ => (XML, reply::failed(key, &message)),
+/// A failure in BBB's form, without a status. What a cache keeps must not be read by others.
+pub(super) fn failure(key: &str, message: &str, wanted: Wanted) -> impl IntoResponse {
+    let (kind, body) = match wanted {
+        Wanted::Json => (JSON, reply::failed_pretty(key, message)),
+        Wanted::Xml | Wanted::Page => (XML, reply::failed(key, message)),
+    };
+    let fields = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "Accept"),
+    ];
+    (fields, body)
+}
+
+impl Refusal {
+    /// The refusal as its client wants to read it.
+    pub(super) fn respond(&self, wanted: Wanted) -> Response {
+        let (status, key, message) = words(self);
+        let mut response = match self {
+            // These calls answer in JSON whatever is asked for.
+            Self::NoTrackParameter(_) => {
+                let body = reply::failed_json(key, &message);
+                (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+            }
+            // The webhooks know XML only, in a shape of their own.
+            Self::Hooks(_) => {
+                let body = hooks::failed(key, &message);
+                (status, [(header::CONTENT_TYPE, XML)], body).into_response()
+            }
+            _ => (status, failure(key, &message, wanted)).into_response(),
         };
-        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
@@ -156,6 +157,7 @@ mod tests {
         check(Refusal::RecordingsChecksum, 200, "checksumError");
         check(Refusal::NoRecordings, 200, "notFound");
         check(Refusal::MeetingPool, 403, "meetingPoolReached");
+        check(Refusal::Maintenance("back at noon".into()), 200, "maintenance");
         check(Refusal::NothingToJoin, 200, "invalidMeetingIdentifier");
         check(Refusal::Internal("reach its store"), 500, "internalError");
     }

@@ -32,6 +32,18 @@ pub(super) fn bad_xml(kind: BadXml) -> Reply {
             );
             of_type(StatusCode::OK, "text/xml;charset=utf-8", bytes)
         }
+        BadXml::Utf16 => {
+            let text = format!("\u{FEFF}{ok}</response>");
+            let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            of_type(StatusCode::OK, "text/xml;charset=utf-16", bytes)
+        }
+        BadXml::OtherEncoding => {
+            xml(format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n{ok}</response>"))
+        }
+        BadXml::LateDoctype => {
+            xml(format!("<!-- all is well -->\n<!DOCTYPE response>\n{ok}</response>"))
+        }
+        BadXml::UnknownEntity => xml(format!("{ok}<message>&secret;</message>\n</response>")),
     }
 }
 

@@ -47,6 +47,28 @@ pub enum BadXml {
     TwoRoots,
     /// Bytes that are no UTF-8, though it says so.
     WrongEncoding,
+    /// UTF-16 with its mark.
+    Utf16,
+    /// A declaration of another encoding than UTF-8.
+    OtherEncoding,
+    /// A document type behind a comment.
+    LateDoctype,
+    /// An entity that nobody declared.
+    UnknownEntity,
+}
+
+impl BadXml {
+    pub const ALL: [Self; 9] = [
+        Self::Doctype,
+        Self::EntityBomb,
+        Self::DeepNesting,
+        Self::TwoRoots,
+        Self::WrongEncoding,
+        Self::Utf16,
+        Self::OtherEncoding,
+        Self::LateDoctype,
+        Self::UnknownEntity,
+    ];
 }
 
 /// A fault, for which call, and how many times still.

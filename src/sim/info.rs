@@ -49,6 +49,28 @@ pub(super) fn all(machine: &Machine) -> Reply {
     }))
 }
 
+/// The call getSessions: everybody who is in a meeting.
+pub(super) fn sessions(machine: &Machine) -> Reply {
+    let everybody = || machine.meetings.iter().flat_map(|m| m.users.iter().map(move |u| (m, u)));
+    xml(response("SUCCESS", |x| {
+        if everybody().next().is_none() {
+            x.line("<sessions/>")
+                .leaf("messageKey", "noSessions")
+                .leaf("message", "no sessions were found on this serverr");
+            return;
+        }
+        x.open("sessions");
+        for (meeting, user) in everybody() {
+            x.open("meeting")
+                .leaf("meetingID", &meeting.internal_id)
+                .leaf("meetingName", &meeting.name)
+                .leaf("userName", &user.name)
+                .close("meeting");
+        }
+        x.close("sessions");
+    }))
+}
+
 /// The call end: accepted at once; the meeting is shown as ended for a while, then it is gone.
 pub(super) fn end(machine: &mut Machine, params: &Params, times: Times) -> Reply {
     if let Some(at) = params.get("meetingID").and_then(|id| machine.find(id)) {

@@ -146,6 +146,7 @@ impl Machine {
             "isMeetingRunning" => info::running(self, &params),
             "getMeetingInfo" => info::one(self, &params),
             "getMeetings" => info::all(self),
+            "getSessions" => info::sessions(self),
             "insertDocument" => documents::insert(self, &params),
             "sendChatMessage" => documents::chat(self, &params),
             "end" => info::end(self, &params, times),

@@ -182,16 +182,7 @@ async fn m28_what_an_instance_says_passes_through_unchanged() {
 async fn m29_xml_that_no_bbb_gives_is_refused_as_the_instances_fault() {
     let world = plan(2).start().await;
     T.create(&world, "m1").await.assert_success();
-    for (n, bad) in [
-        BadXml::Doctype,
-        BadXml::EntityBomb,
-        BadXml::DeepNesting,
-        BadXml::TwoRoots,
-        BadXml::WrongEncoding,
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (n, bad) in BadXml::ALL.into_iter().enumerate() {
         let faults = || world.sims[0].faults();
         faults().set(Fault::Xml(bad)).await;
         T.info(&world, "m1").await.assert_failed(500, "internalError");

@@ -17,6 +17,7 @@ use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
 use bigblueswarm::outside::loads::{LoadError, LoadSource};
+use bigblueswarm::outside::servers::Servers;
 use bigblueswarm::outside::store::Store;
 use bigblueswarm::outside::store::embedded::Embedded;
 use bigblueswarm::sim::{SimServer, SimServers, SimSettings};
@@ -80,6 +81,8 @@ pub(crate) struct Plan {
     store: Option<Arc<dyn Store>>,
     servers: Option<(Vec<SimServer>, SimServers)>,
     targets: Option<ScriptedTargets>,
+    /// Another way to the instances than memory.
+    network: Option<Arc<dyn Servers>>,
     tenants: Vec<TenantDocument>,
     /// Whether the store is left as it is found.
     as_stored: bool,
@@ -89,7 +92,16 @@ pub(crate) struct Plan {
 pub(crate) fn plan(instances: usize) -> Plan {
     let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
     let tenants = vec![T.document(), U.document()];
-    Plan { instances, config, store: None, servers: None, targets: None, tenants, as_stored: false }
+    Plan {
+        instances,
+        config,
+        store: None,
+        servers: None,
+        targets: None,
+        network: None,
+        tenants,
+        as_stored: false,
+    }
 }
 
 impl Plan {
@@ -131,6 +143,12 @@ impl Plan {
     pub(crate) fn servers(mut self, sims: Vec<SimServer>) -> Self {
         let servers = SimServers::new(sims.clone());
         self.servers = Some((sims, servers));
+        self
+    }
+
+    /// Instances are reached this way, and not in memory.
+    pub(crate) fn network(mut self, network: Arc<dyn Servers>) -> Self {
+        self.network = Some(network);
         self
     }
 
@@ -177,7 +195,7 @@ impl Plan {
             store: store.clone(),
             loads: Arc::new(loads.clone()),
             ingest: None,
-            servers: Arc::new(servers.clone()),
+            servers: self.network.unwrap_or_else(|| Arc::new(servers.clone())),
             targets: Arc::new(targets.clone()),
             clock,
             source: ConfigSource::Given(Box::new(self.config.clone())),
@@ -306,6 +324,14 @@ impl Reply {
 
     pub(crate) fn key(&self) -> &str {
         self.value("messageKey")
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let is_json = self.kind.as_deref() == Some("application/json;charset=utf-8");
+        assert!(is_json, "no JSON: {self:?}");
+        serde_json::from_str(&self.body).expect("JSON")
     }
 
     #[track_caller]

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::table::Slot;
 use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
+use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::StoreError;
@@ -29,11 +29,12 @@ impl MeetingsState {
         self.fetch_for(key, asker);
     }
 
-    /// Answers what was found. A user who joins is counted, or refused when the tenant has too many.
+    /// Answers what was found. A user who joins is counted, or refused when the tenant has too many; one
+    /// whose meeting is still on its way waits outside and is not.
     pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker, found: Where) {
         let Asker { tenant, joins, reply_to } = asker;
         let full = joins.is_some_and(|most| {
-            let lives = matches!(&found, Where::At(home) if !home.released);
+            let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
             lives && !self.table.admit(key, &tenant, most, self.clock.now())
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });

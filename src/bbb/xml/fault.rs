@@ -26,6 +26,8 @@ pub enum XmlFault {
     Failed(Option<String>),
     #[error("has no list of meetings")]
     NoList,
+    #[error("has no list of sessions")]
+    NoSessions,
     #[error("lists a meeting without an ID")]
     NoMeetingId,
     #[error("has no list of recordings")]

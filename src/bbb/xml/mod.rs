@@ -3,6 +3,7 @@
 mod envelope;
 mod fault;
 mod peek;
+mod sound;
 mod walk;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub(in crate::bbb) use envelope::is_success;
 pub use envelope::{Envelope, read};
 pub use fault::XmlFault;
 pub use peek::{Peek, peek};
+pub use sound::{check, check_start};
 pub(in crate::bbb) use walk::{Place, Step, Walk, truth};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use quick_xml::{Error, Reader};
 use super::XmlFault;
 
 /// Elements within elements; BBB needs ten.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The elements a reader cares about. Which one an element is depends on its parent too, so that the

@@ -34,6 +34,7 @@ fn scene(policy: Policy) -> Scene {
         pool: None,
         meeting_pool: None,
         user_pool: None,
+        maintenance: None,
         rules: Default::default(),
     };
     let rules = Rules { policy, cpu_limit: 90.0, mem_limit: 90.0, metrics_range: RANGE };

@@ -21,7 +21,7 @@ use super::inside::{Admission, Answer, Inside};
 use super::meters::Meters;
 use super::pulse::Pulse;
 use super::target;
-use crate::http::busy::failed;
+use crate::http::busy::Asker;
 
 /// Lets requests in: those that name one host, while there is room.
 pub(super) struct Door {
@@ -78,12 +78,12 @@ impl Door {
         }
         let Some(place) = self.admission.enter(parts.uri.path()) else {
             self.meters.busy.increment(1);
-            return Err(busy());
+            return Err(busy(&Asker::of(&parts)));
         };
         inside.admit(place);
         if body.size_hint().lower() > self.bounds.bytes as u64 {
             self.meters.body_too_large.increment(1);
-            return Err(too_large());
+            return Err(too_large(&Asker::of(&parts)));
         }
         parts.extensions.insert(ConnectInfo(peer));
         let fate = Fate::default();
@@ -96,39 +96,42 @@ impl Door {
     }
 
     async fn route(&self, request: Request<Body>, fate: &Fate) -> Response {
+        let (parts, body) = request.into_parts();
+        let asker = Asker::of(&parts);
+        let request = Request::from_parts(parts, body);
         let answer = AssertUnwindSafe(self.app.clone().oneshot(request)).catch_unwind().await;
         if fate.too_large() {
             self.meters.body_too_large.increment(1);
-            return too_large();
+            return too_large(&asker);
         }
         if fate.stalled() {
             self.meters.body_stalled.increment(1);
-            return stalled();
+            return stalled(&asker);
         }
-        answer.map_or_else(|_| self.panicked(), |Ok(response)| response)
+        answer.map_or_else(|_| self.panicked(&asker), |Ok(response)| response)
     }
 
-    fn panicked(&self) -> Response {
+    fn panicked(&self, asker: &Asker) -> Response {
         self.meters.panicked.increment(1);
         error!("a request ended with a panic");
         let message = "BigBlueSwarm failed to answer the request.";
-        failed(StatusCode::INTERNAL_SERVER_ERROR, "internalError", message)
+        asker.refuse(StatusCode::INTERNAL_SERVER_ERROR, "internalError", message)
     }
 }
 
-fn busy() -> Response {
+fn busy(asker: &Asker) -> Response {
     let message = "BigBlueSwarm has too many requests at the moment. Please try again.";
-    let mut response = failed(StatusCode::SERVICE_UNAVAILABLE, "tooBusy", message);
+    let mut response = asker.refuse(StatusCode::SERVICE_UNAVAILABLE, "tooBusy", message);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-fn too_large() -> Response {
+fn too_large(asker: &Asker) -> Response {
     let message = "The body of the request is too large.";
-    failed(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", message)
+    asker.refuse(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", message)
 }
 
-fn stalled() -> Response {
+fn stalled(asker: &Asker) -> Response {
     let message = "The body of the request did not arrive in time.";
-    failed(StatusCode::REQUEST_TIMEOUT, "bodyTimeout", message)
+    asker.refuse(StatusCode::REQUEST_TIMEOUT, "bodyTimeout", message)
 }

@@ -54,6 +54,7 @@ fn rules(out: &mut String, spec: &TenantSpec) {
     for (name, text) in [
         ("default_presentation", &spec.default_presentation),
         ("server_tag_default", &spec.server_tag_default),
+        ("maintenance", &spec.maintenance),
     ] {
         if let Some(text) = text {
             field(out, name, text);
@@ -125,6 +126,7 @@ struct LenientSpec {
     merged_lists: Option<Vec<String>>,
     default_presentation: Option<String>,
     server_tag_default: Option<String>,
+    maintenance: Option<String>,
 }
 
 /// Reads the document that is kept for `host`, which is the tenant's name whatever the text says.
@@ -160,6 +162,7 @@ pub(super) fn read(host: &str, text: &str) -> Result<TenantDocument, String> {
             merged_lists: spec.merged_lists,
             default_presentation: spec.default_presentation,
             server_tag_default: spec.server_tag_default,
+            maintenance: spec.maintenance,
         },
         metadata: metadata.map(|(name, value)| (name, value.unwrap_or_default())).collect(),
         instances: read.instances.unwrap_or_default().into_iter().flatten().collect(),
@@ -214,7 +217,7 @@ mod tests {
                     create_excluded:\n        - webVoice\n    join_defaults:\n        role: VIEWER\n    \
                     join_overrides:\n        guest: \"true\"\n    join_excluded:\n        - avatarURL\n    \
                     max_duration: 90\n    merged_lists: []\n    default_presentation: https://x/a.pdf\n    \
-                    server_tag_default: blue!\ninstances: []\n";
+                    server_tag_default: blue!\n    maintenance: 'Back at 9: really'\ninstances: []\n";
         check(text, text);
         let by_hand = text.replace("\"true\"", "true");
         check(&by_hand, text);
@@ -235,6 +238,7 @@ mod tests {
                     create_defaults: BTreeMap::from([(name.clone(), value.clone())]),
                     join_excluded: vec![second.clone()],
                     server_tag_default: Some(value.clone()),
+                    maintenance: Some(second.clone()),
                     ..TenantSpec::default()
                 },
                 metadata: BTreeMap::from([(name, value)]),
