@@ -144,8 +144,11 @@ async fn sweep(
     };
     let bytes = timeout(within, asked).await.map_err(|_| BadAnswer::Late)??;
     let id = instance.id.clone();
-    let (seen, owners, packed) = digest(bytes, turns).await?;
-    world.actors.hooks.learn(&id, owners);
+    let hooked = world.actors.hooks.known().is_some_and(|hooks| !hooks.is_empty());
+    let (seen, owners, packed) = digest(bytes, turns, hooked).await?;
+    if hooked {
+        world.actors.hooks.learn(&id, owners);
+    }
     let count = seen.iter().filter(|seen| !seen.ended).count();
     let sweep = Sweep { instance: id.clone(), asked_at, seen };
     match world.actors.meetings.swept(sweep).await {
@@ -164,12 +167,13 @@ async fn sweep(
 async fn digest(
     bytes: Bytes,
     turns: Arc<Semaphore>,
+    hooked: bool,
 ) -> Result<(Vec<Seen>, Vec<Owner>, Packed), CallError> {
     let turn = turns.acquire_owned().await;
     let digested = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let listed = scan(&bytes)?;
-        let owners = listed.iter().filter_map(owner).collect();
+        let owners = listed.iter().filter(|_| hooked).filter_map(owner).collect();
         let seen: Vec<_> = listed.into_iter().map(seen).collect();
         Ok::<_, xml::XmlFault>((seen, owners, Packed::pack(&bytes)))
     });

@@ -257,3 +257,19 @@ async fn r9_a_tenants_server_that_is_away_gets_its_events_later_and_once() {
     let (_, sum) = last.url.split_once("checksum=").expect("a checksum");
     assert!(verify(sum, AT_T, &body, next.secret, Algorithms::ANY));
 }
+
+#[tokio::test(start_paused = true)]
+async fn r9_an_event_shows_the_tenants_own_callback_urls() {
+    let world = start(webhooks(1)).await;
+    made(T, &world, &[(URL, AT_T)]).await;
+    sleep(SECOND).await;
+    let end = "https://t.example.org/end?a=\"b\"&c=d";
+    let query = query_of(&[("name", "Room"), ("meetingID", "x"), ("meta_endCallbackUrl", end)]);
+    T.call(&world, "create", &query).await.assert_success();
+    sleep(SECOND).await;
+    let event = bodies(T, &world, AT_T).remove(0);
+    let metadata = &event["data"]["attributes"]["meeting"]["metadata"];
+    assert_eq!(metadata["endcallbackurl"], end);
+    assert_eq!(metadata["bigblueswarm-tenant"], T.host);
+    assert!(!event.to_string().contains(BASE), "{event}");
+}
