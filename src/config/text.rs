@@ -91,13 +91,14 @@ pub(super) fn inside(text: &str) -> Result<Inside, Expected> {
     if let Ok(net) = network(text) {
         return Ok(Inside::Net(net));
     }
+    let name = text.trim_end_matches('.');
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     // What ends in a number is an address, well or badly written.
-    let number = text.rsplit('.').next().is_some_and(|end| end.bytes().all(|b| b.is_ascii_digit()));
-    if text.is_empty() || number || !text.bytes().all(named) {
+    let number = name.rsplit('.').next().is_some_and(|end| end.bytes().all(|b| b.is_ascii_digit()));
+    if number || !name.bytes().all(named) {
         return Err("expected networks and hosts such as 10.0.0.0/8 or hooks.example.org");
     }
-    Ok(Inside::Host(text.trim_end_matches('.').to_ascii_lowercase()))
+    Ok(Inside::Host(name.to_ascii_lowercase()))
 }
 
 /// `host:port`, without a user or a scheme.
