@@ -5,7 +5,7 @@ CONFIG ?= config/local.yml
 TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo run test test-fast deny bench fmt lint image redis
+.PHONY: help demo run test test-services test-fast deny bench fmt lint image redis
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +16,11 @@ demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--on
 run: ## serve with CONFIG=path/to/file.yml
 	cargo run --release --locked -- serve --config $(CONFIG)
 
-test: redis ## every test (installs redis-server when it can)
-	cargo test --locked --all-targets
+test: redis ## every test that needs nothing built first (installs redis-server when it can)
+	cargo test --locked --all-targets -- --skip real::
+
+test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
+	cargo test --locked --test it -- real::
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib

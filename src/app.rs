@@ -15,7 +15,7 @@ use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
-use crate::flows::{World, follow, health, hooks, recordings};
+use crate::flows::{World, configuration, follow, health, hooks, recordings};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
@@ -102,6 +102,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         clock: clock.clone(),
         config: config.clone(),
     };
+    let watched = source.clone();
     let carrier = Arc::new(Post { world: world.clone(), targets });
     let supervisor =
         Supervisor { store, loads, clock, carrier, source, environment, ushers, directory };
@@ -113,6 +114,8 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("watching recordings", world.clone(), recordings::watch));
     background.spawn(for_ever("keeping webhooks registered", world.clone(), hooks::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
+    let heard = move |world| configuration::watch(world, watched.clone());
+    background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));
     let phase = http::probes::Phase::default();
     let router = http::router(&world, ingest, phase.clone());
@@ -120,7 +123,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
 }
 
 /// Runs a story that has no end; one that fails begins again.
-async fn for_ever<F>(what: &'static str, world: World, story: fn(World) -> F)
+async fn for_ever<F>(what: &'static str, world: World, story: impl Fn(World) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
