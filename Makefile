@@ -5,10 +5,10 @@ CONFIG ?= config/local.yml
 TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo run test test-services test-fast deny bench fmt lint image redis
+.PHONY: help demo run test test-services test-clients test-fast deny bench fmt lint image redis
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--once: a short day, checked)
 	cargo run --locked -- demo $(ARGS)
@@ -24,6 +24,10 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib
+
+test-clients: ## client libraries from PyPI, npm and crates.io through the balancer, two tenants side by side
+	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
+	tests/clients/run
 
 bench: ## figures: time per call against bare servers of the same run
 	cargo bench --locked

@@ -13,6 +13,7 @@ pub mod health;
 pub mod hooks;
 pub mod info;
 pub mod join;
+pub mod known;
 pub mod locate;
 pub mod meetings;
 pub mod recordings;
