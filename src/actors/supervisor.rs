@@ -197,7 +197,8 @@ impl Supervisor {
             Role::Recordings => {
                 // As much again as for the lists of meetings.
                 let most_bytes = config.limits.known_lists_bytes;
-                spawn(Recordings { most_bytes }, (), above, |a| ushers.recordings.place(a)).await
+                spawn(Recordings { most_bytes, store }, (), above, |a| ushers.recordings.place(a))
+                    .await
             }
             Role::Hooks => {
                 let known = ushers.known_hooks.clone();

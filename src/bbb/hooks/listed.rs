@@ -65,6 +65,10 @@ impl Place for At {
             _ => return None,
         })
     }
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Returncode | Self::Id | Self::Url)
+    }
 }
 
 #[cfg(test)]
