@@ -22,7 +22,7 @@ pub fn scan(body: &[u8]) -> Result<Vec<Listed>, XmlFault> {
                 text.clear();
                 listed |= matches!(place, At::Hooks);
             }
-            Step::Text(_, piece) => text.push_str(&piece),
+            Step::Text(_, piece) => text.push_str(piece),
             Step::Char(_, piece) => text.push(piece),
             Step::Close { place, .. } => match place {
                 At::Returncode => {
