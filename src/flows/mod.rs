@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod body;
+pub mod callbacks;
 pub mod configuration;
 pub mod create;
 pub mod documents;
@@ -11,6 +12,7 @@ pub mod follow;
 pub mod health;
 pub mod info;
 pub mod join;
+pub mod known;
 pub mod locate;
 pub mod meetings;
 pub mod recordings;

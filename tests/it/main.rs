@@ -1,6 +1,7 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod callbacks;
 mod calls;
 mod checksums;
 mod cli;
@@ -26,6 +27,7 @@ mod recordings;
 mod reloads;
 mod replicas;
 mod restarts;
+mod rounds;
 mod rows;
 mod server;
 mod servers;
@@ -33,7 +35,9 @@ mod services;
 mod sessions;
 mod sim;
 mod store;
+mod targets;
 mod tenant_rules;
+mod verbs;
 mod waiting;
 mod world;
 mod xml_safety;

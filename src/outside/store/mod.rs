@@ -1,6 +1,7 @@
 //! What survives us: instances, tenants, routes.
 
 pub mod embedded; // one file, one process
+pub mod queue; // what is owed to tenants' servers
 mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
 pub mod take; // what a step does to a record, as a plain function
@@ -168,6 +169,9 @@ impl Shelf {
 /// A record of a [`Shelf`]: its id, and bytes that only its owner reads.
 pub type Shelved = (String, Vec<u8>);
 
+/// A recording's id, its instance, and whether it is there still.
+pub type RecordingHint = (String, InstanceId, bool);
+
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -179,10 +183,10 @@ pub enum Told {
     Everything,
 }
 
-/// Keeps instances, tenants and routes. Every method answers within the deadline it was built with;
+/// Keeps instances, tenants, routes, small records, and by [`queue::Queue`] what is owed. Every method answers within the deadline it was built with;
 /// those that read a whole shared store in many parts (`tenants`, `all_routes`, `shelf`) answer each part within it.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Whether other processes write here too, so that memory may be behind.
     fn shared(&self) -> bool;
     /// Changes when the store may have gone back to an older state, such as by a failover: what it does
@@ -216,6 +220,10 @@ pub trait Store: Send + Sync + 'static {
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError>;
     /// Writes the predecessor's key for a meeting (best effort), or removes it if it still names `instance`.
     async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool);
+
+    /// Writes the predecessor's keys for recordings (best effort), or removes those that still name the
+    /// instance. An embedded store has none.
+    async fn hint_recordings(&self, _: Vec<RecordingHint>) {}
 
     /// Every record of a shelf, ordered by id.
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError>;
