@@ -147,7 +147,12 @@ async function listed(params) {
 async function ofRecordings() {
   let id
   await call('getRecordings', async () => {
-    await create(recorded, { record: true })
+    const told = {
+      meetingEndedURL: `${inbox}/over?${mark}`,
+      'meta_bbb-recording-ready-url': `${inbox}/ready?${mark}`,
+      'meta_analytics-callback-url': `${inbox}/analytics?${mark}`,
+    }
+    await create(recorded, { record: true, ...told })
     await browse(administration.join(text('Dan'), recorded, moderator))
     await ask(administration.end(recorded, moderator))
     const [one] = await until(async () => {

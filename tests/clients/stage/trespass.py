@@ -61,6 +61,7 @@ def trespass(tally, port, intruder, owner, recordings):
     after = own("getMeetingInfo", meetingID=room)
     tally.line(title, "the meeting is as it was", [] if before == after and owner.mark in after else [before, after])
     own("end", meetingID=room, password=password)
+    _hooks(tally, title, own, tries, owner)
     if recordings:
         _recordings(tally, title, own, tries, room, intruder)
     answers = [x.answer for x in tries.recorder.exchanges]
@@ -68,6 +69,17 @@ def trespass(tally, port, intruder, owner, recordings):
     tally.line(title, f"nothing of {owner.name} in {len(answers)} answers", leaks)
     own.recorder.shutdown()
     tries.recorder.shutdown()
+
+
+def _hooks(tally, title, own, tries, owner):
+    made = own("hooks/create", callbackURL=f"{owner.inbox.origin}/guarded?{owner.mark}")
+    hook = _element(made, "hookID")
+    # The intruder may have a hook of that number itself: what counts is that the owner's stays.
+    tries("hooks/destroy", hookID=hook)
+    listed = own("hooks/list")
+    tally.line(title, "hooks/destroy leaves the hook", [] if hook and f"<hookID>{hook}<" in listed else [listed[:300]])
+    tries("hooks/list")
+    tries("getSessions")
 
 
 def _recordings(tally, title, own, tries, room, intruder):
