@@ -10,6 +10,7 @@ mod crash;
 mod creates;
 mod demo;
 mod forms;
+mod fuzz_seeds;
 mod influx;
 mod ingest;
 mod json_answers;

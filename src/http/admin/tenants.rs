@@ -83,7 +83,7 @@ pub(super) async fn delete(
 }
 
 /// What is wrong with a document, in words.
-fn check(document: &TenantDocument) -> Result<(), String> {
+pub(super) fn check(document: &TenantDocument) -> Result<(), String> {
     let host = document.spec.host.as_str();
     if document.kind != KIND {
         return Err(format!("kind: must be {KIND}, not {:?}", document.kind));
