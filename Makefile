@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-fast deny fuzz bench fmt lint image redis
+.PHONY: help demo run test test-services test-fast deny fuzz bench fmt lint image redis
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,11 @@ demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--on
 run: ## serve with CONFIG=path/to/file.yml
 	cargo run --release --locked -- serve --config $(CONFIG)
 
-test: redis ## every test (installs redis-server when it can)
-	cargo test --locked --all-targets
+test: redis ## every test that needs nothing built first (installs redis-server when it can)
+	cargo test --locked --all-targets -- --skip real::
+
+test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
+	cargo test --locked --test it -- real::
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib

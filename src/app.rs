@@ -14,7 +14,7 @@ use crate::actors::directory::seats;
 use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
-use crate::flows::{World, follow, health, recordings};
+use crate::flows::{World, configuration, follow, health, recordings};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
@@ -94,6 +94,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         clock: clock.clone(),
         config: config.clone(),
     };
+    let watched = source.clone();
     let supervisor = Supervisor { store, loads, clock, source, environment, ushers, directory };
     let (actors, ended) = Actor::spawn(None, supervisor, config.clone())
         .await
@@ -102,6 +103,8 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("watching the instances", world.clone(), health::watch));
     background.spawn(for_ever("watching recordings", world.clone(), recordings::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
+    let heard = move |world| configuration::watch(world, watched.clone());
+    background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));
     let phase = http::probes::Phase::default();
     let router = http::router(&world, ingest, phase.clone());
@@ -109,7 +112,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
 }
 
 /// Runs a story that has no end; one that fails begins again.
-async fn for_ever<F>(what: &'static str, world: World, story: fn(World) -> F)
+async fn for_ever<F>(what: &'static str, world: World, story: impl Fn(World) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {

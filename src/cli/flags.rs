@@ -24,7 +24,7 @@ const GO_FLAGS: [&str; 8] = [
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Configuration and log")]
 pub struct Flags {
-    /// The configuration [default: $HOME/.bigblueswarm/bigblueswarm.yaml]
+    /// The configuration: a file, or consul:http://HOST:8500 [default: $HOME/.bigblueswarm/bigblueswarm.yaml]
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<String>,
     /// The least severe messages to log [default: info]
@@ -46,7 +46,7 @@ impl Flags {
     /// Where the configuration is read from.
     pub(super) fn source(&self, around: &Surroundings) -> Result<ConfigSource, Faults> {
         match (&self.config, &around.home) {
-            (Some(name), _) => ConfigSource::named(name),
+            (Some(name), _) => ConfigSource::named(name, &around.environment),
             (None, Some(home)) => Ok(ConfigSource::in_home(home)),
             (None, None) => {
                 Err(Faults::of_file("-config", "is needed, as there is no home directory"))

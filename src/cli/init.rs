@@ -29,7 +29,9 @@ pub(super) fn run(args: &InitArgs, flags: &Flags, around: &Surroundings) -> Exit
     let written =
         flags.source(around).map_err(|faults| faults.to_string()).and_then(|source| match source {
             ConfigSource::File(path) => write(&path, args.force),
-            ConfigSource::Given(_) => Err("init writes a file: name one by --config".into()),
+            ConfigSource::Consul(_) | ConfigSource::Given(_) => {
+                Err("init writes a file: name one by --config".into())
+            }
         });
     match written {
         Ok(path) => say(&next_steps(&path, flags.config.is_some())),

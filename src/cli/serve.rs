@@ -6,15 +6,17 @@ use tracing::{error, warn};
 
 use super::{Exit, Flags, Surroundings, complain, runtime};
 use crate::app::{self, ServeError};
-use crate::config::{ConfigSource, Parsed};
+use crate::config::{ConfigSource, Environment, Faults, LoadError, Parsed};
 use crate::telemetry;
 
+/// Between two looks at a source that is away.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// What still runs when all is drained is not waited for any longer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) fn run(flags: &Flags, around: &Surroundings) -> Exit {
     let loaded = flags.source(around).and_then(|source| {
-        let parsed = source.load(&around.environment)?;
+        let parsed = once_there(&source, &around.environment)?;
         Ok((source, parsed))
     });
     let (source, parsed) = match loaded {
@@ -31,6 +33,24 @@ pub(super) fn run(flags: &Flags, around: &Surroundings) -> Exit {
     flags.warnings().iter().for_each(|warning| warn!("{warning}"));
     parsed.warnings.iter().for_each(|warning| warn!(warning, "configuration"));
     serve(parsed, source, around)
+}
+
+/// The configuration; one whose source is away is waited for, as a service that comes up later must
+/// not end us. SIGTERM ends the waiting, as nothing was begun yet.
+fn once_there(source: &ConfigSource, environment: &Environment) -> Result<Parsed, Faults> {
+    let mut said = false;
+    loop {
+        match source.load(environment) {
+            Ok(parsed) => return Ok(parsed),
+            Err(LoadError::Faulty(faults)) => return Err(faults),
+            Err(away @ LoadError::Away(..)) => {
+                if !std::mem::replace(&mut said, true) {
+                    complain(&format!("{away}; waiting for it"));
+                }
+                std::thread::sleep(AGAIN_AFTER);
+            }
+        }
+    }
 }
 
 fn serve(parsed: Parsed, source: ConfigSource, around: &Surroundings) -> Exit {

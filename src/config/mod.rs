@@ -1,9 +1,11 @@
 //! What an operator can say, checked once and typed from then on.
 
+mod consul;
 mod draft;
 mod fault;
 mod field;
 mod keys;
+mod part;
 mod rules;
 mod sheet;
 mod show;
@@ -11,9 +13,11 @@ mod source;
 mod text;
 mod yaml;
 
+pub use consul::Consul;
 pub use fault::{Fault, Faults};
+pub use part::Part;
 pub use sheet::Environment;
-pub use source::{ConfigSource, Parsed, environment, parse};
+pub use source::{ConfigSource, LoadError, Parsed, environment, parse};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::fault::Fault;
 use super::keys::{self, KEYS, Key};
+use super::part::Part;
 use super::yaml::{self, Node, Value};
 
 /// Variables by name. Only those that begin with `BBS_` are looked at.
@@ -36,32 +37,49 @@ pub(super) struct Sheet {
     pub(super) warnings: Vec<String>,
     /// Whether the text ended in a fault, so that keys may be missing for that reason alone.
     pub(super) broken: bool,
-    /// Where sections and keys stood first, with the spelling.
-    seen: HashMap<String, (usize, String)>,
+    /// Where sections and keys stood first.
+    seen: HashMap<String, Stood>,
+}
+
+/// Where something stood, and how it was spelt.
+struct Stood {
+    file: String,
+    line: usize,
+    spelling: String,
 }
 
 impl Sheet {
-    /// Reads the text of `file`, then what the environment says instead.
-    pub(super) fn read(file: &str, text: &str, environment: &Environment) -> Self {
-        let tree = yaml::read(text);
+    /// Reads the texts, then what the environment says instead. `name` is the source of them all.
+    pub(super) fn read(name: &str, parts: &[Part], environment: &Environment) -> Self {
         let mut sheet = Self {
-            file: file.into(),
+            file: name.into(),
             given: BTreeMap::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
-            broken: tree.broken.is_some(),
+            broken: false,
             seen: HashMap::new(),
         };
-        match tree.root {
-            Some(Node { value: Value::Map(entries), .. }) => sheet.top(entries),
-            Some(Node { value: Value::Null, .. }) | None => {}
-            Some(node) => sheet.fault(node.line, "", "expected sections and keys"),
+        for part in parts {
+            sheet.file.clone_from(&part.file);
+            sheet.part(part);
         }
-        if let Some((line, what)) = tree.broken {
-            sheet.fault(line, "", what);
-        }
+        sheet.file = name.into();
         sheet.overlay(environment);
         sheet
+    }
+
+    fn part(&mut self, part: &Part) {
+        let tree = yaml::read(part.text.reveal());
+        match (tree.root, &part.section) {
+            (Some(node), Some(section)) => self.named(section, 1, node),
+            (Some(Node { value: Value::Map(entries), .. }), None) => self.top(entries),
+            (Some(Node { value: Value::Null, .. }), None) | (None, _) => {}
+            (Some(node), None) => self.fault(node.line, "", "expected sections and keys"),
+        }
+        if let Some((line, what)) = tree.broken {
+            self.broken = true;
+            self.fault(line, "", what);
+        }
     }
 
     /// Notes a fault at the place of a key, which may not have been written.
@@ -87,9 +105,9 @@ impl Sheet {
             return Fault { file: file.clone(), line: *line, key: name.clone(), what };
         }
         let section = path.split('.').next().unwrap_or(path);
-        let line =
-            self.seen.get(path).or_else(|| self.seen.get(section)).map_or(1, |(line, _)| *line);
-        Fault { file: self.file.clone(), line: Some(line), key: path.into(), what }
+        let stood = self.seen.get(path).or_else(|| self.seen.get(section));
+        let (file, line) = stood.map_or((&self.file, 1), |stood| (&stood.file, stood.line));
+        Fault { file: file.clone(), line: Some(line), key: path.into(), what }
     }
 
     fn fault(&mut self, line: usize, key: &str, what: impl Into<String>) {
@@ -100,18 +118,21 @@ impl Sheet {
 
     fn top(&mut self, entries: Vec<(Node, Node)>) {
         for (name, node) in entries {
-            let Some(written) = self.name(&name, "") else { continue };
-            if written == "postgres" {
-                self.warnings.push(format!(
-                    "{}:{}: postgres: is not used and ignored",
-                    self.file, name.line
-                ));
-            } else if let Some(section) = keys::section(&written) {
-                self.once(section.into(), &written, name.line);
-                self.section(section, node);
-            } else {
-                self.entry("", &written, name.line, node);
+            if let Some(written) = self.name(&name, "") {
+                self.named(&written, name.line, node);
             }
+        }
+    }
+
+    /// A section, or a key at the top.
+    fn named(&mut self, written: &str, line: usize, node: Node) {
+        if written == "postgres" {
+            self.warnings.push(format!("{}:{line}: postgres: is not used and ignored", self.file));
+        } else if let Some(section) = keys::section(written) {
+            self.once(section.into(), written, line);
+            self.section(section, node);
+        } else {
+            self.entry("", written, line, node);
         }
     }
 
@@ -151,14 +172,17 @@ impl Sheet {
 
     /// Faults a section or key that stood before, perhaps in its other spelling.
     fn once(&mut self, path: String, written: &str, line: usize) {
-        let Some((first, spelling)) = self.seen.get(&path) else {
-            self.seen.insert(path, (line, written.into()));
+        let Some(first) = self.seen.get(&path) else {
+            let stood = Stood { file: self.file.clone(), line, spelling: written.into() };
+            self.seen.insert(path, stood);
             return;
         };
+        let Stood { file, line: at, spelling } = first;
+        let place = if *file == self.file { format!("on line {at}") } else { format!("in {file}") };
         let what = if spelling == written {
-            format!("stands twice, first on line {first}")
+            format!("stands twice, first {place}")
         } else {
-            format!("stands in both spellings, as {spelling} on line {first}: keep one")
+            format!("stands in both spellings, as {spelling} {place}: keep one")
         };
         self.fault(line, &path, what);
     }

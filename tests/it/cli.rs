@@ -100,14 +100,17 @@ fn without_a_flag_the_configuration_is_the_predecessors() {
 }
 
 #[test]
-fn consul_is_refused_with_a_reason() {
-    for line in
-        ["-config consul:http://127.0.0.1:8500", "check -config=consul:http://127.0.0.1:8500"]
-    {
+fn a_consul_that_is_away_is_told_by_check_and_one_that_is_none_is_wrong() {
+    let check = |line: &str, expected: i32, what: &str| {
         let Ended { code, err, .. } = Shell::new().run(line);
-        assert_eq!(code, Some(64));
-        assert!(err.contains("Consul comes in a later release"), "{err}");
-    }
+        assert_eq!(code, Some(expected), "{line}: {err}");
+        assert!(err.contains(what), "{line}: {err}");
+    };
+    // Nothing listens on the port of TCP's own multiplexer.
+    check("check -config=consul:http://127.0.0.1:1", 69, "Consul can't be reached");
+    check("check -config consul:127.0.0.1:8500", 64, "expected");
+    check("-config consul:ftp://127.0.0.1", 64, "expected http:// or https://");
+    check("init -config consul:http://127.0.0.1:1", 64, "name one by --config");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ractor::RpcReplyPort;
 
 use crate::actors::seat::{AskError, Seat};
-use crate::config::Config;
+use crate::config::{Config, Parsed};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const RELOAD_WITHIN: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ pub enum SettingsMessage {
     Reload { reply_to: RpcReplyPort<Result<Vec<String>, String>> },
     /// Reading ended, well or not. Told by the actor's own task.
     Read {
-        result: Result<Box<Config>, String>,
+        result: Result<Box<Parsed>, String>,
         reply_to: RpcReplyPort<Result<Vec<String>, String>>,
     },
     /// Ends the actor with a panic, for tests of the supervisor.

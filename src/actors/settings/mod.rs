@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{Subscriber, answer, settle};
-use crate::config::{Config, ConfigSource, Environment};
+use crate::config::{Config, ConfigSource, Environment, Parsed, Part};
 
 pub use message::*;
 
@@ -37,6 +37,9 @@ pub struct Settings {
 /// What the settings actor remembers.
 pub struct SettingsState {
     config: Arc<Config>,
+    /// The texts that it was read from last, and what was remarked on them; none before the first reading.
+    parts: Vec<Part>,
+    remarks: Option<Vec<String>>,
     reading: bool,
     /// Who asked for a reload while one was running, and so may have changed the file since.
     waiting: VecDeque<RpcReplyPort<Outcome>>,
@@ -52,7 +55,13 @@ impl Actor for Settings {
         myself: ActorRef<SettingsMessage>,
         config: Arc<Config>,
     ) -> Result<SettingsState, ActorProcessingErr> {
-        let mut state = SettingsState { config, reading: false, waiting: VecDeque::new() };
+        let mut state = SettingsState {
+            config,
+            parts: Vec::new(),
+            remarks: None,
+            reading: false,
+            waiting: VecDeque::new(),
+        };
         let (nobody, _) = oneshot();
         self.start_reading(myself, &mut state, nobody.into());
         Ok(state)
@@ -86,8 +95,11 @@ impl Actor for Settings {
 
 impl Settings {
     /// Takes over what can change while running and tells it; answers a line for each changed key.
-    fn apply(&self, state: &mut SettingsState, new: Config) -> Vec<String> {
+    fn apply(&self, state: &mut SettingsState, read: Parsed) -> Vec<String> {
+        let Parsed { config: new, warnings, parts } = read;
         let changes = state.config.changes(&new);
+        state.parts = parts;
+        state.remark(warnings, !changes.is_empty());
         let now = state.config.reloaded(new);
         if now != *state.config {
             state.config = Arc::new(now);
@@ -104,7 +116,7 @@ impl Settings {
         reply_to: RpcReplyPort<Outcome>,
     ) {
         state.reading = true;
-        let reading = read(self.source.clone(), self.environment.clone(), state.config.clone());
+        let reading = read(self.source.clone(), self.environment.clone(), state.parts.clone());
         tokio::spawn(async move {
             let settled = settle(reading).await;
             let result = settled.unwrap_or_else(|_| Err("reading the configuration failed".into()));
@@ -114,6 +126,14 @@ impl Settings {
 }
 
 impl SettingsState {
+    /// Says what is worth a word and was not said already: at the start that was done for the first reading.
+    fn remark(&mut self, warnings: Vec<String>, changed: bool) {
+        let said = self.remarks.replace(warnings.clone());
+        let said = said.unwrap_or_else(|| if changed { Vec::new() } else { warnings.clone() });
+        let new = warnings.iter().filter(|warning| !said.contains(warning));
+        new.for_each(|warning| warn!(warning, "configuration"));
+    }
+
     fn wait(&mut self, reply_to: RpcReplyPort<Outcome>) {
         self.waiting.retain(|waiting| !waiting.is_closed());
         if self.waiting.len() < MOST_WAITING {
@@ -131,18 +151,15 @@ impl SettingsState {
 async fn read(
     source: ConfigSource,
     environment: Environment,
-    old: Arc<Config>,
-) -> Result<Box<Config>, String> {
-    let work = tokio::task::spawn_blocking(move || source.load(&environment));
+    before: Vec<Part>,
+) -> Result<Box<Parsed>, String> {
+    let work = tokio::task::spawn_blocking(move || source.load_after(&environment, &before));
     let settled = timeout(READ_WITHIN, work).await;
     let settled =
         settled.map_err(|_| format!("no configuration was read within {READ_WITHIN:?}"))?;
     let loaded = settled.map_err(|_| "reading the configuration failed")?;
-    let parsed = loaded.map_err(|faults| faults.to_string())?;
-    if !old.changes(&parsed.config).is_empty() {
-        parsed.warnings.iter().for_each(|warning| warn!(warning, "configuration"));
-    }
-    Ok(Box::new(parsed.config))
+    let parsed = loaded.map_err(|error| error.to_string())?;
+    Ok(Box::new(parsed))
 }
 
 fn report(outcome: &Outcome) {

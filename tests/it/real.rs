@@ -1,0 +1,3 @@
+//! Stories with services that are built first (`make test-services`).
+
+mod consul;
