@@ -8,10 +8,10 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-fast deny fuzz bench fmt lint image redis
+.PHONY: help demo run test test-services test-clients test-fast deny fuzz bench fmt lint image redis
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--once: a short day, checked)
 	cargo run --locked -- demo $(ARGS)
@@ -27,6 +27,10 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib
+
+test-clients: ## client libraries from PyPI, npm and crates.io through the balancer, two tenants side by side
+	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
+	tests/clients/run
 
 fuzz: $(TOOLS)/bin/cargo-fuzz ## looks for inputs that break a promise, FUZZ_SECONDS=60 per target
 	@for target in $(FUZZ_TARGETS); do \

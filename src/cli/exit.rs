@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-/// The end of the program, by the numbers of `sysexits.h`.
+/// The end of the program, by the numbers of `sysexits.h` where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done,
+    /// All stands already as it was asked for.
+    Unchanged,
     /// The configuration or the usage is wrong.
     Wrong,
     /// Something that is needed is away, or held by another process.
@@ -20,6 +22,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
+            Exit::Unchanged => 3,
             Exit::Wrong => 64,
             Exit::Away => 69,
             Exit::Fault => 70,

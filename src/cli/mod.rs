@@ -3,11 +3,17 @@
 mod check;
 pub mod demo;
 mod exit;
+mod failure;
+mod files;
 mod flags;
+mod import;
 mod init;
+mod operator;
 mod play;
 mod serve;
 mod simulate;
+mod table;
+mod web;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -25,8 +31,9 @@ const ENDINGS: &str = "\
 Without a verb it serves. The flags of v3 may have one dash or two: -config PATH, --config=PATH.
 Each key of the configuration has a variable, such as BBS_PORT or BBS_ADMIN_API_KEY.
 
-It ends with 0 when all is well, 64 when the configuration or the usage is wrong, 69 when
-something it needs is away, 70 when the fault is its own.";
+It ends with 0 when all is well, 3 when all stands already as it was asked for, 64 when the
+configuration or the usage is wrong or the balancer refuses, 69 when something it needs is away,
+70 when the fault is its own.";
 
 /// A load balancer for BigBlueButton: many servers look like one, for many tenants
 #[derive(Debug, Parser)]
@@ -46,10 +53,15 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Run simulated BBB servers on loopback, to try a balancer against
     Simulate(simulate::SimulateArgs),
-    /// Write a commented configuration with fresh secrets
+    /// Write a commented configuration with fresh secrets, or a file for the operator's verbs
     Init(init::InitArgs),
     /// Say everything that is wrong with a configuration, or what is in force, with secrets masked
     Check,
+    #[command(flatten)]
+    Operator(operator::Verb),
+    /// Take servers and tenants over from another balancer, into files to apply
+    #[command(subcommand)]
+    Import(import::Import),
     /// Print the completions of a shell, to be sourced by it
     Completions { shell: Shell },
     /// Print the version
@@ -79,6 +91,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Init(args) => init::run(&args, &flags, around),
         Verb::Check => check::run(&flags, around),
+        Verb::Operator(verb) => operator::run(verb, around),
+        Verb::Import(from) => import::run(&from),
         Verb::Completions { shell } => completions(shell),
         Verb::Version => say(&format!("bigblueswarm {}\n", env!("CARGO_PKG_VERSION"))),
     }

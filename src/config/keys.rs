@@ -93,10 +93,10 @@ pub(super) static KEYS: &[Key] = &[
         Duration(|d| &mut d.config.swarm.recordings_poll_interval),
     ),
     live("admin", "apiKey", Secret(|d| &mut d.config.admin.api_key)),
-    fixed("admin", "ingestToken", Token(|d| &mut d.config.admin.ingest_token)),
+    live("admin", "ingestToken", Token(|d| &mut d.config.admin.ingest_token)),
     live("balancer", "policy", Policy(|d| &mut d.config.balancer.policy)),
-    fixed("balancer", "metricsRange", Lookback(|d| &mut d.config.balancer.metrics_range)),
-    fixed("balancer", "cpuMetric", CpuMetric(|d| &mut d.config.balancer.cpu_metric)),
+    live("balancer", "metricsRange", Lookback(|d| &mut d.config.balancer.metrics_range)),
+    live("balancer", "cpuMetric", CpuMetric(|d| &mut d.config.balancer.cpu_metric)),
     live("balancer", "cpuLimit", Percent(|d| &mut d.config.balancer.cpu_limit)),
     live("balancer", "memLimit", Percent(|d| &mut d.config.balancer.mem_limit)),
     live(

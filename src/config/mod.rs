@@ -17,6 +17,7 @@ pub use consul::Consul;
 pub use fault::{Fault, Faults};
 pub use part::Part;
 pub use sheet::Environment;
+pub(crate) use show::{MASK, mask_secrets};
 pub use source::{ConfigSource, LoadError, Parsed, environment, parse};
 
 use std::collections::BTreeMap;

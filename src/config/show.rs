@@ -4,9 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
 use super::keys::{self, KEYS, Key};
-use super::{Admin, Balancer, Config, StoreConfig, Swarm, Written};
+use super::{Config, StoreConfig, Swarm, Written};
 
-const MASK: &str = "********";
+/// What stands in for a secret.
+pub(crate) const MASK: &str = "********";
+/// What secrets are called, in keys that this version does not know.
+const SECRETIVE: [&str; 4] = ["secret", "password", "token", "key"];
 
 impl Config {
     /// The predecessor's `GET configurations`, secrets included, with our own keys beside its own.
@@ -79,13 +82,43 @@ impl Config {
             recordings_poll_interval: self.swarm.recordings_poll_interval,
         };
         let written = self.written.reloaded(&new.written);
-        let ingest_token = self.admin.ingest_token.clone();
-        let admin = Admin { api_key: new.admin.api_key, ingest_token };
-        let Balancer { metrics_range, cpu_metric, .. } = self.balancer;
-        let balancer = Balancer { metrics_range, cpu_metric, ..new.balancer };
-        let health = new.health;
-        Self { swarm, admin, balancer, health, written, ..self.clone() }
+        let (balancer, health) = (new.balancer, new.health);
+        Self { swarm, admin: new.admin, balancer, health, written, ..self.clone() }
     }
+}
+
+/// Masks every secret in what `GET configurations` shows, also those of keys that this version does not know.
+pub(crate) fn mask_secrets(shown: &mut Value) {
+    let Value::Object(root) = shown else { return };
+    for (section, value) in root {
+        let Value::Object(keys) = value else { continue };
+        for (name, value) in keys {
+            if is_secret(section, name) && !matches!(value, Value::Null) && value != "" {
+                *value = json!(MASK);
+            } else if let Value::String(text) = value {
+                *text = without_login(text);
+            }
+        }
+    }
+}
+
+fn is_secret(section: &str, name: &str) -> bool {
+    let mut known = keys::section(section).into_iter().flat_map(keys::of);
+    let lower = name.to_ascii_lowercase();
+    known.find(|key| key.is_spelt(name)).map_or_else(
+        || SECRETIVE.iter().any(|word| lower.ends_with(word)),
+        |key| key.field.is_secret(),
+    )
+}
+
+/// A URL without the user and password that it may hold.
+fn without_login(text: &str) -> String {
+    let login = text.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (login, _) = authority.rsplit_once('@')?;
+        Some(format!("{scheme}://{MASK}{}", &rest[login.len()..]))
+    });
+    login.unwrap_or_else(|| text.to_owned())
 }
 
 impl Written {
@@ -121,5 +154,32 @@ fn plain(value: &Value) -> String {
         Value::Null => "none".into(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(shown: Value, expected: Value) {
+        let mut masked = shown;
+        mask_secrets(&mut masked);
+        assert_eq!(masked, expected);
+    }
+
+    #[test]
+    fn secrets_are_masked_by_what_their_keys_are_or_are_called() {
+        check(
+            json!({"admin": {"apiKey": "k", "ingestToken": ""}, "port": 1,
+                   "redis": {"address": "rediss://ada:pw@h:1/0", "password": "p"}}),
+            json!({"admin": {"apiKey": MASK, "ingestToken": ""}, "port": 1,
+                   "redis": {"address": format!("rediss://{MASK}@h:1/0"), "password": MASK}}),
+        );
+        check(
+            json!({"postgres": {"password": "p", "host": "a@b"}, "later": {"someToken": "t", "keys": 3}}),
+            json!({"postgres": {"password": MASK, "host": "a@b"}, "later": {"someToken": MASK, "keys": 3}}),
+        );
+        check(json!([1]), json!([1]));
     }
 }

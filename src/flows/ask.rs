@@ -68,10 +68,13 @@ impl World {
             let answer = self.servers.send(request).await?;
             Ok::<_, CallError>(start(answer, self.most_passed(), within).await?)
         };
-        asked.await.map_err(|error| {
-            self.doubt(&instance, call, &error);
-            Refusal::Internal("reach the meeting's server")
-        })
+        asked.await.map_err(|error| self.unreached(&instance, call, &error))
+    }
+
+    /// Puts the instance in doubt if this is its fault, and has the words for who asked.
+    pub fn unreached(&self, instance: &Instance, call: &str, error: &CallError) -> Refusal {
+        self.doubt(instance, call, error);
+        Refusal::Internal("reach the meeting's server")
     }
 
     /// The same for a GET of this query, which is signed here.

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+use http::header::LOCATION;
+
 use super::World;
-use super::answer::Answer;
-use super::ask::{CHECK_WITHIN, Presence, signed_for};
+use super::answer::{Answer, start};
+use super::ask::{CHECK_WITHIN, CallError, Presence, signed_for};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
 use crate::bbb::query;
 use crate::bbb::reply::error_redirect;
+use crate::domain::instance::Instance;
 use crate::domain::meeting::{MeetingId, RouteState};
 use crate::domain::tenant::Tenant;
+use crate::outside::servers::Incoming;
 
 /// Sends a user to the meeting, or with `redirect=false` asks the instance for the session itself.
 pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
@@ -36,7 +41,28 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
-    Ok(world.pass_get(instance, "join", query).await?.into())
+    session(world, instance, query).await
+}
+
+/// Asks the instance for the session. What its first checks refuse BBB answers with a redirect even here, and so
+/// do we: it says nothing against the instance.
+async fn session(world: &World, instance: &Arc<Instance>, query: &str) -> Result<Answer, Refusal> {
+    let within = world.config.deadlines.first_byte;
+    let asked = async {
+        let answer = world.get(instance, "join", query, within).await?;
+        if let Some(errors) = errors(&answer) {
+            return Ok(Answer::Redirect(errors));
+        }
+        Ok::<_, CallError>(start(answer, world.most_passed(), within).await?.into())
+    };
+    asked.await.map_err(|error| world.unreached(instance, "join", &error))
+}
+
+/// Where an instance sends a browser whose join it refuses.
+fn errors(answer: &Incoming) -> Option<String> {
+    let target = answer.headers.get(LOCATION).filter(|_| answer.status == StatusCode::FOUND)?;
+    let target = target.to_str().ok()?;
+    target.contains("errors=").then(|| target.to_owned())
 }
 
 /// A meeting is on its way to this home. Nobody is sent there before it has arrived; then users are counted.

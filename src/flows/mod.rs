@@ -11,6 +11,7 @@ pub mod follow;
 pub mod health;
 pub mod info;
 pub mod join;
+pub mod known;
 pub mod locate;
 pub mod meetings;
 pub mod recordings;

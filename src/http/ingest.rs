@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{BoxError, Router};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -46,17 +47,19 @@ const HEALTH: &str = concat!(
     "\n"
 );
 
+/// Gives the token that agents must send, as it is configured at that moment; without one all are refused.
+pub type Token = Arc<dyn Fn() -> BoxFuture<'static, Option<Secret>> + Send + Sync>;
+
 struct Ingest {
     loads: Option<EmbeddedLoads>,
-    token: Option<Secret>,
+    token: Token,
     most: usize,
     started: jiff::Timestamp,
     clock: RuntimeClock,
 }
 
 /// The routes that agents use. Without `loads` the figures come from a database, and writes belong there.
-pub fn routes(loads: Option<EmbeddedLoads>, token: Option<Secret>, limits: &Limits) -> Router {
-    let token = token.filter(|token| !token.is_empty());
+pub fn routes(loads: Option<EmbeddedLoads>, token: Token, limits: &Limits) -> Router {
     let clock = RuntimeClock::start();
     let started = jiff::Timestamp::try_from(clock.wall()).unwrap_or_default();
     let ingest = Arc::new(Ingest { loads, token, most: limits.ingest_bytes, started, clock });
@@ -119,7 +122,8 @@ fn count(outcome: &'static str) {
 /// Checks in InfluxDB's order, so that the first fault is the one that it would name.
 async fn take(ingest: &Ingest, request: Request) -> Result<(), Refusal> {
     let loads = ingest.loads.as_ref().ok_or(Refusal::Elsewhere)?;
-    if !may_write(request.headers(), ingest.token.as_ref()) {
+    let token = (ingest.token)().await.filter(|token| !token.is_empty());
+    if !may_write(request.headers(), token.as_ref()) {
         return Err(Refusal::Unauthorized);
     }
     let precision = address(request.uri())?;

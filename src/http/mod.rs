@@ -16,6 +16,8 @@ mod signed; // tenant found, checksum right, or refused
 pub mod testing; // a directory of seats that stories fill themselves
 mod wanted; // XML, JSON or a page
 
+use std::sync::Arc;
+
 use axum::Router;
 
 use self::probes::Phase;
@@ -23,10 +25,22 @@ use crate::config::Config;
 use crate::flows::World;
 use crate::outside::loads::embedded::EmbeddedLoads;
 
+/// The token of agents: the one in force, or that of the start while the settings actor is away.
+fn ingest_token(world: &World) -> ingest::Token {
+    let (settings, start) = (world.actors.settings.clone(), world.config.clone());
+    Arc::new(move || {
+        let (settings, start) = (settings.clone(), start.clone());
+        Box::pin(async move {
+            let now = settings.current().await.unwrap_or(start);
+            now.admin.ingest_token.clone()
+        })
+    })
+}
+
 /// Every route there is.
 pub fn router(world: &World, loads: Option<EmbeddedLoads>, phase: Phase) -> Router {
     let config = &world.config;
-    let token = config.admin.ingest_token.clone();
+    let token = ingest_token(world);
     api::routes(world.clone())
         .merge(admin::routes(world.clone(), Config::to_json))
         .merge(probes::routes(world.clone(), phase))

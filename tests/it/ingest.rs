@@ -13,10 +13,10 @@ use bigblueswarm::domain::instance::InstanceId;
 use bigblueswarm::domain::load::{Load, LoadSnapshot, TenantUsage};
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::TenantId;
-use bigblueswarm::http::ingest::routes;
+use bigblueswarm::http::ingest::{Token, routes};
 use bigblueswarm::outside::clock::RuntimeClock;
-use bigblueswarm::outside::loads::LoadSource;
 use bigblueswarm::outside::loads::embedded::EmbeddedLoads;
+use bigblueswarm::outside::loads::{LoadSource, View};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
@@ -27,10 +27,16 @@ use tower::ServiceExt;
 
 const TOKEN: &str = "the-right-token";
 const WRITE: &str = "/api/v2/write?org=bigblueswarm&bucket=bucket&precision=s";
+const VIEW: View =
+    View { range: Duration::from_secs(300), cpu: CpuMetric::Total, within: Duration::from_secs(8) };
 const HOST: &str = "bigblueswarm_host=https://bbb1.example.org/bigbluebutton";
 
 fn limits(ingest_bytes: usize) -> Limits {
     Limits { ingest_bytes, ..Config::with_secrets(Secret::new("s"), Secret::new("k")).limits }
+}
+
+fn always(token: Option<Secret>) -> Token {
+    Arc::new(move || Box::pin(std::future::ready(token.clone())))
 }
 
 struct World {
@@ -46,8 +52,8 @@ struct Answer {
 
 fn world_of(ingest_bytes: usize) -> World {
     let clock = Arc::new(RuntimeClock::start());
-    let loads = EmbeddedLoads::start(Duration::from_secs(300), CpuMetric::Total, clock);
-    let token = Some(Secret::new(TOKEN));
+    let loads = EmbeddedLoads::start(VIEW, clock);
+    let token = always(Some(Secret::new(TOKEN)));
     World { routes: routes(Some(loads.clone()), token, &limits(ingest_bytes)), loads }
 }
 
@@ -88,7 +94,7 @@ impl World {
     }
 
     async fn snapshot(&self) -> LoadSnapshot {
-        self.loads.read().await.unwrap()
+        self.loads.read(VIEW).await.unwrap()
     }
 
     async fn load(&self) -> Option<Load> {
@@ -315,7 +321,7 @@ async fn ten_thousand_lines_are_one_write() {
 async fn without_a_token_nobody_writes() {
     let loads = world().loads;
     for token in [None, Some(Secret::new(""))] {
-        let routes = routes(Some(loads.clone()), token, &limits(1_000));
+        let routes = routes(Some(loads.clone()), always(token), &limits(1_000));
         for authorization in ["Token ", "Token", "", "Bearer ", "Token x"] {
             let answer = ask(&routes, request(WRITE, authorization, "m f=1")).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -326,7 +332,7 @@ async fn without_a_token_nobody_writes() {
 
 #[tokio::test]
 async fn with_a_database_configured_writes_are_sent_there() {
-    let routes = routes(None, Some(Secret::new(TOKEN)), &limits(1_000));
+    let routes = routes(None, always(Some(Secret::new(TOKEN))), &limits(1_000));
     let answer = ask(&routes, request(WRITE, &format!("Token {TOKEN}"), "m f=1")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert_eq!(answer.headers["x-platform-error-code"], "not found");

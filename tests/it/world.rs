@@ -16,7 +16,7 @@ use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
-use bigblueswarm::outside::loads::{LoadError, LoadSource};
+use bigblueswarm::outside::loads::{LoadError, LoadSource, View};
 use bigblueswarm::outside::servers::Servers;
 use bigblueswarm::outside::store::Store;
 use bigblueswarm::outside::store::embedded::Embedded;
@@ -52,7 +52,7 @@ impl ScriptedLoads {
 
 #[async_trait]
 impl LoadSource for ScriptedLoads {
-    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
+    async fn read(&self, _: View) -> Result<LoadSnapshot, LoadError> {
         let now = self.clock.now();
         let mut loads = self.said.borrow().clone().map_err(LoadError)?;
         let age = |load: &Load| load.newest.0;

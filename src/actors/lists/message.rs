@@ -36,7 +36,7 @@ pub enum ListsMessage {
     /// The newest list of an instance. Told by [`crate::flows::health`] after each sweep.
     Keep { instance: InstanceId, list: Packed },
     /// What these instances listed last; those without a list are left out. Asked by
-    /// [`crate::flows::meetings`] for instances that did not answer.
+    /// [`crate::flows::meetings`] for instances that did not answer, and by [`crate::flows::known`] for admins.
     Last { instances: Vec<InstanceId>, reply_to: RpcReplyPort<HashMap<InstanceId, Packed>> },
     /// The pool changed: lists of instances that are dead or gone are dropped. Told by the registry.
     Roster(Arc<Roster>),

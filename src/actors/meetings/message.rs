@@ -66,7 +66,8 @@ pub enum MeetingsMessage {
         tags: TagWish,
         reply_to: RpcReplyPort<Vec<Verdict>>,
     },
-    /// Which copies of meetings live elsewhere than their route says? Asked by [`crate::flows::meetings`].
+    /// Which copies of meetings live elsewhere than their route says? Asked by [`crate::flows::meetings`] and
+    /// [`crate::flows::known`].
     Strays { reply_to: RpcReplyPort<Arc<HashSet<Stray>>> },
     /// How many meetings live where, and what is known. Asked by the admin surface and readiness.
     Count { reply_to: RpcReplyPort<Counts> },

@@ -18,7 +18,7 @@ use state::Turn;
 use super::{answer, settle};
 use crate::config::Config;
 use crate::outside::clock::Clock;
-use crate::outside::loads::{LoadError, LoadSource, give_up_after};
+use crate::outside::loads::{LoadError, LoadSource};
 
 /// The metrics actor as the runtime sees it.
 ///
@@ -79,9 +79,10 @@ impl Actor for Metrics {
 impl Metrics {
     /// Reads in a task, so the mailbox stays free; the next refresh is set when this one ends.
     fn read(&self, myself: ActorRef<MetricsMessage>, state: &MetricsState) {
-        let (source, limit) = (self.source.clone(), give_up_after(state.interval()));
+        let (source, view) = (self.source.clone(), state.view());
+        let limit = view.within;
         tokio::spawn(async move {
-            let reading = settle(async move { timeout(limit, source.read()).await }).await;
+            let reading = settle(async move { timeout(limit, source.read(view)).await }).await;
             let reading = match reading {
                 Ok(Ok(reading)) => reading,
                 Ok(Err(_)) => Err(LoadError(format!("no reading within {limit:?}"))),

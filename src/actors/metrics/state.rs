@@ -9,13 +9,13 @@ use super::message::Reading;
 use crate::config::Config;
 use crate::domain::load::LoadSnapshot;
 use crate::domain::moment::Moment;
-use crate::outside::loads::LoadError;
+use crate::outside::loads::{LoadError, View};
 
 /// The newest good figures, and how the last attempt at newer ones went.
 pub struct MetricsState {
     newest: Reading,
     interval: Duration,
-    range: Duration,
+    view: View,
     /// Whether a reading is under way.
     busy: bool,
     since: Moment,
@@ -35,7 +35,7 @@ impl MetricsState {
         let state = Self {
             newest: Reading::default(),
             interval: balancer.poll_interval,
-            range: balancer.metrics_range,
+            view: View::of(balancer),
             busy: false,
             since: now,
         };
@@ -52,6 +52,11 @@ impl MetricsState {
         self.newest.failed.as_deref()
     }
 
+    /// What the next reading looks at.
+    pub(super) fn view(&self) -> View {
+        self.view
+    }
+
     pub(super) fn interval(&self) -> Duration {
         self.interval
     }
@@ -59,7 +64,7 @@ impl MetricsState {
     /// Takes what changed; a wait that has begun keeps its length.
     pub(super) fn configure(&mut self, config: &Config) {
         self.interval = config.balancer.poll_interval;
-        self.range = config.balancer.metrics_range;
+        self.view = View::of(&config.balancer);
     }
 
     /// Whether a reading may begin now; if so, it has.
@@ -100,7 +105,7 @@ impl MetricsState {
 
     /// Whether placements go by figures that are not the present ones, or by none.
     fn stale(&self, age: Duration) -> bool {
-        self.newest.failed.is_some() || self.newest.loads.loads.is_empty() || age > self.range
+        self.newest.failed.is_some() || self.newest.loads.loads.is_empty() || age > self.view.range
     }
 }
 

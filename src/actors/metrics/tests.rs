@@ -13,6 +13,7 @@ use crate::domain::instance::InstanceId;
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::secret::Secret;
 use crate::outside::clock::RuntimeClock;
+use crate::outside::loads::View;
 
 /// What the source does, by the number of the reading, beginning with 0.
 type Script = fn(usize) -> Step;
@@ -61,7 +62,7 @@ impl Drop for UnderWay<'_> {
 
 #[async_trait]
 impl LoadSource for Scripted {
-    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
+    async fn read(&self, _: View) -> Result<LoadSnapshot, LoadError> {
         let n = self.begun.fetch_add(1, Ordering::SeqCst);
         let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         let _under_way = UnderWay(&self.under_way);

@@ -198,3 +198,22 @@ proptest! {
         }
     }
 }
+
+#[track_caller]
+fn check_names(meetings: &str, expected: &[&str]) {
+    let body = format!(
+        "<response><returncode>SUCCESS</returncode><meetings>{meetings}</meetings></response>"
+    );
+    assert_eq!(names(body.as_bytes()).expect("a list"), expected);
+}
+
+#[test]
+fn names_come_in_the_order_of_the_list() {
+    check_names("", &[]);
+    check_names(
+        "<meeting><meetingName>A &amp; B&#33;</meetingName><meetingID>a</meetingID></meeting>\
+         <meeting><meetingID>b</meetingID><metadata><meetingName>no</meetingName></metadata></meeting>\
+         <meeting><meetingName><![CDATA[C]]></meetingName><meetingName>D</meetingName></meeting>",
+        &["A & B!", "", "C"],
+    );
+}

@@ -5,6 +5,7 @@ mod body;
 mod cluster;
 mod gate;
 mod instances;
+mod meetings;
 mod placement;
 mod pool;
 mod refusal;
@@ -14,10 +15,14 @@ mod tenants;
 
 use std::sync::Arc;
 
+pub(crate) use pool::{InstanceList, faults as instance_faults};
+pub(crate) use tenants::fault as tenant_fault;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::domain::instance::AdminState;
@@ -28,7 +33,7 @@ use crate::http::metrics::{CallMetrics, count};
 #[cfg(feature = "test-util")]
 pub fn read_tenant(posted: &[u8]) -> Result<crate::domain::tenant::TenantDocument, String> {
     let document = body::parse(posted)?;
-    tenants::check(&document).map(|()| document)
+    tenants::fault(&document).map_or(Ok(document), Err)
 }
 
 /// The URLs of a list of instances as the admin surface takes it, or everything that is wrong with it.
@@ -43,6 +48,9 @@ pub fn read_instances(posted: &[u8]) -> Result<Vec<String>, String> {
 /// The largest document that an admin may post.
 const MOST_BYTES: usize = 4 << 20;
 
+/// So many lists of meetings are read at once.
+const READERS: usize = 2;
+
 /// Writes the configuration as `GET configurations` shows it.
 pub type ShowConfig = fn(&Config) -> serde_json::Value;
 
@@ -51,6 +59,8 @@ pub type ShowConfig = fn(&Config) -> serde_json::Value;
 struct Admin {
     world: Arc<World>,
     show: ShowConfig,
+    /// Whose turn it is to read lists of meetings.
+    readers: Arc<Semaphore>,
 }
 
 /// Every call of the admin surface, behind the key.
@@ -69,6 +79,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/tags", post(instances::tag))
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
+        .route("/meetings", get(meetings::list))
         .route("/cluster", get(cluster::list))
         .route("/configurations", get(settings::show))
         .route("/placement", get(placement::explain))
@@ -77,6 +88,6 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(from_fn_with_state(metrics, count))
-        .with_state(Admin { world, show });
+        .with_state(Admin { world, show, readers: Arc::new(Semaphore::new(READERS)) });
     Router::new().nest("/admin/api", calls)
 }

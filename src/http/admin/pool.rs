@@ -12,10 +12,10 @@ use crate::domain::secret::Secret;
 /// The body of `POST instances`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct InstanceList {
+pub(crate) struct InstanceList {
     #[serde(rename = "kind")]
     _kind: Kind,
-    pub(super) instances: Listed,
+    pub(crate) instances: Listed,
 }
 
 #[derive(serde::Deserialize)]
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 /// URL and secret of each, in the order and as often as they were written.
-pub(super) struct Listed(pub(super) Vec<(String, Secret)>);
+pub(crate) struct Listed(pub(crate) Vec<(String, Secret)>);
 
 impl<'de> Deserialize<'de> for Listed {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -51,7 +51,7 @@ impl<'de> Visitor<'de> for ListedVisitor {
 }
 
 /// Everything that is wrong with a list, a line each.
-pub(super) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
+pub(crate) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
     let mut faults = url_faults(listed.iter().map(|(url, _)| url.as_str()));
     let empty = listed.iter().filter(|(_, secret)| secret.is_empty());
     faults.extend(empty.map(|(url, _)| format!("instance URL {url:?}: the secret is empty")));

@@ -9,6 +9,7 @@ use super::body::json;
 use super::instances::pool;
 use super::refusal::Refusal;
 use crate::actors::meetings::Counts;
+use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, Health, Member};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
@@ -20,6 +21,7 @@ struct InstanceState<'a> {
     health: Health,
     why: Option<&'a str>,
     tags: &'a [String],
+    sign_with: Algorithm,
     retired: bool,
     swept: bool,
     /// Null while the routes can't be asked.
@@ -52,6 +54,7 @@ impl<'a> InstanceState<'a> {
             health: member.health,
             why: member.why.as_deref(),
             tags: &member.tags,
+            sign_with: member.instance.sign_with,
             retired: member.retired,
             swept: member.swept,
             meetings: usage.map(|u| u.meetings),

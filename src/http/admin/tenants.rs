@@ -68,7 +68,7 @@ pub(super) async fn put(
     State(admin): State<Admin>,
     Posted(document): Posted<TenantDocument>,
 ) -> Result<StatusCode, Refusal> {
-    check(&document).map_err(Refusal::bad)?;
+    fault(&document).map_or(Ok(()), |fault| Err(Refusal::bad(fault)))?;
     admin.world.actors.tenants.put(document).await?;
     Ok(StatusCode::CREATED)
 }
@@ -83,20 +83,20 @@ pub(super) async fn delete(
 }
 
 /// What is wrong with a document, in words.
-pub(super) fn check(document: &TenantDocument) -> Result<(), String> {
+pub(crate) fn fault(document: &TenantDocument) -> Option<String> {
     let host = document.spec.host.as_str();
     if document.kind != KIND {
-        return Err(format!("kind: must be {KIND}, not {:?}", document.kind));
+        return Some(format!("kind: must be {KIND}, not {:?}", document.kind));
     }
     if host.is_empty() {
-        return Err("failed to create tenant. Tenant spec host should not be null".into());
+        return Some("failed to create tenant. Tenant spec host should not be null".into());
     }
     if !is_host(host) {
-        return Err(format!("spec.host: {host:?} is no host, with or without a port"));
+        return Some(format!("spec.host: {host:?} is no host, with or without a port"));
     }
     let mut faults = url_faults(document.instances.iter().map(String::as_str));
     faults.extend(rules::faults(&document.spec));
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    (!faults.is_empty()).then(|| faults.join("\n"))
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
     #[track_caller]
     fn faulty(json: &str, expected: &str) {
         let document = serde_json::from_str(json).unwrap();
-        let fault = check(&document).err().unwrap_or_default();
+        let fault = fault(&document).unwrap_or_default();
         assert!(fault.starts_with(expected), "{fault}");
         assert_eq!(fault.is_empty(), expected.is_empty(), "{fault}");
     }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use self::embedded::EmbeddedLoads;
 use self::influx::{Database, Influx};
-use crate::config::{Config, LoadsConfig};
+use crate::config::{Balancer, Config, CpuMetric, LoadsConfig};
 use crate::domain::load::LoadSnapshot;
 use crate::outside::clock::Clock;
 
@@ -25,11 +25,27 @@ const LONGEST_READING: Duration = Duration::from_secs(8);
 #[error("load source: {0}")]
 pub struct LoadError(pub String);
 
+/// What a reading looks at, and how long it may take: as it is configured at that moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// So far back measurements count.
+    pub range: Duration,
+    pub cpu: CpuMetric,
+    pub within: Duration,
+}
+
+impl View {
+    pub fn of(balancer: &Balancer) -> Self {
+        let Balancer { metrics_range: range, cpu_metric: cpu, poll_interval, .. } = *balancer;
+        Self { range, cpu, within: give_up_after(poll_interval) }
+    }
+}
+
 /// A source of load figures: InfluxDB, or what agents pushed to us.
 #[async_trait]
 pub trait LoadSource: Send + Sync + 'static {
-    /// Reads all figures anew. Takes no input and changes nothing, so it can be repeated at any time.
-    async fn read(&self) -> Result<LoadSnapshot, LoadError>;
+    /// Reads all figures anew. Changes nothing, so it can be repeated at any time.
+    async fn read(&self, view: View) -> Result<LoadSnapshot, LoadError>;
 }
 
 /// Opens the configured source; with the embedded one, also what the ingest writes to.
@@ -37,10 +53,9 @@ pub fn open(
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<dyn LoadSource>, Option<EmbeddedLoads>), LoadError> {
-    let (range, cpu) = (config.balancer.metrics_range, config.balancer.cpu_metric);
     match &config.loads {
         LoadsConfig::Embedded => {
-            let loads = EmbeddedLoads::start(range, cpu, clock);
+            let loads = EmbeddedLoads::start(View::of(&config.balancer), clock);
             Ok((Arc::new(loads.clone()), Some(loads)))
         }
         LoadsConfig::Influx { address, token, organization, bucket } => {
@@ -50,15 +65,13 @@ pub fn open(
                 organization: organization.clone(),
                 bucket: bucket.clone(),
             };
-            // A little less than the actor's patience, so that the source can say itself what hung.
-            let deadline = give_up_after(config.balancer.poll_interval).mul_f64(0.9);
-            Ok((Arc::new(Influx::new(database, range, cpu, deadline, clock)?), None))
+            Ok((Arc::new(Influx::new(database, clock)?), None))
         }
     }
 }
 
 /// How long one reading may take when readings are this far apart: always less than that.
-pub fn give_up_after(interval: Duration) -> Duration {
+fn give_up_after(interval: Duration) -> Duration {
     interval.mul_f64(0.8).min(LONGEST_READING)
 }
 

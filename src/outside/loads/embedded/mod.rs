@@ -13,8 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::window::Window;
-use super::{LoadError, LoadSource};
-use crate::config::CpuMetric;
+use super::{LoadError, LoadSource, View};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::moment::Moment;
 use crate::outside::clock::Clock;
@@ -41,14 +40,14 @@ pub struct EmbeddedLoads {
 
 enum Errand {
     Write { points: Vec<Point>, at: Moment },
-    Read { at: Moment, reply_to: oneshot::Sender<LoadSnapshot> },
+    Read { view: View, at: Moment, reply_to: oneshot::Sender<LoadSnapshot> },
 }
 
 impl EmbeddedLoads {
     /// Starts with an empty window.
-    pub fn start(range: Duration, cpu: CpuMetric, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(view: View, clock: Arc<dyn Clock>) -> Self {
         let (to_window, errands) = mpsc::channel(QUEUE);
-        tokio::spawn(keep(Window::new(range, cpu), errands));
+        tokio::spawn(keep(Window::new(view.range, view.cpu), errands));
         Self { to_window, clock }
     }
 
@@ -61,9 +60,9 @@ impl EmbeddedLoads {
         self.to_window.send_timeout(errand, WRITE_WITHIN).await.map_err(|_| Busy)
     }
 
-    async fn ask(&self) -> Option<LoadSnapshot> {
+    async fn ask(&self, view: View) -> Option<LoadSnapshot> {
         let (reply_to, answer) = oneshot::channel();
-        let errand = Errand::Read { at: self.clock.now(), reply_to };
+        let errand = Errand::Read { view, at: self.clock.now(), reply_to };
         self.to_window.send(errand).await.ok()?;
         answer.await.ok()
     }
@@ -71,8 +70,8 @@ impl EmbeddedLoads {
 
 #[async_trait]
 impl LoadSource for EmbeddedLoads {
-    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
-        match timeout(READ_WITHIN, self.ask()).await {
+    async fn read(&self, view: View) -> Result<LoadSnapshot, LoadError> {
+        match timeout(READ_WITHIN, self.ask(view)).await {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => Err(LoadError("the window of pushed metrics is gone".into())),
             Err(_) => Err(LoadError(format!("no answer of the window within {READ_WITHIN:?}"))),
@@ -84,7 +83,8 @@ async fn keep(mut window: Window, mut errands: mpsc::Receiver<Errand>) {
     while let Some(errand) = errands.recv().await {
         match errand {
             Errand::Write { points, at } => window.write(points, at),
-            Errand::Read { at, reply_to } => {
+            Errand::Read { view, at, reply_to } => {
+                window.look(view.range, view.cpu);
                 let _ = reply_to.send(window.read(at));
             }
         }

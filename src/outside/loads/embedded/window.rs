@@ -64,6 +64,15 @@ impl Window {
         Self { range, cpu, agents: HashMap::new(), tenants: 0, full: false }
     }
 
+    /// Looks so far back from now on, and at this processor figure. What was kept of the other one is
+    /// forgotten; agents soon say more.
+    pub(super) fn look(&mut self, range: Duration, cpu: CpuMetric) {
+        self.range = range;
+        if std::mem::replace(&mut self.cpu, cpu) != cpu {
+            self.agents.values_mut().for_each(|agent| agent.cpu = Values::default());
+        }
+    }
+
     /// Adds what arrived at this moment.
     ///
     /// The newest point of an agent counts as of its arrival, whatever the agent's clock says; the

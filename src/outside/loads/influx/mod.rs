@@ -4,7 +4,6 @@ mod flux;
 mod rows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use influxdb2::api::query::FluxRecord;
@@ -13,8 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use self::flux::Query;
-use super::{LoadError, LoadSource};
-use crate::config::CpuMetric;
+use super::{LoadError, LoadSource, View};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::secret::Secret;
 use crate::outside::clock::Clock;
@@ -41,37 +39,29 @@ pub struct Database {
 pub struct Influx {
     client: Client,
     token: Secret,
-    questions: Vec<(Query, String)>,
-    cpu: CpuMetric,
-    deadline: Duration,
+    bucket: String,
     clock: Arc<dyn Clock>,
 }
 
 impl Influx {
-    /// Checks the database's names; asks it nothing yet. `deadline` bounds one whole reading.
-    pub fn new(
-        database: Database,
-        range: Duration,
-        cpu: CpuMetric,
-        deadline: Duration,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, LoadError> {
+    /// Checks the database's names; asks it nothing yet.
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Result<Self, LoadError> {
         check(&database)?;
         let Database { address, token, organization, bucket } = database;
         let client = ClientBuilder::new(address, organization, token.reveal()).build();
         let client = client.map_err(|error| LoadError(format!("influxdb: {error}")))?;
-        let questions = Query::ALL.map(|query| (query, query.flux(&bucket, range, cpu))).into();
-        Ok(Self { client, token, questions, cpu, deadline, clock })
+        Ok(Self { client, token, bucket, clock })
     }
 
-    async fn ask_all(&self) -> Result<Vec<(Query, Vec<FluxRecord>)>, LoadError> {
+    async fn ask_all(&self, view: View) -> Result<Vec<(Query, Vec<FluxRecord>)>, LoadError> {
         let mut asked = JoinSet::new();
-        for (query, flux) in self.questions.clone() {
+        for query in Query::ALL {
             let client = self.client.clone();
+            let flux = query.flux(&self.bucket, view.range, view.cpu);
             let question = influxdb2::models::Query::new(flux);
             asked.spawn(async move { (query, client.query_raw(Some(question)).await) });
         }
-        let mut answers = Vec::with_capacity(self.questions.len());
+        let mut answers = Vec::with_capacity(Query::ALL.len());
         while let Some(ended) = asked.join_next().await {
             let (query, answer) = ended.map_err(|error| unreadable(&error))?;
             answers.push((query, answer.map_err(|error| self.words(&error))?));
@@ -86,11 +76,13 @@ impl Influx {
 
 #[async_trait]
 impl LoadSource for Influx {
-    async fn read(&self) -> Result<LoadSnapshot, LoadError> {
+    async fn read(&self, view: View) -> Result<LoadSnapshot, LoadError> {
         let read_at = self.clock.now();
-        let late = |_| LoadError(format!("influxdb did not answer within {:?}", self.deadline));
-        let answers = timeout(self.deadline, self.ask_all()).await.map_err(late)??;
-        Ok(rows::snapshot(&answers, read_at, self.cpu))
+        // A little less than the asker's patience, so that it can be said here what hung.
+        let within = view.within.mul_f64(0.9);
+        let late = |_| LoadError(format!("influxdb did not answer within {within:?}"));
+        let answers = timeout(within, self.ask_all(view)).await.map_err(late)??;
+        Ok(rows::snapshot(&answers, read_at, view.cpu))
     }
 }
 

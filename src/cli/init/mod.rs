@@ -1,16 +1,19 @@
-//! `init`: a commented configuration with secrets of its own.
+//! `init`: a commented configuration with secrets of its own, and files for the operator's verbs.
 
-use std::io::{self, Write};
+mod files;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 
+use super::files::place;
 use super::{Exit, Flags, Surroundings, complain, say};
 use crate::config::ConfigSource;
 
-const DEFAULTS: &str = include_str!("../../config/default.yml");
+const DEFAULTS: &str = include_str!("../../../config/default.yml");
 const HEADER: &str = "\
 # Written by `bigblueswarm init`. Keep it to yourself: it holds secrets.
 # Lines that begin with # show further keys with their defaults.
@@ -20,12 +23,17 @@ const SECRET_LETTERS: usize = 43;
 /// What `init` can be told.
 #[derive(Clone, Debug, Args)]
 pub(super) struct InitArgs {
-    /// Replace a configuration that is there, with its secrets
-    #[arg(long)]
+    /// Replace a file that is there, with its secrets
+    #[arg(long, global = true)]
     force: bool,
+    #[command(subcommand)]
+    file: Option<files::InitFile>,
 }
 
 pub(super) fn run(args: &InitArgs, flags: &Flags, around: &Surroundings) -> Exit {
+    if let Some(file) = &args.file {
+        return files::run(file, args.force, around);
+    }
     let written =
         flags.source(around).map_err(|faults| faults.to_string()).and_then(|source| match source {
             ConfigSource::File(path) => write(&path, args.force),
@@ -53,18 +61,8 @@ fn write(path: &Path, force: bool) -> Result<PathBuf, String> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let store = folder.join("data/bigblueswarm.redb");
     let text = text(&[secret(), secret(), secret()], &store);
-    place(&path, folder, &text, force).map_err(cannot)?;
+    place(&path, &text, force).map_err(cannot)?;
     Ok(path)
-}
-
-/// The file appears whole or not at all; a temporary file is readable by its owner only.
-fn place(path: &Path, folder: &Path, text: &str, force: bool) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    let placed = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    placed.map(drop).map_err(|error| error.error)
 }
 
 fn secret() -> String {
@@ -116,7 +114,8 @@ Next:
   1. bigblueswarm check{flag}      shows what is in force
   2. bigblueswarm serve{flag}      listens on port 8080
   3. Register your BigBlueButton servers and tenants at /admin/api, with admin.apiKey of that file:
-     bbsctl init config --bbs http://127.0.0.1:8080 --key KEY, then bbsctl apply -f FILE
+     bigblueswarm init config --bbs http://127.0.0.1:8080 --key KEY, then bigblueswarm apply -f FILE
+     (bbsctl does as well)
   4. Let Telegraf on each server write to this one: [[outputs.influxdb_v2]] with
      urls = [\"http://THIS-HOST:8080\"] and token = admin.ingestToken of that file
 "

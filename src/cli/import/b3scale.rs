@@ -1,0 +1,383 @@
+//! What b3scale's REST API says: backends, and frontends, which are tenants.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use clap::Args;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
+use reqwest::Url;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::plan::Plan;
+use super::{Failure, Output};
+use crate::cli::operator::secret;
+use crate::cli::web::{self, Web};
+use crate::domain::secret::Secret;
+use crate::domain::tenant::TenantSpec;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// What `import b3scale` can be told.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+A frontend KEY, whose clients call …/bbb/KEY/bigbluebutton/api there, becomes a tenant: with --domain
+its host is KEY.DOMAIN, else its clients call …/t/KEY/bigbluebutton/api here. Running meetings stay
+where they are and carry no mark of their tenant, so let them end, or switch when there are none.")]
+pub(in crate::cli) struct B3scaleArgs {
+    /// Its URL, such as https://api.bbb.example.org
+    #[arg(long)]
+    url: String,
+    /// A token (JWT) with the scope b3scale:admin; whoever lists this machine's processes (`ps`) can
+    /// read it here, but not in the variable
+    #[arg(long, env = "B3SCALE_TOKEN", hide_env_values = true, value_parser = secret)]
+    token: Secret,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// A BBB server.
+#[derive(Clone, Debug, Deserialize)]
+struct Backend {
+    bbb: Server,
+    #[serde(default)]
+    admin_state: Option<String>,
+    #[serde(default)]
+    load_factor: Option<f64>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    settings: BackendSettings,
+}
+
+#[derive(Clone, Deserialize)]
+struct Server {
+    host: String,
+    #[serde(default)]
+    secret: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct BackendSettings {
+    #[serde(deserialize_with = "null_as_default")]
+    tags: Vec<String>,
+    #[serde(flatten)]
+    further: BTreeMap<String, serde_json::Value>,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, Deserialize)]
+struct Frontend {
+    bbb: Client,
+    #[serde(default = "yes")]
+    active: bool,
+    #[serde(default, deserialize_with = "null_as_default")]
+    settings: FrontendSettings,
+}
+
+#[derive(Clone, Deserialize)]
+struct Client {
+    key: String,
+    #[serde(default)]
+    secret: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct FrontendSettings {
+    #[serde(deserialize_with = "null_as_default")]
+    required_tags: Vec<String>,
+    default_presentation: Option<Presentation>,
+    #[serde(deserialize_with = "null_as_default")]
+    create_default_params: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_as_default")]
+    create_override_params: BTreeMap<String, String>,
+    #[serde(flatten)]
+    further: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Presentation {
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    force: bool,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn null_as_default<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// Reads everything and says what becomes of it.
+pub(super) async fn read(args: &B3scaleArgs) -> Result<Plan, Failure> {
+    let url =
+        base(&args.url).map_err(|why| Failure::Wrong(format!("--url: {:?} {why}", args.url)))?;
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", args.token.reveal()));
+    let mut bearer =
+        bearer.map_err(|_| Failure::Wrong("the token holds what no token can".into()))?;
+    bearer.set_sensitive(true);
+    let rest = Rest { web: Web::new("b3scale", &url, ANSWER_WITHIN)?, url, bearer };
+    let backends: Vec<Backend> = rest.list("backends").await?;
+    let frontends: Vec<Frontend> = rest.list("frontends").await?;
+    Ok(plan(&backends, &frontends, &args.output))
+}
+
+/// The URL of the service, also when that of its API is named.
+fn base(text: &str) -> Result<Url, &'static str> {
+    let trimmed = text.trim().trim_end_matches('/');
+    let trimmed = trimmed.strip_suffix("/v1").unwrap_or(trimmed);
+    web::base(trimmed.strip_suffix("/api").unwrap_or(trimmed))
+}
+
+struct Rest {
+    web: Web,
+    url: Url,
+    bearer: HeaderValue,
+}
+
+impl Rest {
+    async fn list<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<T>, Failure> {
+        let url = web::call(&self.url, &["api", "v1", what]);
+        let request = self.web.client().get(url).header(AUTHORIZATION, self.bearer.clone());
+        let said = self.web.send(request).await?;
+        let whom = self.web.whom();
+        match said.status {
+            status if status.is_success() => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(Failure::Wrong(format!("{whom} refuses the token for {what}")));
+            }
+            status if status.is_server_error() => {
+                return Err(Failure::Away(format!("{whom} can't give its {what}: {status}")));
+            }
+            status => return Err(Failure::Wrong(format!("{whom} refuses {what}: {status}"))),
+        }
+        // What the reader found may be a secret: only the place is said.
+        serde_json::from_slice::<Option<Vec<T>>>(&said.body).map(Option::unwrap_or_default).map_err(
+            |error| {
+                let at = format!("line {}, column {}", error.line(), error.column());
+                Failure::Wrong(format!("{whom} lists {what} in a form that is not known ({at})"))
+            },
+        )
+    }
+}
+
+fn plan(backends: &[Backend], frontends: &[Frontend], output: &Output) -> Plan {
+    let mut plan = Plan::default();
+    let mut tagged = HashMap::new();
+    for backend in backends {
+        if let Some(url) = take_backend(&mut plan, backend) {
+            tagged.insert(url, backend.settings.tags.clone());
+        }
+    }
+    for frontend in frontends {
+        take_frontend(&mut plan, frontend, &tagged, output);
+    }
+    plan
+}
+
+/// Takes a backend in; answers its URL here.
+fn take_backend(plan: &mut Plan, backend: &Backend) -> Option<String> {
+    let Backend { bbb, admin_state, load_factor, settings } = backend;
+    let state = admin_state.as_deref().unwrap_or("ready");
+    if state == "decommissioned" {
+        plan.remark(format!("backend {}: it is decommissioned there", bbb.host));
+        return None;
+    }
+    let url = plan.server(&bbb.host, &bbb.host, &bbb.secret)?;
+    if state != "ready" {
+        plan.step(format!("bigblueswarm drain {url} (it is {state} there)"));
+    }
+    if !settings.tags.is_empty() {
+        plan.step(format!("bigblueswarm tag {url} {}", settings.tags.join(",")));
+    }
+    if let Some(factor) = load_factor.filter(|factor| *factor != 1.0) {
+        plan.remark(format!("backend {url}: load_factor {factor}; here its measured load counts"));
+    }
+    settings
+        .further
+        .keys()
+        .for_each(|key| plan.remarks.push(format!("backend {url}: setting {key}")));
+    Some(url)
+}
+
+fn take_frontend(
+    plan: &mut Plan,
+    frontend: &Frontend,
+    tagged: &HashMap<String, Vec<String>>,
+    output: &Output,
+) {
+    let (key, settings) = (&frontend.bbb.key, &frontend.settings);
+    if !frontend.active {
+        return plan.remark(format!("frontend {key}: it is disabled there"));
+    }
+    if frontend.bbb.secret.is_empty() {
+        return plan.remark(format!("frontend {key}: it has no secret"));
+    }
+    let required = &settings.required_tags;
+    let Some(instances) = instances(required, tagged) else {
+        return plan.remark(format!(
+            "frontend {key}: no backend has all of its tags {}",
+            required.join(",")
+        ));
+    };
+    if !instances.is_empty() {
+        let (count, tags) = (instances.len(), required.join(","));
+        plan.remark(format!(
+            "frontend {key}: required_tags {tags}; it is bound to the {count} that have them now"
+        ));
+    }
+    let presentation = settings.default_presentation.as_ref().filter(|it| !it.url.is_empty());
+    if presentation.is_some_and(|it| it.force) {
+        plan.remark(format!(
+            "frontend {key}: force of default_presentation; a client's own presentation wins here"
+        ));
+    }
+    settings
+        .further
+        .keys()
+        .for_each(|name| plan.remarks.push(format!("frontend {key}: setting {name}")));
+    let spec = TenantSpec {
+        host: output.host(key),
+        secret: Some(frontend.bbb.secret.clone()),
+        create_defaults: settings.create_default_params.clone(),
+        create_overrides: settings.create_override_params.clone(),
+        default_presentation: presentation.map(|it| it.url.clone()),
+        ..TenantSpec::default()
+    };
+    plan.tenant(key, spec, instances);
+}
+
+/// The instances that have all of these tags; none, which means all, without tags. Nothing when no one has them.
+fn instances(required: &[String], tagged: &HashMap<String, Vec<String>>) -> Option<Vec<String>> {
+    if required.is_empty() {
+        return Some(Vec::new());
+    }
+    let has_all = |tags: &Vec<String>| required.iter().all(|tag| tags.contains(tag));
+    let fit = tagged.iter().filter(|(_, tags)| has_all(tags));
+    let mut urls: Vec<String> = fit.map(|(url, _)| url.clone()).collect();
+    urls.sort_unstable();
+    (!urls.is_empty()).then_some(urls)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn output() -> Output {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Only {
+            #[command(flatten)]
+            output: Output,
+        }
+        Only::parse_from(["import"]).output
+    }
+
+    fn planned(backends: Value, frontends: Value) -> Plan {
+        let backends: Vec<Backend> = serde_json::from_value(backends).expect("backends");
+        let frontends: Vec<Frontend> = serde_json::from_value(frontends).expect("frontends");
+        plan(&backends, &frontends, &output())
+    }
+
+    #[track_caller]
+    fn check(said: &[String], starts: &[&str]) {
+        assert_eq!(said.len(), starts.len(), "{said:?}");
+        let fits = |(said, start): (&String, &&str)| said.starts_with(*start);
+        assert!(said.iter().zip(starts).all(fits), "{said:?}");
+    }
+
+    #[test]
+    fn backends_come_with_state_and_tags() {
+        let backend = |host: &str, state: &str, factor: f64, tags: Value| {
+            json!({"id": "x", "bbb": {"host": format!("https://{host}/bigbluebutton/api/"), "secret": "s"},
+                   "admin_state": state, "load_factor": factor, "settings": {"tags": tags}})
+        };
+        let plan = planned(
+            json!([
+                backend("a", "ready", 1.0, json!(null)),
+                backend("b", "stopped", 2.0, json!(["x", "y"])),
+                backend("c", "decommissioned", 1.0, json!([])),
+                {"bbb": {"host": "d"}, "settings": null},
+            ]),
+            json!([]),
+        );
+        let urls: Vec<&String> = plan.instances.keys().collect();
+        assert_eq!(urls, ["https://a/bigbluebutton", "https://b/bigbluebutton"]);
+        check(
+            &plan.remarks,
+            &["backend https://b/bigbluebutton: load_factor 2", "backend https://c/", "server d: "],
+        );
+        check(
+            &plan.steps,
+            &[
+                "bigblueswarm drain https://b/bigbluebutton (it is stopped",
+                "bigblueswarm tag https://b/bigbluebutton x,y",
+            ],
+        );
+    }
+
+    #[test]
+    fn frontends_become_tenants() {
+        let backends = json!([{"bbb": {"host": "https://a/x/api", "secret": "s"}, "settings": {"tags": ["n", "m"]}}]);
+        let plan = planned(
+            backends,
+            json!([
+                {"bbb": {"key": "moodle", "secret": "t"}, "active": true, "account_ref": null, "settings": {
+                    "required_tags": ["m"], "default_presentation": {"url": "https://p/a.pdf", "force": true},
+                    "create_default_params": {"welcome": "w"}, "create_override_params": {"record": "false"}, "new": 1}},
+                {"bbb": {"key": "open", "secret": "u"}, "settings": {}},
+                {"bbb": {"key": "off", "secret": "u"}, "active": false, "settings": {}},
+                {"bbb": {"key": "none", "secret": ""}, "settings": {}},
+                {"bbb": {"key": "lost", "secret": "u"}, "settings": {"required_tags": ["z"]}},
+                {"bbb": {"key": "a b", "secret": "u"}},
+            ]),
+        );
+        let [moodle, open] = &plan.tenants[..] else { panic!("{:?}", plan.tenants) };
+        assert_eq!(
+            (&*moodle.spec.host, moodle.instances.as_slice()),
+            ("moodle", &["https://a/x".to_owned()][..])
+        );
+        assert_eq!(moodle.spec.default_presentation.as_deref(), Some("https://p/a.pdf"));
+        assert_eq!(moodle.spec.create_overrides["record"], "false");
+        assert_eq!((&*open.spec.host, open.instances.len()), ("open", 0));
+        check(
+            &plan.remarks,
+            &[
+                "frontend moodle: required_tags m; it is bound to the 1",
+                "frontend moodle: force of",
+                "frontend moodle: setting new",
+                "frontend off: ",
+                "frontend none: it has no secret",
+                "frontend lost: no backend has",
+                "tenant a b: spec.host",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_service_may_be_named_by_its_api() {
+        for text in ["https://b", "https://b/", "https://b/api", "https://b/api/v1/"] {
+            assert_eq!(base(text).map(|url| url.to_string()), Ok("https://b/".into()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is taken over, and what is not.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Failure, instance_url};
+use crate::cli::operator::yaml;
+use crate::config::MASK;
+use crate::domain::tenant::{TenantDocument, TenantSpec};
+use crate::http::admin::{instance_faults, tenant_fault};
+
+/// Instances and tenants as they will be applied, and what people must know or do besides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Plan {
+    /// URL and secret of each.
+    pub(super) instances: BTreeMap<String, Hidden>,
+    pub(super) tenants: Vec<TenantDocument>,
+    /// What could not be taken over.
+    pub(super) remarks: Vec<String>,
+    /// What is to be done once the documents are applied.
+    pub(super) steps: Vec<String>,
+}
+
+/// A secret that is written but never shown by `Debug`.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Hidden(pub(super) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(..)")
+    }
+}
+
+impl Plan {
+    /// Takes a server in by its API's URL; `called` is its name over there. Answers its URL here.
+    pub(super) fn server(&mut self, called: &str, api: &str, secret: &str) -> Option<String> {
+        let url = instance_url(api);
+        let listed = [(url.clone(), crate::domain::secret::Secret::new(secret))];
+        let faults = instance_faults(&listed);
+        if !faults.is_empty() {
+            self.remark(format!("server {called}: {}", faults.join("; ")));
+            return None;
+        }
+        if self.instances.insert(url.clone(), Hidden(secret.to_owned())).is_some() {
+            self.remark(format!("server {called}: {url} is there twice; one secret was kept"));
+        }
+        Some(url)
+    }
+
+    /// Takes a tenant in, unless its document would be refused.
+    pub(super) fn tenant(&mut self, called: &str, spec: TenantSpec, instances: Vec<String>) {
+        let metadata = BTreeMap::new();
+        let document = TenantDocument { kind: "Tenant".into(), spec, metadata, instances };
+        let host = &document.spec.host;
+        match tenant_fault(&document) {
+            Some(fault) => self.remark(format!("tenant {called}: {}", fault.replace('\n', "; "))),
+            None if self.tenants.iter().any(|other| other.spec.host == *host) => {
+                self.remark(format!("tenant {called}: another one has the host {host}"));
+            }
+            None => self.tenants.push(document),
+        }
+    }
+
+    pub(super) fn remark(&mut self, remark: String) {
+        self.remarks.push(remark);
+    }
+
+    pub(super) fn step(&mut self, step: String) {
+        self.steps.push(step);
+    }
+
+    /// The same without secrets.
+    pub(super) fn masked(&self) -> Self {
+        let mut masked = self.clone();
+        masked.instances.values_mut().for_each(|secret| *secret = Hidden(MASK.into()));
+        for tenant in &mut masked.tenants {
+            let spec = &mut tenant.spec;
+            spec.secret
+                .iter_mut()
+                .chain(&mut spec.secrets)
+                .for_each(|secret| *secret = MASK.into());
+        }
+        masked
+    }
+
+    /// The list of instances as YAML; empty when there are none.
+    pub(super) fn instance_list(&self) -> Result<String, Failure> {
+        #[derive(Serialize)]
+        struct InstanceList<'a> {
+            kind: &'static str,
+            instances: &'a BTreeMap<String, Hidden>,
+        }
+        if self.instances.is_empty() {
+            return Ok(String::new());
+        }
+        yaml(&InstanceList { kind: "InstanceList", instances: &self.instances })
+    }
+
+    /// The tenants as YAML documents; empty when there are none.
+    pub(super) fn tenant_documents(&self) -> Result<String, Failure> {
+        let texts: Result<Vec<String>, Failure> = self.tenants.iter().map(yaml).collect();
+        Ok(texts?.join("---\n"))
+    }
+}

@@ -1,0 +1,102 @@
+//! `explain`: where a tenant's next meeting would go, and why.
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::get::hosts;
+use super::{Admin, Reach};
+use crate::cli::failure::Failure;
+use crate::cli::table::{Cell, Form, Table, Tone};
+use crate::cli::{Exit, Surroundings, complain};
+
+/// What `explain` can be told.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct ExplainArgs {
+    /// Whose meeting it would be; without it, every tenant's
+    #[arg(long, value_name = "HOST")]
+    tenant: Option<String>,
+    /// The server tag that its create would ask for, such as blue or blue!
+    #[arg(long)]
+    tag: Option<String>,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Deserialize)]
+struct Explanation {
+    tenant: String,
+    blind: bool,
+    instances: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    instance: String,
+    rank: Option<u64>,
+    score: Option<f64>,
+    why: String,
+}
+
+pub(super) async fn run(args: &ExplainArgs, around: &Surroundings) -> Result<Exit, Failure> {
+    let admin = Admin::of(&args.reach, around)?;
+    let hosts = match &args.tenant {
+        Some(host) => vec![host.clone()],
+        None => hosts(&admin).await?,
+    };
+    let mut said = Vec::new();
+    for host in &hosts {
+        let mut query = vec![("tenant", &**host)];
+        query.extend(args.tag.as_deref().map(|tag| ("tag", tag)));
+        said.push(admin.get::<Value>(&["placement"], &query).await?);
+    }
+    let explanations: Vec<Explanation> =
+        said.iter().filter_map(|one| Explanation::deserialize(one).ok()).collect();
+    if explanations.iter().any(|one| one.blind) && !args.form.is_for_programs() {
+        complain("no candidate was measured of late: the number of meetings decides");
+    }
+    // One tenant's is as the balancer gave it.
+    let json = match (&args.tenant, said.pop()) {
+        (Some(_), Some(only)) => only,
+        (_, last) => said.into_iter().chain(last).collect(),
+    };
+    args.form.print(&table(&explanations), &json)
+}
+
+fn table(explanations: &[Explanation]) -> Table {
+    let mut table = Table::new(&["Tenant", "#Rank", "Instance", "#Score", "Why"]);
+    for one in explanations {
+        for verdict in &one.instances {
+            let rank = match verdict.rank {
+                Some(1) => Cell::toned(1, Tone::Good),
+                Some(rank) => rank.into(),
+                None => Cell::toned("-", Tone::Bad),
+            };
+            let score = verdict.score.map_or("-".into(), |score| format!("{score:.2}"));
+            let (tenant, instance) = ((&one.tenant).into(), (&verdict.instance).into());
+            table.row([tenant, rank, instance, score.into(), (&verdict.why).into()]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_comes_first_and_who_is_not_taken_has_no_rank() {
+        let json = r#"[{"tenant":"t","blind":false,"policy":"seed","instances":[
+            {"instance":"http://a","rank":1,"score":32.456,"why":"cpu 12"},{"instance":"http://b","rank":null,"score":null,"why":"dead"}]}]"#;
+        let explanations: Vec<Explanation> = serde_json::from_str(json).unwrap();
+        let expected = "\
+Tenant  Rank  Instance  Score  Why
+t          1  http://a  32.46  cpu 12
+t          -  http://b      -  dead
+";
+        let plain = anstream::adapter::strip_str(&table(&explanations).aligned()).to_string();
+        assert_eq!(plain, expected);
+    }
+}
