@@ -14,6 +14,7 @@ use crate::actors::directory::seats;
 use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
+use crate::flows::callbacks::Post;
 use crate::flows::{World, configuration, follow, health, recordings};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
@@ -22,6 +23,8 @@ use crate::outside::loads::{self, LoadSource};
 use crate::outside::servers::Servers;
 use crate::outside::servers::http::HttpServers;
 use crate::outside::store::{self, Store, StoreError};
+use crate::outside::targets::http::HttpTargets;
+use crate::outside::targets::{SystemLookup, Targets};
 
 /// Why serving ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,8 @@ pub struct Parts {
     /// Where pushed metrics go, when they come from agents.
     pub ingest: Option<EmbeddedLoads>,
     pub servers: Arc<dyn Servers>,
+    /// Where callbacks go.
+    pub targets: Arc<dyn Targets>,
     pub clock: Arc<dyn Clock>,
     /// Where the configuration is read from again.
     pub source: ConfigSource,
@@ -67,7 +72,10 @@ impl Parts {
         let servers = HttpServers::new(config.deadlines.connect, config.deadlines.body)
             .map_err(|error| ServeError::Fault(error.to_string()))?;
         let servers = Arc::new(servers);
-        Ok(Self { store, loads, ingest, servers, clock, source, environment })
+        let targets = HttpTargets::new(&config.callbacks, Arc::new(SystemLookup))
+            .map_err(|error| ServeError::Fault(error.to_string()))?;
+        let targets = Arc::new(targets);
+        Ok(Self { store, loads, ingest, servers, targets, clock, source, environment })
     }
 }
 
@@ -85,7 +93,7 @@ pub struct Swarm {
 pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     let recorder = http::metrics::recorder();
     let (ushers, directory) = seats();
-    let Parts { store, loads, ingest, servers, clock, source, environment } = parts;
+    let Parts { store, loads, ingest, servers, targets, clock, source, environment } = parts;
     let config = Arc::new(config);
     let world = World {
         actors: directory.clone(),
@@ -95,7 +103,9 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         config: config.clone(),
     };
     let watched = source.clone();
-    let supervisor = Supervisor { store, loads, clock, source, environment, ushers, directory };
+    let carrier = Arc::new(Post { world: world.clone(), targets });
+    let supervisor =
+        Supervisor { store, loads, clock, carrier, source, environment, ushers, directory };
     let (actors, ended) = Actor::spawn(None, supervisor, config.clone())
         .await
         .map_err(|error| ServeError::Fault(format!("actors did not start: {error}")))?;

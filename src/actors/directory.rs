@@ -1,5 +1,10 @@
 //! Every actor's address, made before any actor runs.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::callbacks::{CallbacksHandle, CallbacksMessage};
 use super::lists::{ListsHandle, ListsMessage};
 use super::meetings::{MeetingsHandle, MeetingsMessage};
 use super::metrics::{MetricsHandle, MetricsMessage};
@@ -9,6 +14,7 @@ use super::seat::{Usher, seat};
 use super::settings::{SettingsHandle, SettingsMessage};
 use super::supervisor::Role;
 use super::tenants::{TenantsHandle, TenantsMessage};
+use crate::bbb::callback::Sealer;
 
 /// Every actor as its callers see it, valid for ever.
 #[derive(Clone)]
@@ -20,6 +26,7 @@ pub struct Directory {
     pub meetings: MeetingsHandle,
     pub lists: ListsHandle,
     pub recordings: RecordingsHandle,
+    pub callbacks: CallbacksHandle,
 }
 
 #[cfg(feature = "test-util")]
@@ -34,6 +41,7 @@ impl Directory {
             Role::Meetings => self.meetings.0.tell(MeetingsMessage::Crash),
             Role::Lists => self.lists.0.tell(ListsMessage::Crash),
             Role::Recordings => self.recordings.0.tell(RecordingsMessage::Crash),
+            Role::Callbacks => self.callbacks.seat.tell(CallbacksMessage::Crash),
         }
     }
 }
@@ -47,6 +55,9 @@ pub struct Ushers {
     pub(super) meetings: Usher<MeetingsMessage>,
     pub(super) lists: Usher<ListsMessage>,
     pub(super) recordings: Usher<RecordingsMessage>,
+    pub(super) callbacks: Usher<CallbacksMessage>,
+    /// Where the callbacks actor writes what URLs are sealed with.
+    pub(super) sealer: watch::Sender<Option<Arc<Sealer>>>,
 }
 
 impl Ushers {
@@ -59,6 +70,7 @@ impl Ushers {
             Role::Meetings => self.meetings.vacate(),
             Role::Lists => self.lists.vacate(),
             Role::Recordings => self.recordings.vacate(),
+            Role::Callbacks => self.callbacks.vacate(),
         }
     }
 }
@@ -72,6 +84,8 @@ pub fn seats() -> (Ushers, Directory) {
     let (meetings, meetings_seat) = seat();
     let (lists, lists_seat) = seat();
     let (recordings, recordings_seat) = seat();
+    let (callbacks, callbacks_seat) = seat();
+    let (sealer, sealed) = watch::channel(None);
     let directory = Directory {
         settings: SettingsHandle(settings_seat),
         tenants: TenantsHandle(tenants_seat),
@@ -80,6 +94,18 @@ pub fn seats() -> (Ushers, Directory) {
         meetings: MeetingsHandle(meetings_seat),
         lists: ListsHandle(lists_seat),
         recordings: RecordingsHandle(recordings_seat),
+        callbacks: CallbacksHandle { seat: callbacks_seat, sealer: sealed },
     };
-    (Ushers { settings, tenants, registry, metrics, meetings, lists, recordings }, directory)
+    let ushers = Ushers {
+        settings,
+        tenants,
+        registry,
+        metrics,
+        meetings,
+        lists,
+        recordings,
+        callbacks,
+        sealer,
+    };
+    (ushers, directory)
 }

@@ -1,5 +1,6 @@
 //! One module per actor. Each owns one piece of state; `actors.md` has the map.
 
+pub mod callbacks;
 pub mod directory;
 pub mod lists;
 pub mod meetings;

@@ -7,6 +7,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, 
 use tracing::{error, warn};
 
 use super::Subscriber;
+use super::callbacks::{Callbacks, Carrier};
 use super::directory::{Directory, Ushers};
 use super::lists::{Lists, ListsMessage};
 use super::meetings::{Meetings, MeetingsMessage};
@@ -32,6 +33,7 @@ const MOST_RESTARTS: usize = 10;
 pub enum Role {
     Lists,
     Recordings,
+    Callbacks,
     Meetings,
     Metrics,
     Tenants,
@@ -41,9 +43,10 @@ pub enum Role {
 
 impl Role {
     /// Whoever is told something starts before the one who tells it.
-    const START_ORDER: [Self; 7] = [
+    const START_ORDER: [Self; 8] = [
         Self::Lists,
         Self::Recordings,
+        Self::Callbacks,
         Self::Meetings,
         Self::Metrics,
         Self::Tenants,
@@ -55,6 +58,7 @@ impl Role {
         match self {
             Self::Lists => "lists",
             Self::Recordings => "recordings",
+            Self::Callbacks => "callbacks",
             Self::Meetings => "meetings",
             Self::Metrics => "metrics",
             Self::Tenants => "tenants",
@@ -79,6 +83,8 @@ pub struct Supervisor {
     pub store: Arc<dyn Store>,
     pub loads: Arc<dyn LoadSource>,
     pub clock: Arc<dyn Clock>,
+    /// Brings callbacks to their targets.
+    pub carrier: Arc<dyn Carrier>,
     pub source: ConfigSource,
     pub environment: Environment,
     pub ushers: Ushers,
@@ -188,6 +194,11 @@ impl Supervisor {
                 // As much again as for the lists of meetings.
                 let most_bytes = config.limits.known_lists_bytes;
                 spawn(Recordings { most_bytes }, (), above, |a| ushers.recordings.place(a)).await
+            }
+            Role::Callbacks => {
+                let (carrier, sealer) = (self.carrier.clone(), ushers.sealer.clone());
+                let callbacks = Callbacks { store, clock, carrier, sealer };
+                spawn(callbacks, config, above, |a| ushers.callbacks.place(a)).await
             }
             Role::Meetings => {
                 let (meetings, begin) = (Meetings { store, clock }, (config, roster));

@@ -1,6 +1,7 @@
 //! BigBlueButton's protocol as plain functions over bytes. Nothing here waits or reads a clock.
 
 pub mod call;
+pub mod callback;
 pub mod checksum;
 pub mod form;
 pub mod jwt;

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,
+};
 
 use super::checksum::{Algorithm, sign};
 
@@ -146,8 +148,12 @@ pub fn without(query: &str, names: &[&str]) -> String {
 /// Adds `name=value` to a query, both escaped.
 pub fn append(query: &mut String, name: &str, value: &str) {
     let joint = if query.is_empty() { "" } else { "&" };
-    let escape = |text| utf8_percent_encode(text, VALUE);
-    let _ = write!(query, "{joint}{}={}", escape(name), escape(value));
+    let _ = write!(query, "{joint}{}={}", escaped(name), escaped(value));
+}
+
+/// A text as it stands in a query that we write.
+pub(super) fn escaped(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, VALUE)
 }
 
 /// The query with its checksum for `call` at the end.

@@ -14,6 +14,7 @@ use super::draft::Draft;
 use super::text::{self, Expected};
 use crate::bbb::checksum::Algorithm;
 use crate::domain::placement::Policy;
+use crate::domain::reach::Inside;
 use crate::domain::secret::Secret;
 
 /// Where a value goes.
@@ -45,6 +46,8 @@ pub(super) enum Field {
     Port(At<u16>),
     Address(At<IpAddr>),
     Networks(At<Vec<IpNet>>),
+    /// Networks and hosts.
+    Inside(At<Vec<Inside>>),
     Path(At<PathBuf>),
     Flag(At<bool>),
     Policy(At<Policy>),
@@ -63,7 +66,7 @@ impl Field {
     }
 
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Networks(_))
+        matches!(self, Self::Networks(_) | Self::Inside(_))
     }
 
     /// Reads `text` into its place.
@@ -100,6 +103,9 @@ impl Field {
             Self::Networks(_) => {
                 return Err("expected a list of networks such as [10.0.0.0/8]".into());
             }
+            Self::Inside(_) => {
+                return Err("expected a list such as [10.0.0.0/8, hooks.example.org]".into());
+            }
             Self::Path(at) => *at(draft) = filled(text)?.into(),
             Self::Flag(at) => *at(draft) = text.parse().map_err(|_| "expected true or false")?,
             Self::Policy(at) => *at(draft) = word(text, "expected predictive or seed")?,
@@ -113,10 +119,16 @@ impl Field {
 
     /// Reads a list into its place.
     pub(super) fn read_list(self, draft: &mut Draft, texts: &[String]) -> Result<(), String> {
-        let Self::Networks(at) = self else {
-            return Err("expected a single value, not a list".into());
-        };
-        *at(draft) = texts.iter().map(|text| text::network(text)).collect::<Result<_, _>>()?;
+        let texts = texts.iter();
+        match self {
+            Self::Networks(at) => {
+                *at(draft) = texts.map(|text| text::network(text)).collect::<Result<_, _>>()?;
+            }
+            Self::Inside(at) => {
+                *at(draft) = texts.map(|text| text::inside(text)).collect::<Result<_, _>>()?;
+            }
+            _ => return Err("expected a single value, not a list".into()),
+        }
         Ok(())
     }
 
@@ -137,6 +149,7 @@ impl Field {
             Self::Port(at) => (*at(draft)).into(),
             Self::Address(at) => at(draft).to_string().into(),
             Self::Networks(at) => at(draft).iter().map(ToString::to_string).collect(),
+            Self::Inside(at) => at(draft).iter().map(ToString::to_string).collect(),
             Self::Path(at) => at(draft).to_string_lossy().into_owned().into(),
             Self::Flag(at) => (*at(draft)).into(),
             Self::Policy(at) => named(*at(draft)),

@@ -164,6 +164,21 @@ pub(super) static KEYS: &[Key] = &[
         Size { least: 0, most: 64 * GIB, at: |d| &mut d.config.limits.known_lists_bytes },
     ),
     fixed("recordings", "untaggedTenant", Text(|d| &mut d.config.recordings.untagged_tenant)),
+    fixed("callbacks", "baseUrl", Url(|d| &mut d.config.callbacks.base_url)),
+    fixed("callbacks", "allow", Inside(|d| &mut d.config.callbacks.allow)),
+    fixed("callbacks", "retryFor", Duration(|d| &mut d.config.callbacks.retry_for)),
+    fixed("callbacks", "timeout", Duration(|d| &mut d.config.callbacks.timeout)),
+    fixed("callbacks", "most", Count(|d| &mut d.config.callbacks.most)),
+    fixed(
+        "callbacks",
+        "mostBytes",
+        Size { least: KIB, most: 64 * GIB, at: |d| &mut d.config.callbacks.most_bytes },
+    ),
+    fixed(
+        "callbacks",
+        "bodyBytes",
+        Size { least: KIB, most: GIB, at: |d| &mut d.config.callbacks.body_bytes },
+    ),
     fixed("compat", "unsignedForms", Flag(|d| &mut d.config.compat.unsigned_forms)),
 ];
 
@@ -228,7 +243,7 @@ mod tests {
             Size { .. } => "9KiB",
             Count(_) | Times(_) | Database(_) | Port(_) => "7",
             Address(_) => "127.0.0.1",
-            Networks(_) => "192.0.2.0/24",
+            Networks(_) | Inside(_) => "192.0.2.0/24",
             Flag(_) => "true",
             Policy(_) => "seed",
             CpuMetric(_) => "system",

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::placement::Policy;
+use crate::domain::reach::Inside;
 use crate::domain::secret::Secret;
 
 /// The configuration the program runs with. Holding one means it is sound.
@@ -45,6 +46,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub loads: LoadsConfig,
     pub recordings: Recordings,
+    pub callbacks: Callbacks,
     pub compat: Compat,
     pub written: Written,
 }
@@ -183,6 +185,25 @@ pub struct Recordings {
     pub untagged_tenant: Option<String>,
 }
 
+/// Section `callbacks`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callbacks {
+    /// Where instances reach us; without one callbacks pass us by, and there are no webhooks.
+    pub base_url: Option<String>,
+    /// What is inside our networks and may be a target all the same.
+    pub allow: Vec<Inside>,
+    /// So long a delivery is tried before it is a dead letter.
+    pub retry_for: Duration,
+    /// One attempt, from its start to the end of the answer.
+    pub timeout: Duration,
+    /// Deliveries that may wait, and dead letters that are kept.
+    pub most: usize,
+    /// The bytes of all of these together.
+    pub most_bytes: usize,
+    /// The largest body of a callback.
+    pub body_bytes: usize,
+}
+
 /// Section `compat`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compat {
@@ -244,6 +265,15 @@ impl Config {
             store: StoreConfig::Embedded { path: PathBuf::from(STORE_PATH) },
             loads: LoadsConfig::Embedded,
             recordings: Recordings::default(),
+            callbacks: Callbacks {
+                base_url: None,
+                allow: Vec::new(),
+                retry_for: secs(24 * 3600),
+                timeout: secs(10),
+                most: 10_000,
+                most_bytes: 256 << 20,
+                body_bytes: 4 << 20,
+            },
             compat: Compat { unsigned_forms: false },
             written: Written::default(),
         }

@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
 
+use crate::domain::reach::Inside;
+
 /// What was expected instead.
 pub(super) type Expected = &'static str;
 
@@ -82,6 +84,21 @@ pub(super) fn percent(text: &str) -> Result<Option<f64>, Expected> {
 pub(super) fn network(text: &str) -> Result<IpNet, Expected> {
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map_err(|_| "expected networks such as 10.0.0.0/8 or 192.0.2.7")
+}
+
+/// A network, an address, or the name of a host without its port.
+pub(super) fn inside(text: &str) -> Result<Inside, Expected> {
+    if let Ok(net) = network(text) {
+        return Ok(Inside::Net(net));
+    }
+    let name = text.trim_end_matches('.');
+    let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    // What ends in a number is an address, well or badly written.
+    let number = name.rsplit('.').next().is_some_and(|end| end.bytes().all(|b| b.is_ascii_digit()));
+    if number || !name.bytes().all(named) {
+        return Err("expected networks and hosts such as 10.0.0.0/8 or hooks.example.org");
+    }
+    Ok(Inside::Host(name.to_ascii_lowercase()))
 }
 
 /// `host:port`, without a user or a scheme.
@@ -185,6 +202,18 @@ mod tests {
             ["", "redis", "redis:0", "redis:99999", ":6379", "me:pw@redis:6379", "redis://r:1"]
         {
             assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_inside_is_a_network_or_a_host() {
+        for (text, shown) in
+            [("10.0.0.0/8", "10.0.0.0/8"), ("::1", "::1/128"), ("Hooks.x.", "hooks.x")]
+        {
+            assert_eq!(inside(text).map(|inside| inside.to_string()).as_deref(), Ok(shown));
+        }
+        for wrong in ["", "10.0.0.0/99", "10.0.0", "http://x", "x:80", "a b", "*"] {
+            assert!(inside(wrong).is_err(), "{wrong}");
         }
     }
 

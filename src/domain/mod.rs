@@ -1,10 +1,12 @@
 //! Plain values and decisions. Nothing here waits, spawns or reads a clock.
 
+pub mod delivery;
 pub mod instance;
 pub mod load;
 pub mod meeting;
 pub mod moment;
 pub mod placement;
+pub mod reach;
 pub mod restart;
 pub mod rules;
 pub mod secret;

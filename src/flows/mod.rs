@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod body;
+pub mod callbacks;
 pub mod configuration;
 pub mod create;
 pub mod documents;

@@ -1,5 +1,8 @@
 //! A directory whose seats a story fills itself.
 
+use tokio::sync::watch;
+
+use crate::actors::callbacks::CallbacksHandle;
 use crate::actors::directory::Directory;
 use crate::actors::lists::{ListsHandle, ListsMessage};
 use crate::actors::meetings::{MeetingsHandle, MeetingsMessage};
@@ -28,5 +31,6 @@ pub fn directory(
         lists: ListsHandle(lists),
         // Nobody sits there: who asks hears that it is down.
         recordings: RecordingsHandle(seat().1),
+        callbacks: CallbacksHandle { seat: seat().1, sealer: watch::channel(None).1 },
     }
 }

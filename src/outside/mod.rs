@@ -5,3 +5,4 @@ pub mod clock;
 pub mod loads;
 pub mod servers;
 pub mod store;
+pub mod targets;

@@ -5,6 +5,8 @@ mod connector;
 pub mod http;
 mod upload;
 
+pub(super) use self::connector::public_trust;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

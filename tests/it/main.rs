@@ -1,6 +1,7 @@
 //! One binary for all stories about the whole program.
 
 mod admin;
+mod callbacks;
 mod calls;
 mod checksums;
 mod cli;
@@ -34,6 +35,7 @@ mod services;
 mod sessions;
 mod sim;
 mod store;
+mod targets;
 mod tenant_rules;
 mod verbs;
 mod waiting;

@@ -26,6 +26,8 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use crate::targets::ScriptedTargets;
+
 /// The tenants of every story: host and secret.
 pub(crate) const T: Client = Client::of("t.example.org", "secret-of-t-0123456789");
 pub(crate) const U: Client = Client::of("u.example.org", "secret-of-u-0123456789");
@@ -67,6 +69,7 @@ pub(crate) struct World {
     pub(crate) servers: SimServers,
     pub(crate) swarm: Swarm,
     pub(crate) loads: ScriptedLoads,
+    pub(crate) targets: ScriptedTargets,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) folder: Arc<tempfile::TempDir>,
 }
@@ -77,6 +80,7 @@ pub(crate) struct Plan {
     config: Config,
     store: Option<Arc<dyn Store>>,
     servers: Option<(Vec<SimServer>, SimServers)>,
+    targets: Option<ScriptedTargets>,
     /// Another way to the instances than memory.
     network: Option<Arc<dyn Servers>>,
     tenants: Vec<TenantDocument>,
@@ -88,7 +92,16 @@ pub(crate) struct Plan {
 pub(crate) fn plan(instances: usize) -> Plan {
     let config = Config::with_secrets(Secret::new(GLOBAL), Secret::new(KEY));
     let tenants = vec![T.document(), U.document()];
-    Plan { instances, config, store: None, servers: None, network: None, tenants, as_stored: false }
+    Plan {
+        instances,
+        config,
+        store: None,
+        servers: None,
+        targets: None,
+        network: None,
+        tenants,
+        as_stored: false,
+    }
 }
 
 impl Plan {
@@ -105,7 +118,8 @@ impl Plan {
 
     /// The instances of another world: a replica, or a restart.
     pub(crate) fn on(self, other: &World) -> Self {
-        self.with_servers(other.sims.clone(), other.servers.clone())
+        let targets = Some(other.targets.clone());
+        Self { targets, ..self.with_servers(other.sims.clone(), other.servers.clone()) }
     }
 
     /// These instances, on this network.
@@ -171,17 +185,19 @@ impl Plan {
         for tenant in added.into_iter().flatten() {
             store.put_tenant(tenant).await.expect("the store takes tenants");
         }
+        let targets = self.targets.unwrap_or_else(ScriptedTargets::new);
         let parts = Parts {
             store: store.clone(),
             loads: Arc::new(loads.clone()),
             ingest: None,
             servers: self.network.unwrap_or_else(|| Arc::new(servers.clone())),
+            targets: Arc::new(targets.clone()),
             clock,
             source: ConfigSource::Given(Box::new(self.config.clone())),
             environment: Default::default(),
         };
         let swarm = app::start(self.config, parts).await.expect("the program starts");
-        let world = World { sims, servers, swarm, loads, store, folder };
+        let world = World { sims, servers, swarm, loads, targets, store, folder };
         world.until(|roster| roster.loaded).await;
         if !self.as_stored {
             world.register().await;

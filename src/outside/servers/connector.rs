@@ -65,7 +65,7 @@ pub(super) fn connector(tls: ClientConfig, within: Duration) -> Connector {
 }
 
 /// Trusts what this system trusts, or Mozilla's list where the system has none, such as in a bare image.
-pub(super) fn public_trust() -> Result<ClientConfig, rustls::Error> {
+pub(in crate::outside) fn public_trust() -> Result<ClientConfig, rustls::Error> {
     let builder = || {
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -1,6 +1,7 @@
 //! The store in one file, for one process: redb, every acknowledged durable write synced.
 
 mod file; // opening, closing and opening again
+mod queue; // what is owed to tenants' servers
 mod shelves; // small records by kind and id
 mod tables; // what is in it, one transaction per function
 
@@ -14,10 +15,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
+use crate::bbb::callback::KEY_BYTES;
+use crate::domain::delivery::DeliveryId;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use file::Kept;
 
@@ -154,5 +158,58 @@ impl Store for Embedded {
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
         tell.closed().await;
+    }
+}
+
+#[async_trait]
+impl Queue for Embedded {
+    async fn callback_key(&self, propose: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], StoreError> {
+        self.run(move |database| queue::key(database, &propose)).await
+    }
+
+    async fn owe(
+        &self,
+        parcels: Vec<Parcel>,
+        now: u64,
+        room: Room,
+    ) -> Result<Vec<Owed>, StoreError> {
+        self.run(move |database| queue::owe(database, &parcels, now, room)).await
+    }
+
+    async fn take_due(
+        &self,
+        now: u64,
+        until: u64,
+        most: usize,
+        bytes: usize,
+    ) -> Result<Due, StoreError> {
+        let due =
+            self.run(move |database| queue::take_due(database, now, until, most, bytes)).await?;
+        if !due.parcels.is_empty() {
+            self.sync_later();
+        }
+        Ok(due)
+    }
+
+    async fn settle(
+        &self,
+        id: DeliveryId,
+        until: u64,
+        settle: Settle,
+        room: Room,
+    ) -> Result<bool, StoreError> {
+        self.run(move |database| queue::settle(database, &id, until, settle, room)).await
+    }
+
+    async fn pile(&self, pile: Pile, from: usize, most: usize) -> Result<Page, StoreError> {
+        self.run(move |database| queue::pile(database, pile, from, most)).await
+    }
+
+    async fn revive(&self, id: DeliveryId, now: u64) -> Result<bool, StoreError> {
+        self.run(move |database| queue::revive(database, &id, now)).await
+    }
+
+    async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        self.run(move |database| queue::discard(database, &id)).await
     }
 }

@@ -1,6 +1,7 @@
 //! What survives us: instances, tenants, routes.
 
 pub mod embedded; // one file, one process
+pub mod queue; // what is owed to tenants' servers
 mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
 pub mod take; // what a step does to a record, as a plain function
@@ -185,10 +186,10 @@ pub enum Told {
     Everything,
 }
 
-/// Keeps instances, tenants and routes. Every method answers within the deadline it was built with;
+/// Keeps instances, tenants, routes, small records, and by [`queue::Queue`] what is owed. Every method answers within the deadline it was built with;
 /// those that read a whole shared store in many parts (`tenants`, `all_routes`, `shelf`) answer each part within it.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Whether other processes write here too, so that memory may be behind.
     fn shared(&self) -> bool;
     /// Changes when the store may have gone back to an older state, such as by a failover: what it does

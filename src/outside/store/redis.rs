@@ -6,6 +6,7 @@ mod incarnation; // which server answers
 mod keys; // every key's name
 mod link; // connections, deadlines, errors
 mod pool; // instances
+mod queue; // what is owed to tenants' servers
 mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
@@ -15,11 +16,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use crate::bbb::callback::KEY_BYTES;
+use crate::domain::delivery::DeliveryId;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use link::Link;
 
@@ -112,5 +116,53 @@ impl Store for Redis {
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
         follow::follow(&self.link, &self.sender, tell).await;
+    }
+}
+
+#[async_trait]
+impl Queue for Redis {
+    async fn callback_key(&self, propose: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], StoreError> {
+        queue::key(&self.link, propose).await
+    }
+
+    async fn owe(
+        &self,
+        parcels: Vec<Parcel>,
+        now: u64,
+        room: Room,
+    ) -> Result<Vec<Owed>, StoreError> {
+        queue::owe(&self.link, &parcels, now, room).await
+    }
+
+    async fn take_due(
+        &self,
+        now: u64,
+        until: u64,
+        most: usize,
+        bytes: usize,
+    ) -> Result<Due, StoreError> {
+        queue::take_due(&self.link, now, until, most, bytes).await
+    }
+
+    async fn settle(
+        &self,
+        id: DeliveryId,
+        until: u64,
+        settle: Settle,
+        room: Room,
+    ) -> Result<bool, StoreError> {
+        queue::settle(&self.link, &id, until, settle, room).await
+    }
+
+    async fn pile(&self, pile: Pile, from: usize, most: usize) -> Result<Page, StoreError> {
+        queue::pile(&self.link, pile, from, most).await
+    }
+
+    async fn revive(&self, id: DeliveryId, now: u64) -> Result<bool, StoreError> {
+        queue::revive(&self.link, &id, now).await
+    }
+
+    async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        queue::discard(&self.link, &id).await
     }
 }

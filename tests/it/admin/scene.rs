@@ -15,6 +15,7 @@ use bigblueswarm::actors::settings::SettingsMessage;
 use bigblueswarm::actors::tenants::{FindError, TenantError, TenantsMessage};
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::config::Config;
+use bigblueswarm::domain::delivery::DeliveryId;
 use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use bigblueswarm::domain::placement::Verdict;
@@ -26,6 +27,7 @@ use bigblueswarm::http::testing::directory;
 use bigblueswarm::http::{admin, probes};
 use bigblueswarm::outside::clock::RuntimeClock;
 use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
+use bigblueswarm::outside::store::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use bigblueswarm::outside::store::{
     InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
 };
@@ -345,4 +347,35 @@ impl Store for Away {
     }
 
     async fn follow(&self, _: mpsc::Sender<Told>) {}
+}
+
+#[async_trait]
+impl Queue for Away {
+    async fn callback_key(&self, _: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn owe(&self, _: Vec<Parcel>, _: u64, _: Room) -> Result<Vec<Owed>, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn take_due(&self, _: u64, _: u64, _: usize, _: usize) -> Result<Due, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn settle(&self, _: DeliveryId, _: u64, _: Settle, _: Room) -> Result<bool, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn pile(&self, _: Pile, _: usize, _: usize) -> Result<Page, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn revive(&self, _: DeliveryId, _: u64) -> Result<bool, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn discard(&self, _: DeliveryId) -> Result<bool, StoreError> {
+        panic!("asked past its actor")
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use redb::{Database, Durability, Error, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use tracing::warn;
 
+use super::queue;
 use super::shelves::SHELVES;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
@@ -48,6 +49,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), Error> {
         write.open_table(TENANTS)?;
         write.open_table(ROUTES)?;
         write.open_table(SHELVES)?;
+        queue::prepare(&write)?;
     }
     Ok(write.commit()?)
 }

@@ -12,6 +12,17 @@ pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
 pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
 /// Drawn anew when the whole store was emptied.
 pub(super) const EPOCH: &str = "bigblueswarm:{pool}:epoch";
+/// What callback URLs are sealed with.
+pub(super) const CALLBACK_KEY: &str = "bigblueswarm:{callbacks}:key";
+/// What is owed to tenants' servers, in the order in which the script knows them.
+pub(super) const QUEUE: [&str; 6] = [
+    "bigblueswarm:{callbacks}:slips",
+    "bigblueswarm:{callbacks}:bodies",
+    "bigblueswarm:{callbacks}:waiting",
+    "bigblueswarm:{callbacks}:dead",
+    "bigblueswarm:{callbacks}:done",
+    "bigblueswarm:{callbacks}:bytes",
+];
 /// Where changes are told.
 pub(super) const CHANNEL: &str = "bigblueswarm:changes";
 

@@ -1,0 +1,109 @@
+//! Accepting: what comes while the store is busy is written together, and every asker hears when it is.
+
+use ractor::{ActorRef, RpcReplyPort};
+
+use super::{
+    Accepted, CallbackError, Callbacks, CallbacksMessage, CallbacksState, answer, count, settle,
+};
+use crate::bbb::callback::Kind;
+use crate::domain::delivery::Delivery;
+use crate::outside::store::StoreError;
+use crate::outside::store::queue::{Owed, Parcel};
+
+/// Parcels in one write, and bytes in one, about.
+const MOST_TOGETHER: usize = 128;
+const BYTES_TOGETHER: usize = 8 << 20;
+/// Parcels that wait to be stored, and their bytes.
+const MOST_WAITING: usize = 1024;
+const BYTES_WAITING: usize = 64 << 20;
+
+/// A parcel that is not stored yet, and who wants to know.
+pub(super) struct Waiting {
+    kind: Kind,
+    parcel: Parcel,
+    reply_to: RpcReplyPort<Result<Accepted, CallbackError>>,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.parcel.slip.len() + self.parcel.body.len()
+    }
+}
+
+impl Callbacks {
+    pub(super) fn accept(
+        &self,
+        myself: &ActorRef<CallbacksMessage>,
+        delivery: Delivery,
+        reply_to: RpcReplyPort<Result<Accepted, CallbackError>>,
+        state: &mut CallbacksState,
+    ) {
+        let bytes: usize = state.waiting.iter().map(Waiting::bytes).sum();
+        if state.waiting.len() >= MOST_WAITING || bytes >= BYTES_WAITING {
+            return answer(reply_to, Err(CallbackError::Busy));
+        }
+        let (kind, at) = (delivery.kind, self.now());
+        let (id, slip, body) = delivery.apart(at);
+        let slip = serde_json::to_vec(&slip).unwrap_or_default();
+        let parcel = Parcel { id, at, slip, body };
+        state.waiting.push_back(Waiting { kind, parcel, reply_to });
+        self.store_next(myself, state);
+    }
+
+    /// Stores what waits, one write at a time.
+    fn store_next(&self, myself: &ActorRef<CallbacksMessage>, state: &mut CallbacksState) {
+        if !state.storing.is_empty() {
+            return;
+        }
+        let mut bytes = 0;
+        while bytes < BYTES_TOGETHER && state.storing.len() < MOST_TOGETHER {
+            let Some(next) = state.waiting.pop_front() else { break };
+            bytes += next.bytes();
+            state.storing.push(next);
+        }
+        if state.storing.is_empty() {
+            return;
+        }
+        let parcels = state.storing.iter().map(|waiting| waiting.parcel.clone()).collect();
+        let (store, now, room) = (self.store.clone(), self.now(), state.room());
+        let myself = myself.clone();
+        state.tasks.spawn(async move {
+            let owed = settle(async move { store.owe(parcels, now, room).await }).await;
+            let owed = owed.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(CallbacksMessage::Stored(owed));
+        });
+    }
+
+    pub(super) fn stored(
+        &self,
+        myself: &ActorRef<CallbacksMessage>,
+        result: Result<Vec<Owed>, StoreError>,
+        state: &mut CallbacksState,
+    ) {
+        let asked = std::mem::take(&mut state.storing);
+        let mut new = false;
+        match result {
+            Ok(owed) => {
+                for (Waiting { kind, reply_to, .. }, owed) in asked.into_iter().zip(owed) {
+                    new |= owed == Owed::New;
+                    let (what, accepted) = match owed {
+                        Owed::New => ("accepted", Ok(Accepted::New)),
+                        Owed::Known => ("repeated", Ok(Accepted::Known)),
+                        Owed::Full => ("refused", Err(CallbackError::Full)),
+                    };
+                    count(what, kind);
+                    answer(reply_to, accepted);
+                }
+            }
+            Err(error) => {
+                for Waiting { reply_to, .. } in asked {
+                    answer(reply_to, Err(error.clone().into()));
+                }
+            }
+        }
+        self.store_next(myself, state);
+        if new {
+            self.look(myself, state);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A create's query with our callback URLs in place of the client's.
+
+use super::Kind;
+use crate::bbb::query::{append, decode, escaped, name_of};
+
+/// The name is the client's, as it wrote it.
+const MEETING_ENDED: &str = "meetingEndedURL";
+
+/// The query with each callback URL replaced by what `ours` makes of it; order and bytes of all else
+/// stay. There always is a `meetingEndedURL` afterwards: without one of the client's, made of an empty URL.
+pub fn rewritten(query: &str, mut ours: impl FnMut(Kind, &str) -> String) -> String {
+    let mut ends = false;
+    let parts = query.split('&').map(|part| {
+        let name = name_of(part);
+        let Some(kind) = kind_of(&decode(name)) else { return part.to_owned() };
+        let value = decode(part.get(name.len() + 1..).unwrap_or_default());
+        ends |= kind == Kind::Ended;
+        // An empty one is as absent for BBB.
+        match value.is_empty() && kind != Kind::Ended {
+            true => part.to_owned(),
+            false => format!("{name}={}", escaped(&ours(kind, &value))),
+        }
+    });
+    let mut query = parts.collect::<Vec<_>>().join("&");
+    if !ends {
+        append(&mut query, MEETING_ENDED, &ours(Kind::Ended, ""));
+    }
+    query
+}
+
+/// The callback that a parameter of this name asks for; BBB folds the case of metadata only.
+fn kind_of(name: &str) -> Option<Kind> {
+    if name == MEETING_ENDED {
+        return Some(Kind::Ended);
+    }
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match () {
+        () if is("meta_endCallbackUrl") => Some(Kind::End),
+        () if is("meta_bbb-recording-ready-url") => Some(Kind::Recording),
+        () if is("meta_analytics-callback-url") => Some(Kind::Analytics),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ours(kind: Kind, url: &str) -> String {
+        format!("{}({url})", kind.name())
+    }
+
+    #[track_caller]
+    fn check(query: &str, expected: &str) {
+        assert_eq!(rewritten(query, ours), expected);
+    }
+
+    #[test]
+    fn callback_urls_become_ours_and_all_else_stays() {
+        check("", "meetingEndedURL=ended%28%29");
+        check("a=1&meetingEndedURL=x&b=%2B+'", "a=1&meetingEndedURL=ended%28x%29&b=%2B+'");
+        check(
+            "META_endcallbackurl=x%26y+z&meetingEndedURL=",
+            "META_endcallbackurl=end%28x%26y%20z%29&meetingEndedURL=ended%28%29",
+        );
+        check(
+            "meta_bbb-recording-ready-URL=r&meta%5Fanalytics-callback-url=a&meta_endCallbackUrl=",
+            "meta_bbb-recording-ready-URL=recording%28r%29&meta%5Fanalytics-callback-url=analytics%28a%29\
+             &meta_endCallbackUrl=&meetingEndedURL=ended%28%29",
+        );
+        check("meetingendedurl=x", "meetingendedurl=x&meetingEndedURL=ended%28%29");
+    }
+
+    proptest! {
+        #[test]
+        fn every_other_byte_stays(parts in prop::collection::vec("[a-zA-Z0-9%+'()_-]{0,8}(=[ -%'-~é]{0,8})?", 0..8)) {
+            let query = parts.join("&");
+            let kept = rewritten(&query, ours);
+            let joint = if query.is_empty() { "" } else { "&" };
+            prop_assert_eq!(kept, format!("{query}{joint}meetingEndedURL=ended%28%29"));
+        }
+
+        #[test]
+        fn any_url_is_read_by_the_instance_as_ours(url in any::<String>(), raw in any::<String>()) {
+            let query = format!("meta_endCallbackUrl={}", escaped(&url));
+            let made = rewritten(&query, ours);
+            let read = crate::bbb::query::value(&made, "meta_endCallbackUrl");
+            let expected = if url.is_empty() { String::new() } else { format!("end({url})") };
+            prop_assert_eq!(read.as_deref(), Some(expected.as_str()));
+            let _ = rewritten(&raw, ours);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! One attempt to bring a delivery to its target, signed with the secret that the tenant has now.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use http::StatusCode;
+
+use super::sign::signed;
+use crate::actors::callbacks::Carrier;
+use crate::actors::tenants::FindError;
+use crate::domain::delivery::{Attempt, Delivery, Payload};
+use crate::domain::tenant::{Tenant, TenantId};
+use crate::flows::World;
+use crate::outside::targets::{TargetError, Targets};
+
+/// Brings deliveries to tenants' servers.
+pub struct Post {
+    pub world: World,
+    pub targets: Arc<dyn Targets>,
+}
+
+#[async_trait]
+impl Carrier for Post {
+    async fn carry(&self, delivery: Delivery) -> Attempt {
+        let tenant = match self.tenant(&delivery.tenant).await {
+            Ok(tenant) => tenant,
+            Err(attempt) => return attempt,
+        };
+        let accepts = accepted(&delivery.payload);
+        let wall = self.world.clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Ok(call) = signed(delivery, &tenant, wall.as_secs()) else {
+            return Attempt::Hopeless("it can't be signed".into());
+        };
+        match self.targets.send(call).await {
+            Ok(status) if status.is_success() || accepts.contains(&status) => Attempt::Delivered,
+            Ok(status) => Attempt::Failed(format!("HTTP status {}", status.as_u16())),
+            Err(TargetError::Failed(why)) => Attempt::Failed(why),
+            Err(TargetError::Refused(why)) => Attempt::Hopeless(why.into()),
+        }
+    }
+}
+
+impl Post {
+    /// The tenant as it is now; without one nothing can be signed any more.
+    async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Attempt> {
+        match self.world.actors.tenants.find(id.as_str().into()).await {
+            // Without its host a search falls back to another tenant's.
+            Ok(Ok(tenant)) if tenant.id == *id => Ok(tenant),
+            Ok(Ok(_) | Err(FindError::Unknown)) => {
+                Err(Attempt::Hopeless("there is no such tenant any more".into()))
+            }
+            Ok(Err(FindError::NotLoaded)) => {
+                Err(Attempt::Failed("the tenants are not loaded yet".into()))
+            }
+            Err(error) => Err(Attempt::Failed(format!("the tenant is not known: {error}"))),
+        }
+    }
+}
+
+/// What else than success ends a delivery: a webhook that is refused, as BBB takes it; a recording
+/// that nobody waits for.
+fn accepted(payload: &Payload) -> &'static [StatusCode] {
+    match payload {
+        Payload::Event { .. } => &[StatusCode::UNAUTHORIZED],
+        Payload::RecordingReady { .. } => &[StatusCode::GONE],
+        Payload::Get | Payload::Analytics { .. } => &[],
+    }
+}

@@ -1,0 +1,6 @@
+//! Callbacks: taken over from instances, and brought to tenants' servers.
+
+mod deliver;
+mod sign;
+
+pub use deliver::Post;

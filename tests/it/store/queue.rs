@@ -1,0 +1,178 @@
+//! The queue of what is owed: what both stores do alike.
+
+use bigblueswarm::bbb::callback::Kind;
+use bigblueswarm::domain::delivery::DeliveryId;
+use bigblueswarm::outside::store::Store;
+use bigblueswarm::outside::store::queue::{Due, Owed, Parcel, Pile, Room, Settle};
+
+use super::home::{EmbeddedHome, Home, RedisHome};
+use super::stories::stories;
+
+const NOW: u64 = 1_800_000_000_000;
+const HOUR: u64 = 3_600_000;
+const ROOM: Room = Room { most: 100, bytes: 1 << 20 };
+
+fn id(name: &str) -> DeliveryId {
+    DeliveryId::of(Kind::End, name, b"")
+}
+
+fn parcel(name: &str, at: u64) -> Parcel {
+    let body = [b"\0\xff body of ", name.as_bytes()].concat();
+    Parcel { id: id(name), at, slip: name.as_bytes().to_vec(), body: body.into() }
+}
+
+async fn owe(store: &dyn Store, parcels: Vec<Parcel>, room: Room) -> Vec<Owed> {
+    store.owe(parcels, NOW, room).await.expect("an answer")
+}
+
+async fn due(store: &dyn Store, now: u64) -> Due {
+    store.take_due(now, now + 60_000, 10, 1 << 20).await.expect("an answer")
+}
+
+fn names(due: &Due) -> Vec<String> {
+    due.parcels.iter().map(|p| String::from_utf8_lossy(&p.slip).into_owned()).collect()
+}
+
+async fn settle(store: &dyn Store, name: &str, until: u64, to: Settle) -> bool {
+    store.settle(id(name), until, to, ROOM).await.expect("an answer")
+}
+
+async fn pile(store: &dyn Store, pile: Pile) -> Vec<(String, u64)> {
+    let page = store.pile(pile, 0, 100).await.expect("a page");
+    assert_eq!(page.total, page.parcels.len() as u64);
+    assert!(page.parcels.iter().all(|parcel| parcel.body.is_empty()));
+    let parcels = page.parcels.into_iter();
+    parcels.map(|p| (String::from_utf8_lossy(&p.slip).into_owned(), p.at)).collect()
+}
+
+async fn one_key_is_drawn_and_kept<H: Home>() {
+    let mut home = H::start();
+    let replicas = home.replicas(3);
+    let keys = (0..12_u8).map(|n| {
+        let store = replicas[usize::from(n) % 3].clone();
+        tokio::spawn(async move { store.callback_key([n; 32]).await.expect("a key") })
+    });
+    let mut drawn = std::collections::HashSet::new();
+    for key in keys.collect::<Vec<_>>() {
+        drawn.insert(key.await.expect("no panic"));
+    }
+    assert_eq!(drawn.len(), 1);
+    drop(replicas);
+    home.restart();
+    let key = home.open().callback_key([99; 32]).await.expect("a key");
+    assert!(drawn.contains(&key));
+}
+
+async fn what_is_owed_is_due_in_its_order_and_survives_a_restart<H: Home>() {
+    let mut home = H::start();
+    let store = home.open();
+    let three = vec![parcel("later", NOW + 5), parcel("b", NOW), parcel("a", NOW - 1)];
+    assert_eq!(owe(&*store, three, ROOM).await, [Owed::New; 3]);
+    drop(store);
+    home.restart();
+    let store = home.open();
+    let taken = due(&*store, NOW).await;
+    assert_eq!(names(&taken), ["a", "b"]);
+    assert_eq!((taken.next, taken.waiting, taken.dead), (Some(NOW + 5), 3, 0));
+    let whole = Parcel { at: NOW + 60_000, ..parcel("a", 0) };
+    assert_eq!(taken.parcels[0], whole);
+    // Leased ones are nobody else's until the lease ends.
+    assert_eq!(names(&due(&*store, NOW).await), [""; 0]);
+    assert_eq!(names(&due(&*store, NOW + 5).await), ["later"]);
+    let mut again = names(&due(&*store, NOW + 60_000).await);
+    again.sort_unstable();
+    assert_eq!(again, ["a", "b"]);
+}
+
+async fn the_same_twice_is_one_also_after_it_was_delivered<H: Home>() {
+    let home = H::start();
+    let store = home.open();
+    assert_eq!(owe(&*store, vec![parcel("a", NOW)], ROOM).await, [Owed::New]);
+    let twice = vec![parcel("b", NOW), parcel("b", NOW), parcel("a", NOW)];
+    assert_eq!(owe(&*store, twice, ROOM).await, [Owed::New, Owed::Known, Owed::Known]);
+    let until = due(&*store, NOW).await.parcels[0].at;
+    assert!(settle(&*store, "a", until, Settle::Done { at: NOW }).await);
+    assert_eq!(owe(&*store, vec![parcel("a", NOW)], ROOM).await, [Owed::Known]);
+    // A meeting of that name may come again later.
+    let later = store.owe(vec![parcel("a", NOW)], NOW + HOUR + 1, ROOM).await;
+    assert_eq!(later.expect("an answer"), [Owed::New]);
+    assert_eq!(pile(&*store, Pile::Waiting).await.len(), 2);
+}
+
+async fn only_the_holder_of_the_lease_settles<H: Home>() {
+    let home = H::start();
+    let store = home.open();
+    owe(&*store, vec![parcel("a", NOW)], ROOM).await;
+    let first = due(&*store, NOW).await.parcels[0].at;
+    let second = due(&*store, first).await.parcels[0].at;
+    let again = |at| Settle::Again { at, slip: b"once more".to_vec() };
+    assert!(!settle(&*store, "a", first, Settle::Done { at: NOW }).await);
+    assert!(!settle(&*store, "unknown", first, again(NOW)).await);
+    assert!(settle(&*store, "a", second, again(second + 7)).await);
+    assert_eq!(pile(&*store, Pile::Waiting).await, [("once more".to_owned(), second + 7)]);
+    let third = due(&*store, second + 7).await;
+    assert_eq!(third.parcels[0].body, parcel("a", 0).body);
+    let dead = Settle::Dead { at: third.parcels[0].at, slip: b"gave up".to_vec() };
+    assert!(settle(&*store, "a", third.parcels[0].at, dead).await);
+    assert_eq!(pile(&*store, Pile::Waiting).await, []);
+    assert_eq!(pile(&*store, Pile::Dead).await.len(), 1);
+    let empty = due(&*store, NOW * 2).await;
+    assert_eq!((empty.parcels.len(), empty.next, empty.dead), (0, None, 1));
+}
+
+async fn dead_letters_are_revived_and_dropped<H: Home>() {
+    let home = H::start();
+    let store = home.open();
+    for name in ["a", "b", "c"] {
+        owe(&*store, vec![parcel(name, NOW)], ROOM).await;
+        let until = due(&*store, NOW).await.parcels[0].at;
+        let dead = Settle::Dead { at: NOW, slip: name.as_bytes().to_vec() };
+        assert!(settle(&*store, name, until, dead).await);
+    }
+    assert_eq!(owe(&*store, vec![parcel("a", NOW)], ROOM).await, [Owed::Known]);
+    assert!(store.revive(id("b"), NOW).await.expect("an answer"));
+    assert!(!store.revive(id("x"), NOW).await.expect("an answer"));
+    let taken = due(&*store, NOW).await;
+    assert_eq!((names(&taken), taken.dead), (vec!["b".to_owned()], 3 - 1));
+    assert_eq!(taken.parcels[0].body, parcel("b", 0).body);
+    for (name, was_there) in [("a", true), ("a", false), ("b", true), ("x", false)] {
+        assert_eq!(store.discard(id(name)).await.expect("an answer"), was_there, "{name}");
+    }
+    assert!(!settle(&*store, "b", taken.parcels[0].at, Settle::Done { at: NOW }).await);
+    let page = store.pile(Pile::Dead, 1, 10).await.expect("a page");
+    assert_eq!((page.parcels.len(), page.total), (0, 1));
+}
+
+async fn the_queue_is_bounded_in_number_and_bytes<H: Home>() {
+    let home = H::start();
+    let store = home.open();
+    let two = Room { most: 2, ..ROOM };
+    let many = vec![parcel("a", NOW - 1), parcel("b", NOW), parcel("c", NOW)];
+    assert_eq!(owe(&*store, many, two).await, [Owed::New, Owed::New, Owed::Full]);
+    for (name, next) in [("a", Some(NOW)), ("b", None)] {
+        let taken = store.take_due(NOW, NOW + 1, 1, 1 << 20).await.expect("an answer");
+        assert_eq!((names(&taken), taken.next), (vec![name.to_owned()], next));
+        let dead = Settle::Dead { at: NOW, slip: name.as_bytes().to_vec() };
+        let settled = store.settle(id(name), NOW + 1, dead, Room { most: 1, ..ROOM }).await;
+        assert!(settled.expect("an answer"));
+    }
+    // One dead letter may stay, the newest.
+    let dead = pile(&*store, Pile::Dead).await;
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    // It gives way to what is new, which does not.
+    let large = |name: &str| Parcel { body: vec![7; 600].into(), ..parcel(name, NOW) };
+    let small = Room { most: 100, bytes: 1_000 };
+    let owed = owe(&*store, vec![large("d"), large("e"), parcel("f", NOW + 1)], small).await;
+    assert_eq!(owed, [Owed::New, Owed::Full, Owed::New]);
+    let parts = store.take_due(NOW + 1, NOW + 2, 10, 500).await.expect("an answer");
+    assert_eq!(names(&parts), ["d"]);
+}
+
+stories! {
+    one_key_is_drawn_and_kept
+    what_is_owed_is_due_in_its_order_and_survives_a_restart
+    the_same_twice_is_one_also_after_it_was_delivered
+    only_the_holder_of_the_lease_settles
+    dead_letters_are_revived_and_dropped
+    the_queue_is_bounded_in_number_and_bytes
+}
