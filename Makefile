@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-fast deny fuzz bench fmt lint image redis
+.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image redis
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib
+
+properties: ## the property tests of what instances may send, with a million cases in all
+	PROPTEST_CASES=$${PROPTEST_CASES:-80000} cargo test --locked --release --lib -- bbb::
 
 test-clients: ## client libraries from PyPI, npm and crates.io through the balancer, two tenants side by side
 	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }

@@ -15,22 +15,51 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::drawer::Drawer;
 use crate::{Outcome, process, texts};
 
 /// What one instance has to say.
 struct Instance {
     info: Bytes,
     list: Bytes,
+    /// Where the number of people stands in each meeting of the list: a digit.
+    counts: Vec<usize>,
+    recordings: Drawer,
     /// How often its list was asked for.
     listed: AtomicUsize,
 }
 
-/// Serves so many instances with so many meetings each, until the parent goes.
-pub(crate) async fn run(instances: usize, meetings: usize) -> Outcome {
+/// So many tenths of a list's meetings have another number of people in each answer.
+static CHANGING: AtomicUsize = AtomicUsize::new(0);
+
+impl Instance {
+    fn list(&self, number: usize, changing: usize) -> Bytes {
+        if changing == 0 {
+            return self.list.clone();
+        }
+        let mut list = self.list.to_vec();
+        for (n, at) in self.counts.iter().enumerate() {
+            if (n + number) % 10 < changing {
+                list[*at] = b"123456789"[number % 9];
+            }
+        }
+        list.into()
+    }
+}
+
+fn counts(list: &str) -> Vec<usize> {
+    let tag = "<participantCount>";
+    list.match_indices(tag).map(|(at, _)| at + tag.len()).collect()
+}
+
+/// Serves so many instances with so many meetings and recordings each, until the parent goes.
+pub(crate) async fn run(instances: usize, meetings: usize, recordings: usize) -> Outcome {
     let info = Bytes::from(texts::info());
     let one = |n| Instance {
         info: info.clone(),
         list: texts::list(n, meetings).into(),
+        counts: counts(&texts::list(n, meetings)),
+        recordings: Drawer::of(n, recordings),
         listed: AtomicUsize::new(0),
     };
     let all: Arc<Vec<Instance>> = Arc::new((0..instances).map(one).collect());
@@ -63,10 +92,16 @@ fn answer(all: &[Instance], n: usize, request: &Request<Incoming>) -> Response<F
     let body = match call {
         "getMeetingInfo" => instance.info.clone(),
         "isMeetingRunning" => Bytes::from_static(texts::RUNNING.as_bytes()),
+        "getRecordings" => instance.recordings.answer(request.uri().query().unwrap_or_default()),
         "create" => texts::created(meeting(request.uri().query().unwrap_or_default())).into(),
         "getMeetings" => {
-            instance.listed.fetch_add(1, Relaxed);
-            instance.list.clone()
+            let number = instance.listed.fetch_add(1, Relaxed);
+            instance.list(number, CHANGING.load(Relaxed))
+        }
+        "changing" => {
+            let tenths = request.uri().query().and_then(|query| query.parse().ok());
+            CHANGING.store(tenths.unwrap_or_default(), Relaxed);
+            Bytes::new()
         }
         // How many sweeps every instance has seen.
         "sweeps" => {

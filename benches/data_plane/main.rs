@@ -4,16 +4,19 @@
 //! role, and the balancer is the real binary. Rounds of the floor and of ours take turns, so that what else
 //! the machine does troubles both.
 //!
-//! `cargo bench --bench data_plane` measures all of it; `-- join`, `-- create` or `-- memory` a part.
+//! `cargo bench --bench data_plane` measures all of it; `-- join`, `-- create`, `-- getMeetings`, `-- getRecordings` or `-- memory` a part.
 
 mod backend; // BBB servers that answer from a drawer
 mod calls; // figures of the calls that read
 mod client; // sends requests as fast as they are answered
 mod creates; // figures of creates, which wait for the disk
+mod drawer; // recordings of an instance
 mod figures; // medians, and how they are written
 mod floor; // the least that could be done
+mod lists; // figures of getMeetings over many instances
 mod memory; // what a large swarm takes
 mod process; // the processes, what they cost, and their end
+mod recordings; // figures of getRecordings
 mod swarm; // the balancer with its tenants and instances
 mod texts; // what instances say
 
@@ -30,10 +33,14 @@ fn main() -> Outcome {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["backend", instances, meetings] => {
-            role(backend::run(instances.parse()?, meetings.parse()?))
+            role(backend::run(instances.parse()?, meetings.parse()?, 0))
+        }
+        ["backend", instances, "0", recordings] => {
+            role(backend::run(instances.parse()?, 0, recordings.parse()?))
         }
         ["floor-join", ref backends @ ..] => role(floor::join(backends)),
         ["floor-proxy", ref backends @ ..] => role(floor::proxy(backends)),
+        ["floor-copy", ref backends @ ..] => role(floor::copy(backends)),
         // `cargo bench` says so, `cargo test` does not.
         _ if words.contains(&"--bench") => measure(&words),
         _ => Ok(()),
@@ -54,6 +61,12 @@ fn measure(words: &[&str]) -> Outcome {
         calls::measure(wanted).await?;
         if wanted("create") {
             creates::measure().await?;
+        }
+        if wanted("getMeetings") {
+            lists::measure().await?;
+        }
+        if wanted("getRecordings") {
+            recordings::measure().await?;
         }
         if wanted("memory") {
             memory::measure().await?;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use procfs::process::Process;
+use procfs::process::{ClearRefs, Process};
 use tokio::io::AsyncReadExt;
 
 use crate::Outcome;
@@ -57,6 +57,13 @@ impl Running {
         let status = self.about.status()?;
         let kib = |size: Option<u64>| size.unwrap_or_default() * 1024;
         Ok((kib(status.vmrss), kib(status.vmhwm)))
+    }
+}
+
+impl Running {
+    /// The memory at most is counted from here on.
+    pub(crate) fn forget_peak(&self) -> Outcome {
+        Ok(self.about.clear_refs(ClearRefs::PeakRSS)?)
     }
 }
 

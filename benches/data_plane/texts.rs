@@ -93,7 +93,7 @@ fn fields(instance: usize, meeting: usize) -> String {
 }
 
 /// Numbers that differ without a pattern, the same in every run.
-fn noise(instance: usize, meeting: usize, what: u64) -> u64 {
+pub(crate) fn noise(instance: usize, meeting: usize, what: u64) -> u64 {
     let mut x = ((instance as u64) << 40) ^ ((meeting as u64) << 8) ^ what;
     for _ in 0..2 {
         x = (x ^ (x >> 31)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -101,6 +101,6 @@ fn noise(instance: usize, meeting: usize, what: u64) -> u64 {
     x ^ (x >> 29)
 }
 
-fn sha1(text: &str) -> String {
+pub(crate) fn sha1(text: &str) -> String {
     hex::encode(Sha1::digest(text.as_bytes()))
 }

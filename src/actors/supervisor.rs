@@ -193,7 +193,8 @@ impl Supervisor {
             Role::Recordings => {
                 // As much again as for the lists of meetings.
                 let most_bytes = config.limits.known_lists_bytes;
-                spawn(Recordings { most_bytes }, (), above, |a| ushers.recordings.place(a)).await
+                spawn(Recordings { most_bytes, store }, (), above, |a| ushers.recordings.place(a))
+                    .await
             }
             Role::Callbacks => {
                 let (carrier, sealer) = (self.carrier.clone(), ushers.sealer.clone());

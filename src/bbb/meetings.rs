@@ -1,9 +1,20 @@
 //! Lists of meetings: taking an instance's apart, and making one of the parts, whose bytes stay as they are.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::reply;
-use super::xml::{Place, Step, Walk, XmlFault, is_success, read, truth};
+use super::xml::{Place, Step, Walk, XmlFault, is_success, truth};
+
+mod memo; // what a list held the last time
+mod names;
+mod reading; // a list as it arrives
+
+pub use memo::Memo;
+pub use names::names;
+pub use reading::Reading;
 
 /// A meeting of an instance's list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,80 +39,32 @@ pub struct Listed {
 /// Reads a whole answer to getMeetings. One that says FAILED or has no list is a fault too, so that
 /// it is never taken for an empty list.
 pub fn scan(body: &[u8]) -> Result<Vec<Listed>, XmlFault> {
-    let mut walk = Walk::<At>::new(body);
-    let mut scan = Scan::default();
-    loop {
-        match walk.next()? {
-            Step::Open { place, at } => scan.open(place, at),
-            Step::Text(At::Field(_) | At::Returncode, piece) => scan.text.push_str(&piece),
-            Step::Char(At::Field(_) | At::Returncode, piece) => scan.text.push(piece),
-            Step::Close { place, end } => scan.close(place, end)?,
-            Step::End => break,
-            Step::Text(..) | Step::Char(..) => {}
-        }
-    }
-    let returncode = scan.returncode.filter(|code| !code.is_empty());
-    if !is_success(&returncode.ok_or(XmlFault::NoReturncode)?) {
-        return Err(XmlFault::failed(read(body)?.message_key.as_deref()));
-    }
-    if scan.listed { Ok(scan.meetings) } else { Err(XmlFault::NoList) }
+    let (mut scan, mut meetings) = (Scan::default(), Vec::new());
+    let take = |found: Arc<Listed>, span| {
+        meetings.push(Listed { span, ..Arc::unwrap_or_clone(found) });
+    };
+    scan.run(&mut Walk::new(body), |_| None, take)?;
+    scan.verdict()?;
+    Ok(meetings)
 }
 
-/// The names of the meetings of a list that [`scan`] takes, in its order; empty for one without a name.
-pub fn names(body: &[u8]) -> Result<Vec<String>, XmlFault> {
-    let mut walk = Walk::<Named>::new(body);
-    let mut names: Vec<String> = Vec::new();
-    // Of several elements of this name the first counts.
-    let mut seen = false;
-    loop {
-        match (walk.next()?, names.last_mut()) {
-            (Step::Open { place: Named::Meeting, .. }, _) => {
-                names.push(String::new());
-                seen = false;
-            }
-            (Step::Text(Named::Name, piece), Some(name)) if !seen => name.push_str(&piece),
-            (Step::Char(Named::Name, piece), Some(name)) if !seen => name.push(piece),
-            (Step::Close { place: Named::Name, .. }, _) => seen = true,
-            (Step::End, _) => return Ok(names),
-            _ => {}
-        }
-    }
+/// Adds a meeting, raw as `<meeting>…</meeting>`, to others. Every meeting of a list that we answer goes
+/// through here.
+pub fn add(meetings: &mut Vec<u8>, meeting: &[u8]) {
+    meetings.extend_from_slice(meeting);
+    meetings.push(b'\n');
 }
 
-/// The places that [`names`] cares about.
-#[derive(Clone, Copy)]
-enum Named {
-    Response,
-    Meetings,
-    Meeting,
-    Name,
-}
-
-impl Place for Named {
-    const ROOT: Self = Self::Response;
-
-    fn child(self, name: &str) -> Option<Self> {
-        match (self, name) {
-            (Self::Response, "meetings") => Some(Self::Meetings),
-            (Self::Meetings, "meeting") => Some(Self::Meeting),
-            (Self::Meeting, "meetingName") => Some(Self::Name),
-            _ => None,
-        }
+/// The answer that lists these meetings, in pieces, each made by [`add`].
+pub fn merged(meetings: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {
+    const HEAD: &[u8] = b"<response>\n<returncode>SUCCESS</returncode>\n<meetings>\n";
+    const TAIL: &[u8] = b"</meetings>\n</response>";
+    let mut answer = vec![Bytes::from_static(HEAD)];
+    answer.extend(meetings.into_iter().filter(|piece| !piece.is_empty()));
+    if answer.len() == 1 {
+        return vec![Bytes::from_static(reply::NO_MEETINGS.as_bytes())];
     }
-}
-
-/// The answer that lists these meetings, each given as its raw `<meeting>…</meeting>`.
-pub fn merged<'a>(meetings: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut meetings = meetings.into_iter().peekable();
-    if meetings.peek().is_none() {
-        return reply::NO_MEETINGS.as_bytes().to_vec();
-    }
-    let mut answer = b"<response>\n<returncode>SUCCESS</returncode>\n<meetings>\n".to_vec();
-    for meeting in meetings {
-        answer.extend_from_slice(meeting);
-        answer.push(b'\n');
-    }
-    answer.extend_from_slice(b"</meetings>\n</response>");
+    answer.push(Bytes::from_static(TAIL));
     answer
 }
 
@@ -109,44 +72,85 @@ pub fn merged<'a>(meetings: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 #[derive(Default)]
 struct Scan {
     returncode: Option<String>,
+    /// Of a refusal: from `messageKey`, or else from `errors/error/key`.
+    key: Option<String>,
+    error_key: Option<String>,
     listed: bool,
-    meetings: Vec<Listed>,
     now: Listed,
+    /// Where `now` begins.
+    start: usize,
+    /// Whether `now` is a meeting that has begun and not ended.
+    inside: bool,
     /// The fields of `now` that were read, a bit each: of several elements of a name the first counts.
     seen: u16,
     text: String,
 }
 
 impl Scan {
+    /// Reads on to the last byte; [`XmlFault::Truncated`] when the list goes on behind it. Each whole
+    /// meeting goes to `take`, with its place. Where one may begin, `known` may say what stands there.
+    fn run(
+        &mut self,
+        walk: &mut Walk<'_, At>,
+        mut known: impl FnMut(&str) -> Option<(Arc<Listed>, Range<usize>)>,
+        mut take: impl FnMut(Arc<Listed>, Range<usize>),
+    ) -> Result<(), XmlFault> {
+        loop {
+            while matches!(walk.place(), Some(At::Meetings))
+                && let Some((found, Range { start, end })) = known(walk.ahead())
+            {
+                let at = walk.pass(end);
+                take(found, at + start..at + end);
+            }
+            match walk.next()? {
+                Step::Open { place, at, .. } => self.open(place, at),
+                Step::Text(_, piece) => self.text.push_str(piece),
+                Step::Char(_, piece) => self.text.push(piece),
+                Step::Close { place: At::Meeting, end } => {
+                    self.inside = false;
+                    if self.now.meeting_id.is_empty() {
+                        return Err(XmlFault::NoMeetingId);
+                    }
+                    take(Arc::new(std::mem::take(&mut self.now)), self.start..end);
+                }
+                Step::Close { place, .. } => self.close(place),
+                Step::End => return Ok(()),
+            }
+        }
+    }
+
+    /// What a list that was read whole comes to.
+    fn verdict(self) -> Result<(), XmlFault> {
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let returncode = some(self.returncode).ok_or(XmlFault::NoReturncode)?;
+        if !is_success(&returncode) {
+            return Err(XmlFault::failed(some(self.key).or(some(self.error_key)).as_deref()));
+        }
+        if self.listed { Ok(()) } else { Err(XmlFault::NoList) }
+    }
+
     fn open(&mut self, place: At, at: usize) {
         self.text.clear();
         match place {
             At::Meetings => self.listed = true,
             At::Meeting => {
-                self.now = Listed { span: at..at, ..Listed::default() };
+                self.now = Listed::default();
+                (self.start, self.inside) = (at, true);
                 self.seen = 0;
             }
             _ => {}
         }
     }
 
-    fn close(&mut self, place: At, end: usize) -> Result<(), XmlFault> {
-        match place {
-            At::Returncode => {
-                self.returncode.get_or_insert_with(|| std::mem::take(&mut self.text));
-            }
-            At::Field(field) => self.fill(field),
-            At::Meeting => {
-                let mut meeting = std::mem::take(&mut self.now);
-                if meeting.meeting_id.is_empty() {
-                    return Err(XmlFault::NoMeetingId);
-                }
-                meeting.span.end = end;
-                self.meetings.push(meeting);
-            }
-            _ => {}
-        }
-        Ok(())
+    fn close(&mut self, place: At) {
+        let into = match place {
+            At::Returncode => &mut self.returncode,
+            At::Key => &mut self.key,
+            At::ErrorKey => &mut self.error_key,
+            At::Field(field) => return self.fill(field),
+            _ => return,
+        };
+        into.get_or_insert_with(|| std::mem::take(&mut self.text));
     }
 
     fn fill(&mut self, field: Field) {
@@ -183,6 +187,10 @@ fn count(text: &str) -> u64 {
 enum At {
     Response,
     Returncode,
+    Key,
+    Errors,
+    Error,
+    ErrorKey,
     Meetings,
     Meeting,
     Metadata,
@@ -204,9 +212,17 @@ enum Field {
 impl Place for At {
     const ROOT: Self = Self::Response;
 
+    fn has_text(self) -> bool {
+        matches!(self, Self::Field(_) | Self::Returncode | Self::Key | Self::ErrorKey)
+    }
+
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {
             (Self::Response, "returncode") => Self::Returncode,
+            (Self::Response, "messageKey") => Self::Key,
+            (Self::Response, "errors") => Self::Errors,
+            (Self::Errors, "error") => Self::Error,
+            (Self::Error, "key") => Self::ErrorKey,
             (Self::Response, "meetings") => Self::Meetings,
             (Self::Meetings, "meeting") => Self::Meeting,
             (Self::Meeting, "metadata") => Self::Metadata,

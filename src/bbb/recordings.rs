@@ -3,11 +3,15 @@
 
 use std::ops::Range;
 
-use sha1::{Digest, Sha1};
+use bytes::Bytes;
 
-use super::query::{self, QueryFault};
+use super::query;
 use super::reply;
 use super::xml::{Place, Step, Walk, XmlFault, is_success, read};
+
+mod filter; // which recordings are asked for
+
+pub use filter::{Described, Filter};
 
 /// The metadata, without its prefix in queries, by which we know whose a recording is.
 const TAG: &str = "bigblueswarm-tenant";
@@ -41,15 +45,14 @@ pub struct List {
 /// it is never taken for an empty list.
 pub fn scan(body: &[u8]) -> Result<List, XmlFault> {
     let mut walk = Walk::<At>::new(body);
-    let mut scan = Scan { body, ..Scan::default() };
+    let mut scan = Scan::default();
     loop {
         match walk.next()? {
-            Step::Open { place, at } => scan.open(place, at),
-            Step::Text(place, piece) if place.has_text() => scan.text.push_str(&piece),
-            Step::Char(place, piece) if place.has_text() => scan.text.push(piece),
+            Step::Open { place, name, at } => scan.open(place, name, at),
+            Step::Text(_, piece) => scan.text.push_str(piece),
+            Step::Char(_, piece) => scan.text.push(piece),
             Step::Close { place, end } => scan.close(place, end)?,
             Step::End => break,
-            Step::Text(..) | Step::Char(..) => {}
         }
     }
     let returncode = scan.returncode.filter(|code| !code.is_empty());
@@ -59,32 +62,42 @@ pub fn scan(body: &[u8]) -> Result<List, XmlFault> {
     if scan.listed { Ok(scan.list) } else { Err(XmlFault::NoRecordings) }
 }
 
-/// The answer that lists these recordings, each given as its raw `<recording>…</recording>`; of a page,
-/// with how many there are in all.
-pub fn merged<'a>(recordings: impl IntoIterator<Item = &'a [u8]>, total: Option<usize>) -> Vec<u8> {
-    let mut answer = b"<response>\n<returncode>SUCCESS</returncode>\n<recordings>".to_vec();
-    let empty = answer.len();
-    for recording in recordings {
-        answer.push(b'\n');
-        answer.extend_from_slice(recording);
-    }
-    if answer.len() == empty {
-        answer.extend_from_slice(reply::NO_RECORDINGS.as_bytes());
-    } else {
-        answer.extend_from_slice(b"\n</recordings>\n");
-    }
+/// Reads a recording that stands alone, raw as `<recording>…</recording>`.
+pub fn alone(raw: &[u8]) -> Option<Recorded> {
+    let list = [HEAD, raw, b"</recordings></response>"].concat();
+    let mut found = scan(&list).ok()?.recordings;
+    let only = found.pop().filter(|_| found.is_empty())?;
+    Some(Recorded { span: 0..raw.len(), ..only })
+}
+
+const HEAD: &[u8] = b"<response>\n<returncode>SUCCESS</returncode>\n<recordings>";
+
+/// Adds a recording, raw as `<recording>…</recording>`, to others. Every recording of a list that we
+/// answer goes through here.
+pub fn add(recordings: &mut Vec<u8>, recording: &[u8]) {
+    recordings.push(b'\n');
+    recordings.extend_from_slice(recording);
+}
+
+/// The answer that lists these recordings, in pieces, each made by [`add`]; of a page, with how many
+/// there are in all.
+pub fn merged(recordings: impl IntoIterator<Item = Bytes>, total: Option<usize>) -> Vec<Bytes> {
+    let mut answer = vec![Bytes::from_static(HEAD)];
+    answer.extend(recordings.into_iter().filter(|piece| !piece.is_empty()));
+    answer.push(Bytes::from_static(match answer.len() {
+        1 => reply::NO_RECORDINGS.as_bytes(),
+        _ => b"\n</recordings>\n",
+    }));
     if let Some(total) = total {
-        let total = format!("<totalElements>{total}</totalElements>\n");
-        answer.extend_from_slice(total.as_bytes());
+        answer.push(format!("<totalElements>{total}</totalElements>\n").into());
     }
-    answer.extend_from_slice(b"</response>");
+    answer.push(Bytes::from_static(b"</response>"));
     answer
 }
 
 /// A list as far as it was read.
 #[derive(Default)]
-struct Scan<'a> {
-    body: &'a [u8],
+struct Scan {
     returncode: Option<String>,
     listed: bool,
     list: List,
@@ -96,8 +109,8 @@ struct Scan<'a> {
     text: String,
 }
 
-impl Scan<'_> {
-    fn open(&mut self, place: At, at: usize) {
+impl Scan {
+    fn open(&mut self, place: At, name: &str, at: usize) {
         self.text.clear();
         match place {
             At::Recordings => self.listed = true,
@@ -105,7 +118,7 @@ impl Scan<'_> {
                 self.now = Recorded { span: at..at, ..Recorded::default() };
                 self.seen = 0;
             }
-            At::Meta => self.name = name_at(self.body, at),
+            At::Meta => name.clone_into(&mut self.name),
             _ => {}
         }
     }
@@ -155,14 +168,6 @@ impl Scan<'_> {
     }
 }
 
-/// The name of the element whose `<` stands there.
-fn name_at(body: &[u8], at: usize) -> String {
-    let name = body.get(at + 1..).unwrap_or_default();
-    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'>');
-    let len = name.iter().position(ends).unwrap_or(name.len());
-    String::from_utf8_lossy(&name[..len]).into_owned()
-}
-
 #[derive(Clone, Copy)]
 enum At {
     Response,
@@ -182,14 +187,12 @@ enum Field {
     StartTime,
 }
 
-impl At {
+impl Place for At {
+    const ROOT: Self = Self::Response;
+
     fn has_text(self) -> bool {
         matches!(self, Self::Returncode | Self::Total | Self::Meta | Self::Field(_))
     }
-}
-
-impl Place for At {
-    const ROOT: Self = Self::Response;
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {
@@ -204,65 +207,6 @@ impl Place for At {
             (Self::Metadata, _) => Self::Meta,
             _ => return None,
         })
-    }
-}
-
-/// Which recordings a query of getRecordings asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Starts of record ids; empty for all.
-    prefixes: Vec<String>,
-    /// `None` for any state.
-    states: Option<Vec<String>>,
-    metadata: Vec<(String, String)>,
-}
-
-impl Filter {
-    /// Reads a query as BBB does: recordID wins over meetingID, and what is neither published nor
-    /// unpublished is only shown when it is asked for.
-    pub fn of(query: &str) -> Result<Self, QueryFault> {
-        let (records, meetings) =
-            (query::single(query, "recordID")?, query::single(query, "meetingID")?);
-        let mut prefixes = ids(records.as_deref().unwrap_or_default());
-        if prefixes.is_empty() {
-            let meetings = ids(meetings.as_deref().unwrap_or_default());
-            let hashed = |id: &String| hex::encode(Sha1::digest(id.as_bytes()));
-            prefixes = meetings.iter().map(hashed).collect();
-        }
-        let mut states = ids(query::value(query, "state").as_deref().unwrap_or_default());
-        if states.is_empty() {
-            states = vec!["published".to_owned(), "unpublished".to_owned()];
-        }
-        let any = states.iter().any(|state| state == "any");
-        let metadata = query::pairs(query).filter_map(|(name, value)| {
-            let name = name.strip_prefix("meta_")?.to_lowercase();
-            (name != TAG).then(|| (name, value.into_owned()))
-        });
-        let metadata = metadata.collect();
-        Ok(Self { prefixes, states: (!any).then_some(states), metadata })
-    }
-
-    /// Whether a recording is asked for.
-    pub fn fits(&self, recording: &Recorded) -> bool {
-        let starts = |prefix: &String| recording.record_id.starts_with(prefix.as_str());
-        let has = |(name, wanted): &(String, String)| {
-            let mut values =
-                recording.metadata.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
-            values.any(|(_, value)| is_like(value, wanted))
-        };
-        (self.prefixes.is_empty() || self.prefixes.iter().any(starts))
-            && self.states.as_ref().is_none_or(|states| states.contains(&recording.state))
-            && self.metadata.iter().all(has)
-    }
-}
-
-/// Whether a value is as wanted, where a `%` at either end stands for anything.
-fn is_like(value: &str, wanted: &str) -> bool {
-    match (wanted.strip_prefix('%'), wanted.strip_suffix('%')) {
-        (Some(_), Some(_)) => value.contains(wanted.trim_matches('%')),
-        (Some(end), None) => value.ends_with(end),
-        (None, Some(start)) => value.starts_with(start),
-        (None, None) => value == wanted,
     }
 }
 

@@ -21,7 +21,7 @@ pub fn scan(body: &[u8]) -> Result<Vec<Session>, XmlFault> {
     let (mut sessions, mut start, mut id) = (Vec::new(), 0, None);
     loop {
         match walk.next()? {
-            Step::Open { place, at } => {
+            Step::Open { place, at, .. } => {
                 text.clear();
                 match place {
                     At::Sessions => listed = true,
@@ -29,8 +29,8 @@ pub fn scan(body: &[u8]) -> Result<Vec<Session>, XmlFault> {
                     _ => {}
                 }
             }
-            Step::Text(At::Returncode | At::Id, piece) => text.push_str(&piece),
-            Step::Char(At::Returncode | At::Id, piece) => text.push(piece),
+            Step::Text(_, piece) => text.push_str(piece),
+            Step::Char(_, piece) => text.push(piece),
             Step::Close { place: At::Returncode, .. } => {
                 code.get_or_insert_with(|| std::mem::take(&mut text));
             }
@@ -42,7 +42,7 @@ pub fn scan(body: &[u8]) -> Result<Vec<Session>, XmlFault> {
                 sessions.push(Session { span: start..end, internal_id });
             }
             Step::End => break,
-            Step::Text(..) | Step::Char(..) | Step::Close { .. } => {}
+            Step::Close { .. } => {}
         }
     }
     let code = code.filter(|code| !code.is_empty()).ok_or(XmlFault::NoReturncode)?;
@@ -78,6 +78,10 @@ enum At {
 
 impl Place for At {
     const ROOT: Self = Self::Response;
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Returncode | Self::Id)
+    }
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {

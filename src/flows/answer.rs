@@ -30,8 +30,8 @@ pub enum Answer {
     Typed { kind: HeaderValue, body: Bytes },
     /// XML of our own.
     Own(String),
-    /// A list of our own making, from what the instances said.
-    Merged(Vec<u8>),
+    /// A list of our own making, from what the instances said, in pieces.
+    Merged(Vec<Bytes>),
     /// Go there.
     Redirect(String),
 }

@@ -40,7 +40,7 @@ pub async fn get_sessions(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
     let raw = lists
         .iter()
         .flat_map(|list| list.sessions.iter().map(|session| &list.bytes[session.span.clone()]));
-    Ok(Answer::Merged(merged(raw)))
+    Ok(Answer::Merged(vec![merged(raw).into()]))
 }
 
 async fn ask(

@@ -1,7 +1,11 @@
 //! What instances send: never a panic, and what is merged is what was there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::bbb::meetings::{Listed, Memo, Reading};
 use crate::bbb::xml::{Peek, XmlFault, check, check_start, peek, read};
 use crate::bbb::{meetings, recordings, sessions};
 
@@ -37,16 +41,43 @@ fn parts<'d>(data: &'d [u8], spans: &[&Range<usize>]) -> Vec<&'d [u8]> {
 }
 
 fn meetings(data: &[u8]) {
-    let Ok(listed) = meetings::scan(data) else { return };
+    let whole = meetings::scan(data);
+    let first = in_parts(data, Arc::default(), whole.as_deref().ok());
+    if let Some(memo) = first {
+        assert!(in_parts(data, memo, whole.as_deref().ok()).is_some());
+    }
+    let Ok(listed) = whole else { return };
     let spans: Vec<_> = listed.iter().map(|meeting| &meeting.span).collect();
     let raw = parts(data, &spans);
-    let merged = meetings::merged(raw.iter().copied());
+    let mut pieces = Vec::new();
+    raw.iter().for_each(|meeting| meetings::add(&mut pieces, meeting));
+    let merged = meetings::merged([Bytes::from(pieces)]).concat();
     let again = meetings::scan(&merged).expect("what was merged can be read");
     assert_eq!(again.len(), listed.len());
     for ((before, after), raw) in listed.iter().zip(&again).zip(raw) {
         assert_eq!(&merged[after.span.clone()], raw);
-        assert_eq!(*before, meetings::Listed { span: before.span.clone(), ..after.clone() });
+        assert_eq!(*before, Listed { span: before.span.clone(), ..after.clone() });
     }
+}
+
+/// A list that arrives in parts holds what it holds as a whole, whatever it held the last time.
+fn in_parts(data: &[u8], last: Arc<Memo>, whole: Option<&[Listed]>) -> Option<Arc<Memo>> {
+    let mut reading = Reading::after(last);
+    let mut found = Vec::new();
+    let mut take = |listed: Arc<Listed>, raw: &[u8]| found.push((listed, raw.to_vec()));
+    let mut bad = false;
+    for part in data.chunks(1 + data.len() % 61) {
+        bad = bad || reading.push(part, &mut take).is_err();
+    }
+    let memo = if bad { None } else { reading.finish(&mut take).ok() };
+    assert_eq!(memo.is_some(), whole.is_some());
+    let whole = whole?;
+    assert_eq!(found.len(), whole.len());
+    for ((listed, raw), expected) in found.iter().zip(whole) {
+        assert_eq!(raw.as_slice(), &data[expected.span.clone()]);
+        assert_eq!(Listed { span: expected.span.clone(), ..Listed::clone(listed) }, *expected);
+    }
+    memo.map(Arc::new)
 }
 
 fn recordings(data: &[u8]) {
@@ -54,7 +85,8 @@ fn recordings(data: &[u8]) {
     let spans: Vec<_> = list.recordings.iter().map(|recording| &recording.span).collect();
     let raw = parts(data, &spans);
     for total in [None, Some(raw.len())] {
-        let merged = recordings::merged(raw.iter().copied(), total);
+        let pieces = raw.iter().map(|raw| Bytes::copy_from_slice(raw));
+        let merged = recordings::merged(pieces, total).concat();
         let again = recordings::scan(&merged).expect("what was merged can be read");
         assert_eq!((again.recordings.len(), again.total), (raw.len(), total));
         for ((before, after), raw) in list.recordings.iter().zip(&again.recordings).zip(&raw) {

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use super::form::Form;
 use super::metrics::{HttpMetrics, Outcome};
+use super::pieces::Pieces;
 use super::refusal::{JSON, XML, failure};
 use super::signed::{Named, checked, host};
 use super::wanted::Wanted;
@@ -251,7 +252,9 @@ fn render(answer: Answer) -> Response {
             ([(header::CONTENT_TYPE, kind), no_cache], body).into_response()
         }
         Answer::Own(body) => ([xml, no_cache], body).into_response(),
-        Answer::Merged(body) => ([xml, no_cache], body).into_response(),
+        Answer::Merged(pieces) => {
+            ([xml, no_cache], Body::new(Pieces::from(pieces))).into_response()
+        }
         Answer::Passing { length, body } => {
             let mut response = ([xml, no_cache], body).into_response();
             if let Some(length) = length {

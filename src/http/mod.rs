@@ -7,6 +7,7 @@ mod form; // parameters in the body
 pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
 mod pages; // what browsers see
+mod pieces; // a body in pieces
 pub mod probes; // alive, ready, metrics
 mod refusal; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained

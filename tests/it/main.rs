@@ -28,6 +28,7 @@ mod recordings;
 mod reloads;
 mod replicas;
 mod restarts;
+mod rounds;
 mod rows;
 mod server;
 mod servers;

@@ -8,8 +8,8 @@ use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::bbb::query;
 use bigblueswarm::config::{Config, StoreConfig};
 use bigblueswarm::domain::secret::Secret;
-use bigblueswarm::outside::store::{self, Store};
-use bigblueswarm::sim::{Ask, Fault, SimServer, SimServers, SimSettings};
+use bigblueswarm::outside::store::{self, Shelf, Store};
+use bigblueswarm::sim::{Ask, Fault, Recording, SimServer, SimServers, SimSettings};
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
@@ -319,4 +319,30 @@ async fn when_redis_comes_back_with_an_older_state_no_acknowledged_meeting_is_ro
     join_all(repeats).await;
     let homes = join_all(meetings.iter().map(|m| a.homes(m))).await;
     assert!(homes.iter().all(|homes| homes.len() == 1), "{homes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_a_replica_that_starts_later_knows_the_recordings_of_an_instance_that_is_away() {
+    let (redis, made) = (RedisServer::start(), plan(2).start().await);
+    let recording = Recording::new("away", 1).of(T.host);
+    let key = format!("recording:{}", recording.record_id);
+    made.sims[1].add_recording(recording).await;
+    let a = plan(2).on(&made).store(shared(&redis)).start().await;
+    let mut connection = redis.connection();
+    let mut stored = async || {
+        let records = a.store.shelf(Shelf::Recordings).await;
+        let hint: Option<String> = redis::cmd("GET").arg(&key).query(&mut connection).ok();
+        records.is_ok_and(|records| records.len() == 1) && hint == Some(made.sims[1].url())
+    };
+    let began = Instant::now();
+    while !stored().await {
+        assert!(began.elapsed() < Duration::from_secs(20), "the sweep is not stored");
+        sleep(Duration::from_millis(50)).await;
+    }
+    made.sims[1].faults().set(Fault::Refuse).await;
+    let b = plan(2).on(&made).store(shared(&redis)).with_what_is_stored().start_unready().await;
+    for query in ["", "limit=10"] {
+        let list = T.call(&b, "getRecordings", query).await;
+        assert!(list.assert_success().body.contains("<meetingID>away</meetingID>"), "{list:?}");
+    }
 }

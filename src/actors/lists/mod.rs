@@ -1,13 +1,19 @@
-//! Owns what each instance listed last, for when it does not answer: packed, and bounded in all.
+//! Owns what each instance listed last, for when it does not answer: packed, and bounded in all; and the
+//! round over the instances that can still be joined.
 
 mod message;
+mod round;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 pub use self::message::*;
+use self::round::Rounds;
+pub use self::round::{Answers, Round};
 use super::answer;
+use crate::bbb::meetings::Memo;
 use crate::domain::instance::{InstanceId, Roster};
 
 /// The lists actor as the runtime sees it.
@@ -22,6 +28,9 @@ pub struct ListsState {
     kept: HashMap<InstanceId, Packed>,
     by_age: VecDeque<InstanceId>,
     bytes: usize,
+    rounds: Rounds,
+    /// What was in each list of the last round; a small part of its bytes.
+    memos: HashMap<InstanceId, Arc<Memo>>,
 }
 
 impl Actor for Lists {
@@ -50,6 +59,17 @@ impl Actor for Lists {
                 let last = known.filter_map(|id| Some((id.clone(), state.kept.get(&id)?.clone())));
                 answer(reply_to, last.collect());
             }
+            ListsMessage::Join { tenant, reply_to } => {
+                if !reply_to.is_closed() {
+                    answer(reply_to, state.rounds.join(tenant));
+                }
+            }
+            ListsMessage::Begin { round, reply_to } => {
+                let begun = state.rounds.begin(&round);
+                let begun = begun.map(|tenants| Begun { tenants, memos: state.memos.clone() });
+                answer(reply_to, begun);
+            }
+            ListsMessage::Remember { memos } => state.memos.extend(memos),
             ListsMessage::Roster(roster) => state.follow(&roster),
             #[cfg(feature = "test-util")]
             ListsMessage::Crash => panic!("asked to crash"),
@@ -83,6 +103,7 @@ impl ListsState {
         for instance in gone {
             self.drop_list(&instance);
         }
+        self.memos.retain(|id, _| !lets_go(id));
     }
 }
 

@@ -1,37 +1,44 @@
-//! Owns which recording is on which instance and whose it is, and what each instance listed last.
+//! Owns which recording is on which instance, whose it is and what filters ask of it, and its bytes as listed last.
+//! What it knows is kept in the store, so that an instance that is away loses none of its own over a restart.
 
+mod index;
+mod keeping;
 mod message;
+mod recording;
+mod state;
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+pub use self::index::{Found, Paged, Place, Wanted};
+pub use self::keeping::Owed;
 pub use self::message::*;
-use super::answer;
-use super::lists::Packed;
-use crate::domain::instance::{InstanceId, Roster};
-use crate::domain::tenant::TenantId;
+pub use self::recording::{Packed, Recording, print};
+use self::state::State;
+use super::{answer, settle};
+use crate::domain::instance::InstanceId;
+use crate::outside::store::{Shelf, Store, StoreError};
+
+const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The recordings actor as the runtime sees it.
 pub struct Recordings {
-    /// Memory for all lists together; those of the instance heard longest ago go first.
+    /// Memory for the bytes of all recordings together; those of the instance heard longest ago go first.
     pub most_bytes: usize,
+    pub store: Arc<dyn Store>,
 }
 
-/// Its state. A recording costs its id and two shared names.
-#[derive(Default)]
+/// Its state, and what waits for it.
 pub struct RecordingsState {
-    known: HashMap<Box<str>, Place>,
-    /// One copy of each tenant's name, shared by its recordings.
-    tenants: HashSet<TenantId>,
-    heard: HashSet<InstanceId>,
-    /// Deleted or unpublished, with the sweeps of its instance until pages say so too: two, as one
-    /// may be under way.
-    withdrawn: HashMap<Box<str>, u8>,
-    pages: HashMap<InstanceId, Arc<[Packed]>>,
-    by_age: VecDeque<InstanceId>,
-    bytes: usize,
+    state: State,
+    /// Whether a reading of the store is under way, and whether another is to follow.
+    loading: bool,
+    load_again: bool,
+    /// Questions from before the store was read once; their askers stop waiting by themselves.
+    held: Vec<RecordingsMessage>,
+    loaded: bool,
 }
 
 impl Actor for Recordings {
@@ -41,181 +48,123 @@ impl Actor for Recordings {
 
     async fn pre_start(
         &self,
-        _: ActorRef<RecordingsMessage>,
+        myself: ActorRef<RecordingsMessage>,
         (): (),
     ) -> Result<RecordingsState, ActorProcessingErr> {
-        Ok(RecordingsState::default())
+        myself.cast(RecordingsMessage::Reload { lost: true })?;
+        let state = State::new(self.most_bytes);
+        let (held, loading, load_again, loaded) = (Vec::new(), false, false, false);
+        Ok(RecordingsState { state, loading, load_again, held, loaded })
     }
 
     async fn handle(
         &self,
-        _: ActorRef<RecordingsMessage>,
+        myself: ActorRef<RecordingsMessage>,
         message: RecordingsMessage,
-        state: &mut RecordingsState,
+        all: &mut RecordingsState,
     ) -> Result<(), ActorProcessingErr> {
+        if !all.loaded && needs_all(&message) {
+            all.held.push(message);
+            return Ok(());
+        }
+        let state = &mut all.state;
         match message {
+            RecordingsMessage::Reload { lost: false } if state.has_heard_all() => {}
+            RecordingsMessage::Reload { .. } => self.load(&myself, all),
+            RecordingsMessage::Loaded(result) => self.loaded(&myself, result, all),
+            RecordingsMessage::Written { owed, result } => {
+                state.keeping.written(owed, result, &myself);
+            }
+            RecordingsMessage::Write => {}
             RecordingsMessage::Find { ids, reply_to } => answer(reply_to, state.find(ids)),
             RecordingsMessage::Seen { instance, seen } => state.note(&instance, seen),
-            RecordingsMessage::Swept { instance, seen, pages } => {
-                state.swept(&instance, seen);
-                state.keep(instance, pages, self.most_bytes);
-                metrics::gauge!("bigblueswarm_recordings_known").set(state.known.len() as f64);
+            RecordingsMessage::Asked { instance, ids, seen } => state.asked(&instance, ids, seen),
+            RecordingsMessage::Swept { instance, seen } => state.swept(&instance, seen),
+            RecordingsMessage::Listed { instance, wanted, listed, reply_to } => {
+                answer(reply_to, state.listed(&instance, &wanted, &listed));
             }
-            RecordingsMessage::Withdrawn { ids } => state.withdraw(ids),
-            RecordingsMessage::Last { instances, reply_to } => {
-                let pages = instances.iter().filter_map(|id| state.pages.get(id).cloned());
-                let withdrawn = state.withdrawn.keys().cloned().collect();
-                answer(reply_to, Last { pages: pages.collect(), withdrawn });
+            RecordingsMessage::Withdrawn { ids } => state.withdraw(&ids),
+            RecordingsMessage::Survey { reply_to } => answer(reply_to, state.survey()),
+            RecordingsMessage::Differs { instance } => state.differs(instance),
+            RecordingsMessage::Page { wanted, page, reply_to } => {
+                answer(reply_to, state.index.page(&wanted, page));
             }
-            RecordingsMessage::Heard { reply_to } => answer(reply_to, state.heard.clone()),
-            RecordingsMessage::Roster(roster) => state.follow(&roster),
+            RecordingsMessage::Last { wanted, instances, reply_to } => {
+                answer(reply_to, state.index.on(&wanted, &instances));
+            }
+            RecordingsMessage::Heard { reply_to } => answer(reply_to, state.heard()),
+            RecordingsMessage::Due { instance, reply_to } => {
+                answer(reply_to, state.is_due(&instance));
+            }
+            RecordingsMessage::Roster(roster) => state.follow(roster),
             #[cfg(feature = "test-util")]
             RecordingsMessage::Crash => panic!("asked to crash"),
         }
+        let state = &mut all.state;
+        if all.loaded {
+            state.keeping.write(&state.index, &self.store, &myself);
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<RecordingsMessage>,
+        all: &mut RecordingsState,
+    ) -> Result<(), ActorProcessingErr> {
+        all.state.keeping.finish().await;
         Ok(())
     }
 }
 
-impl RecordingsState {
-    fn find(&self, ids: Vec<String>) -> HashMap<String, Place> {
-        let known = ids.into_iter();
-        known.filter_map(|id| self.known.get(id.as_str()).cloned().map(|at| (id, at))).collect()
-    }
+/// Whether an answer would leave out what is stored.
+fn needs_all(message: &RecordingsMessage) -> bool {
+    use RecordingsMessage::{Find, Last, Listed, Page, Survey};
+    matches!(message, Find { .. } | Survey { .. } | Page { .. } | Last { .. } | Listed { .. })
+}
 
-    fn note(&mut self, instance: &InstanceId, seen: Vec<Seen>) {
-        for Seen { id, tenant } in seen {
-            let tenant = tenant.map(|tenant| self.shared(tenant));
-            self.known.insert(id.into(), Place { instance: instance.clone(), tenant });
-        }
-    }
-
-    /// The one copy of a name that everybody shares.
-    fn shared(&mut self, tenant: TenantId) -> TenantId {
-        if let Some(known) = self.tenants.get(&tenant) {
-            return known.clone();
-        }
-        self.tenants.insert(tenant.clone());
-        tenant
-    }
-
-    fn withdraw(&mut self, ids: Vec<String>) {
-        let known = ids.into_iter().filter(|id| self.known.contains_key(id.as_str()));
-        self.withdrawn.extend(known.map(|id| (id.into(), 2)));
-    }
-
-    fn swept(&mut self, instance: &InstanceId, seen: Vec<Seen>) {
-        let known = &self.known;
-        self.withdrawn.retain(|id, sweeps| {
-            let Some(at) = known.get(id) else { return false };
-            *sweeps -= u8::from(at.instance == *instance);
-            *sweeps > 0
-        });
-        let still: HashSet<&str> = seen.iter().map(|seen| seen.id.as_str()).collect();
-        self.known.retain(|id, at| at.instance != *instance || still.contains(&**id));
-        self.note(instance, seen);
-        self.heard.insert(instance.clone());
-    }
-
-    fn keep(&mut self, instance: InstanceId, pages: Vec<Packed>, most_bytes: usize) {
-        self.drop_pages(&instance);
-        self.bytes += size(&pages);
-        self.by_age.push_back(instance.clone());
-        self.pages.insert(instance, pages.into());
-        while self.bytes > most_bytes {
-            let Some(oldest) = self.by_age.front().cloned() else { return };
-            self.drop_pages(&oldest);
-        }
-    }
-
-    fn drop_pages(&mut self, instance: &InstanceId) {
-        if let Some(pages) = self.pages.remove(instance) {
-            self.bytes -= size(&pages);
-            self.by_age.retain(|kept| kept != instance);
-        }
-    }
-
-    /// Forgets what was on instances that left the pool; those that are merely away keep theirs.
-    fn follow(&mut self, roster: &Roster) {
-        let is_gone = |id: &InstanceId| roster.loaded && roster.get(id).is_none();
-        let gone: HashSet<_> = self.heard.iter().filter(|id| is_gone(id)).cloned().collect();
-        if gone.is_empty() {
+impl Recordings {
+    /// Reads what is stored. What is read has to be unpacked and looked at, so that is done there too.
+    fn load(&self, myself: &ActorRef<RecordingsMessage>, all: &mut RecordingsState) {
+        if std::mem::replace(&mut all.loading, true) {
+            all.load_again = true;
             return;
         }
-        self.known.retain(|_, at| !gone.contains(&at.instance));
-        for instance in &gone {
-            self.heard.remove(instance);
-            self.drop_pages(instance);
+        let (store, myself) = (self.store.clone(), myself.clone());
+        tokio::spawn(async move {
+            let read = settle(async move {
+                let stored = store.shelf(Shelf::Recordings).await?;
+                let read = tokio::task::spawn_blocking(move || message::read_all(&stored)).await;
+                read.map_err(|e| StoreError::Unreadable(e.to_string()))
+            });
+            let read = read.await.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(RecordingsMessage::Loaded(read));
+        });
+    }
+
+    fn loaded(
+        &self,
+        myself: &ActorRef<RecordingsMessage>,
+        result: Result<Vec<(InstanceId, Recording)>, StoreError>,
+        all: &mut RecordingsState,
+    ) {
+        all.loading = false;
+        match result {
+            Ok(stored) => {
+                all.state.stored(stored);
+                all.loaded = true;
+                for message in all.held.drain(..) {
+                    let _ = myself.cast(message);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "stored recordings could not be read; trying again");
+                all.load_again = false;
+                myself.send_after(LOAD_AGAIN_AFTER, || RecordingsMessage::Reload { lost: true });
+            }
         }
-    }
-}
-
-fn size(pages: &[Packed]) -> usize {
-    pages.iter().map(Packed::size).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(ids: &[&str]) -> Vec<Seen> {
-        let tenant = Some(TenantId::new("t"));
-        ids.iter().map(|id| Seen { id: (*id).into(), tenant: tenant.clone() }).collect()
-    }
-
-    #[test]
-    fn a_sweep_forgets_what_is_missing_there_and_nothing_elsewhere() {
-        let (one, two) = (InstanceId::new("1"), InstanceId::new("2"));
-        let mut state = RecordingsState::default();
-        state.swept(&one, seen(&["a", "b"]));
-        state.swept(&two, seen(&["c"]));
-        state.note(&two, seen(&["d"]));
-        state.swept(&one, seen(&["b"]));
-        let all = ["a", "b", "c", "d"].map(String::from).to_vec();
-        let mut known: Vec<_> =
-            state.find(all).into_iter().map(|(id, at)| (id, at.instance)).collect();
-        known.sort();
-        let expected = [("b", &one), ("c", &two), ("d", &two)];
-        assert_eq!(known, expected.map(|(id, at)| (id.to_owned(), at.clone())));
-        assert_eq!(state.tenants.len(), 1);
-    }
-
-    #[test]
-    fn an_instance_that_left_the_pool_is_forgotten_and_one_not_loaded_yet_is_not() {
-        let one = InstanceId::new("1");
-        let mut state = RecordingsState::default();
-        state.swept(&one, seen(&["a"]));
-        state.keep(one.clone(), vec![Packed::pack(b"<response/>")], 1_000);
-        state.follow(&Roster::default());
-        assert!(state.heard.contains(&one) && !state.pages.is_empty());
-        state.follow(&Roster::new(Vec::new()));
-        assert!(state.heard.is_empty() && state.known.is_empty() && state.pages.is_empty());
-        assert_eq!(state.bytes, 0);
-    }
-
-    #[test]
-    fn what_was_withdrawn_is_held_back_until_a_sweep_that_began_later() {
-        let (one, two) = (InstanceId::new("1"), InstanceId::new("2"));
-        let mut state = RecordingsState::default();
-        state.swept(&one, seen(&["a", "b"]));
-        state.withdraw(vec!["a".into(), "unknown".into()]);
-        let held = |state: &RecordingsState| state.withdrawn.len();
-        assert_eq!(held(&state), 1);
-        state.swept(&two, seen(&["c"]));
-        state.swept(&one, seen(&["a", "b"]));
-        assert_eq!(held(&state), 1);
-        state.swept(&one, seen(&["a", "b"]));
-        assert_eq!(held(&state), 0);
-    }
-
-    #[test]
-    fn lists_are_bounded_and_the_oldest_go_first() {
-        let mut state = RecordingsState::default();
-        let page = Packed::pack(b"<response/>");
-        for id in ["a", "b", "a", "c"] {
-            state.keep(InstanceId::new(id), vec![page.clone()], 2 * page.size());
+        if std::mem::take(&mut all.load_again) {
+            let _ = myself.cast(RecordingsMessage::Reload { lost: true });
         }
-        let mut kept: Vec<_> = state.pages.keys().map(InstanceId::as_str).collect();
-        kept.sort_unstable();
-        assert_eq!((kept, state.bytes), (vec!["a", "c"], 2 * page.size()));
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bbb::xml::model::{Node, broken, document, node, nodes, word};
+use crate::bbb::xml::model::{Node, broken, cases, document, node, nodes, word};
 
 const TWO: &[u8] = br#"<?xml version="1.0" encoding="UTF-8"?>
 <response>
@@ -73,9 +73,16 @@ fn an_answer_that_is_no_list_is_never_an_empty_one() {
     assert_eq!(scan(reply::NO_MEETINGS.as_bytes()), Ok(vec![]));
 }
 
+/// The answer that lists these, as its bytes.
+fn listing(meetings: &[Vec<u8>]) -> Vec<u8> {
+    let mut piece = Vec::new();
+    meetings.iter().for_each(|meeting| add(&mut piece, meeting));
+    merged([piece.into()]).concat()
+}
+
 #[test]
 fn no_parts_give_the_answer_that_there_are_none() {
-    assert_eq!(merged([]), reply::NO_MEETINGS.as_bytes());
+    assert_eq!(listing(&[]), reply::NO_MEETINGS.as_bytes());
 }
 
 #[test]
@@ -160,7 +167,7 @@ fn list() -> impl Strategy<Value = (Node, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_stream_lists_what_a_plain_reading_of_the_tree_finds((root, body) in list()) {
@@ -182,13 +189,91 @@ proptest! {
             scan(body).expect("a list").iter().map(|l| body[l.span.clone()].to_vec()).collect()
         };
         let all = [parts(&one), parts(&two)].concat();
-        let answer = merged(all.iter().map(Vec::as_slice));
-        prop_assert_eq!(parts(&answer), all);
+        prop_assert_eq!(parts(&listing(&all)), all);
+    }
+}
+
+/// Meetings as they were found, less their places, and their bytes.
+type Found = Vec<(Listed, Vec<u8>)>;
+
+/// Reads an answer in parts that end there, as [`scan`] reads it whole, after another list.
+fn in_parts(
+    body: &[u8],
+    ends: &[prop::sample::Index],
+    last: Memo,
+) -> Result<(Found, Memo), XmlFault> {
+    let mut ends: Vec<usize> = ends.iter().map(|end| end.index(body.len() + 1)).collect();
+    ends.extend([0, body.len()]);
+    ends.sort_unstable();
+    let (mut reading, mut found) = (Reading::after(last.into()), Vec::new());
+    let mut take = |listed: Arc<Listed>, raw: &[u8]| {
+        found.push((Arc::unwrap_or_clone(listed), raw.to_vec()));
+    };
+    for pair in ends.windows(2) {
+        reading.push(&body[pair[0]..pair[1]], &mut take)?;
+    }
+    reading.finish(&mut take).map(|memo| (found, memo))
+}
+
+fn at_once(body: &[u8]) -> Result<Found, XmlFault> {
+    let with_bytes = |listed: Listed| {
+        let raw = body[listed.span.clone()].to_vec();
+        (Listed { span: 0..0, ..listed }, raw)
+    };
+    Ok(scan(body)?.into_iter().map(with_bytes).collect())
+}
+
+/// What a list holds, for the next one.
+fn memo_of(body: &[u8]) -> Memo {
+    in_parts(body, &[], Memo::default()).map_or_else(|_| Memo::default(), |(_, memo)| memo)
+}
+
+/// Reads an answer after these lists.
+fn after(body: &[u8], ends: &[prop::sample::Index], last: &[u8]) -> Result<Found, XmlFault> {
+    in_parts(body, ends, memo_of(last)).map(|(found, _)| found)
+}
+
+fn ends() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..12)
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn a_list_that_comes_in_parts_is_read_as_if_it_came_at_once((_, body) in list(), ends in ends()) {
+        prop_assert_eq!(after(&body, &ends, b""), at_once(&body));
+    }
+
+    #[test]
+    fn a_list_is_read_the_same_whatever_it_held_before(
+        (_, body) in list(),
+        (_, other) in list(),
+        cut in any::<prop::sample::Index>(),
+        ends in ends(),
+    ) {
+        prop_assert_eq!(after(&body, &ends, &body), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, &other), at_once(&body));
+        // Some of its meetings, and others.
+        let parts = |body: &[u8]| -> Vec<Vec<u8>> { at_once(body).expect("a list").into_iter().map(|(_, raw)| raw).collect() };
+        let mut mixed = [parts(&body), parts(&other)].concat();
+        if !mixed.is_empty() {
+            mixed.remove(cut.index(mixed.len()));
+        }
+        let mixed = listing(&mixed);
+        prop_assert_eq!(after(&mixed, &ends, &body), at_once(&mixed));
+        prop_assert_eq!(after(&body, &ends, &mixed), at_once(&body));
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn a_malformed_list_is_the_same_fault_in_parts(body in broken(TWO), ends in ends()) {
+        prop_assert_eq!(after(&body, &ends, b""), at_once(&body));
+        prop_assert_eq!(after(&body, &ends, TWO), at_once(&body));
+    }
 
     #[test]
     fn a_malformed_list_ends_in_a_refusal_or_a_reading(body in broken(TWO)) {

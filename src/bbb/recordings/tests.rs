@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bbb::xml::model::{Node, broken, document, node, nodes, word};
+use crate::bbb::query::QueryFault;
+use crate::bbb::xml::model::{Node, broken, cases, document, node, nodes, word};
 
 const TWO: &[u8] = br#"<response><returncode>SUCCESS</returncode><recordings><recording>
 <recordID>c25a-1</recordID><meetingID>test01</meetingID><name>A &amp; B</name><published>true</published>
@@ -49,14 +50,21 @@ fn an_answer_that_is_no_list_is_never_an_empty_one() {
     check(open, XmlFault::Truncated);
 }
 
+/// The answer that lists these, as its bytes.
+fn listing(recordings: &[Vec<u8>], total: Option<usize>) -> Vec<u8> {
+    let mut piece = Vec::new();
+    recordings.iter().for_each(|recording| add(&mut piece, recording));
+    merged([piece.into()], total).concat()
+}
+
 #[test]
 fn lists_are_made_as_bbb_makes_them() {
     let none = "<response>\n<returncode>SUCCESS</returncode>\n<recordings></recordings>\n\
         <messageKey>noRecordings</messageKey>\n<message>There are no recordings for the meeting(s).</message>\n";
-    assert_eq!(merged([], None), format!("{none}</response>").as_bytes());
+    assert_eq!(listing(&[], None), format!("{none}</response>").as_bytes());
     let paged = format!("{none}<totalElements>0</totalElements>\n</response>");
-    assert_eq!(merged([], Some(0)), paged.as_bytes());
-    assert_eq!(scan(&merged([], Some(7))), Ok(List { recordings: vec![], total: Some(7) }));
+    assert_eq!(listing(&[], Some(0)), paged.as_bytes());
+    assert_eq!(scan(&listing(&[], Some(7))), Ok(List { recordings: vec![], total: Some(7) }));
 }
 
 #[track_caller]
@@ -165,7 +173,7 @@ fn list() -> impl Strategy<Value = (Node, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_stream_lists_what_a_plain_reading_of_the_tree_finds((root, body) in list()) {
@@ -176,6 +184,8 @@ proptest! {
         for (found, recording) in scanned.into_iter().zip(recordings) {
             let raw = recording.render();
             prop_assert_eq!(&body[found.span.clone()], raw.as_bytes());
+            let alone = alone(raw.as_bytes()).expect("a recording");
+            prop_assert_eq!(&alone, &Recorded { span: 0..raw.len(), ..found.clone() });
             let found = Recorded { span: 0..0, metadata: Vec::new(), ..found };
             prop_assert_eq!(found, plain(recording));
         }
@@ -188,13 +198,14 @@ proptest! {
             found.into_iter().map(|r| body[r.span].to_vec()).collect()
         };
         let all = [parts(&one), parts(&two)].concat();
-        let answer = merged(all.iter().map(Vec::as_slice), Some(all.len()));
+        let answer = listing(&all, Some(all.len()));
+        prop_assert_eq!(scan(&answer).expect("a list").total, Some(all.len()));
         prop_assert_eq!(parts(&answer), all);
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn a_malformed_list_ends_in_a_refusal_or_a_reading(body in broken(TWO)) {

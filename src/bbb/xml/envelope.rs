@@ -46,13 +46,13 @@ pub fn read(body: &[u8]) -> Result<Envelope, XmlFault> {
     loop {
         match walk.next()? {
             Step::Open { .. } => text.clear(),
-            Step::Text(At::Field(_), piece) => text.push_str(&piece),
-            Step::Char(At::Field(_), piece) => text.push(piece),
+            Step::Text(_, piece) => text.push_str(piece),
+            Step::Char(_, piece) => text.push(piece),
             Step::Close { place: At::Field(field), .. } => {
                 found[field as usize].get_or_insert_with(|| std::mem::take(&mut text));
             }
             Step::End => return envelope(found),
-            Step::Text(..) | Step::Char(..) | Step::Close { .. } => {}
+            Step::Close { .. } => {}
         }
     }
 }
@@ -106,6 +106,10 @@ const FIELDS: usize = Field::ForciblyEnded as usize + 1;
 
 impl Place for At {
     const ROOT: Self = Self::Response;
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Field(_))
+    }
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {

@@ -2,6 +2,12 @@
 
 use proptest::prelude::*;
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub(in crate::bbb) fn cases(usual: u32) -> ProptestConfig {
+    let said = std::env::var("PROPTEST_CASES").ok().and_then(|said| said.parse().ok());
+    ProptestConfig::with_cases(said.unwrap_or(usual))
+}
+
 /// Something in a document.
 #[derive(Clone, Debug)]
 pub(in crate::bbb) enum Node {

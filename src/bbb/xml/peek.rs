@@ -31,8 +31,8 @@ fn returncode(start: &[u8]) -> Result<Option<String>, XmlFault> {
     let mut code = String::new();
     loop {
         match walk.next()? {
-            Step::Text(At::Returncode, piece) => code.push_str(&piece),
-            Step::Char(At::Returncode, piece) => code.push(piece),
+            Step::Text(_, piece) => code.push_str(piece),
+            Step::Char(_, piece) => code.push(piece),
             Step::Close { place: At::Returncode, .. } => {
                 return Ok(Some(code).filter(|code| !code.is_empty()));
             }
@@ -50,6 +50,10 @@ enum At {
 
 impl Place for At {
     const ROOT: Self = Self::Response;
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Returncode)
+    }
 
     fn child(self, name: &str) -> Option<Self> {
         matches!((self, name), (Self::Response, "returncode")).then_some(Self::Returncode)

@@ -35,6 +35,10 @@ struct Anywhere;
 impl Place for Anywhere {
     const ROOT: Self = Self;
 
+    fn has_text(self) -> bool {
+        false
+    }
+
     fn child(self, _: &str) -> Option<Self> {
         None
     }
@@ -99,7 +103,7 @@ fn is_name(name: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::model::{Node, broken, document, nodes};
+    use super::super::model::{Node, broken, cases, document, nodes};
     use super::*;
 
     #[track_caller]
@@ -147,7 +151,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #![proptest_config(cases(1000))]
 
         #[test]
         fn what_looks_plain_is_well_formed(body in broken(

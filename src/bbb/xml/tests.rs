@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::model::{Node, broken, document, node, nodes, word};
+use super::model::{Node, broken, cases, document, node, nodes, word};
 use super::*;
 
 const INFO: &[u8] = br#"<response>
@@ -205,7 +205,7 @@ fn children() -> impl Strategy<Value = Vec<Node>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_stream_reads_what_a_plain_reading_of_the_tree_finds((root, body) in document(children())) {
@@ -239,7 +239,7 @@ fn find(body: &[u8], part: &[u8]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn a_malformed_body_ends_in_a_refusal_or_a_reading(body in broken(INFO)) {

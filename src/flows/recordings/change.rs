@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::find::{IDS_AT_ONCE, shares};
-use super::required;
+use super::{learn_all, required};
 use crate::actors::settle;
 use crate::bbb::call::Call;
 use crate::bbb::query;
@@ -58,7 +58,7 @@ async fn everywhere(
     let parts = shares.iter().flat_map(|(instance, ids)| {
         ids.chunks(IDS_AT_ONCE).map(move |ids| ask(world, instance, call, ids, rest))
     });
-    merged(join_all(parts).await)
+    merged(call, join_all(parts).await)
 }
 
 async fn ask(
@@ -83,6 +83,8 @@ async fn ask(
             if withdraws(call, rest) {
                 world.actors.recordings.withdrawn(ids.to_vec());
             }
+            // So that a list right after the answer shows what was done.
+            learn_all(world, instance, ids.to_vec()).await;
             Change::Done(body)
         }
         Ok((_, envelope)) if envelope.failed_with("notFound") => Change::NotThere,
@@ -106,7 +108,7 @@ fn withdraws(call: Call, query: &str) -> bool {
 }
 
 /// One answer of all: done if any did it, as BBB skips ids that it can't find.
-fn merged(changes: Vec<Change>) -> Result<Answer, Refusal> {
+fn merged(call: Call, changes: Vec<Change>) -> Result<Answer, Refusal> {
     let (mut done, mut refused, mut failed) = (None, None, 0);
     for change in changes {
         match change {
@@ -117,7 +119,15 @@ fn merged(changes: Vec<Change>) -> Result<Answer, Refusal> {
         }
     }
     if failed > 0 {
-        tracing::warn!(failed, "recordings on some servers could not be changed");
+        let outcome = if done.is_some() { "partial" } else { "failed" };
+        let labels = [("call", call.name()), ("outcome", outcome)];
+        metrics::counter!("bigblueswarm_recordings_changes_failed_total", &labels).increment(1);
+        tracing::warn!(
+            call = call.name(),
+            failed,
+            outcome,
+            "recordings on some servers could not be changed"
+        );
     }
     match (done, refused) {
         (Some(body), _) => Ok(Answer::Passed(body)),

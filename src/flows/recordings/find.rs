@@ -8,13 +8,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::pages::each_page;
-use crate::actors::recordings::{Place, Seen};
-use crate::bbb::query;
+use super::among;
+use crate::actors::recordings::{Place, Recording};
 use crate::domain::instance::{Health, Instance, InstanceId, Roster};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::flows::World;
-use crate::flows::answer::BadAnswer;
 use crate::flows::refusal::Refusal;
 
 /// How long all instances together may take to say whether they have unknown recordings.
@@ -74,9 +72,9 @@ async fn search(
     let mut found = HashMap::new();
     let mut answered = Vec::new();
     for (instance, seen) in said.into_iter().flatten() {
-        for Seen { id, tenant } in &seen {
+        for Recording { id, tenant, .. } in &seen {
             let place = Place { instance: instance.clone(), tenant: tenant.clone() };
-            found.insert(id.clone(), place);
+            found.insert(id.to_string(), place);
         }
         if !seen.is_empty() {
             world.actors.recordings.seen(instance.clone(), seen);
@@ -89,27 +87,21 @@ async fn search(
     Ok((found, sure))
 }
 
-/// Which of these ids an instance has; nothing when it does not say.
+/// Which of these ids an instance has, which the index learns; nothing when it does not say.
 async fn ask(
     world: &World,
     instance: &Arc<Instance>,
     ids: &[&String],
     by: Instant,
-) -> Option<(InstanceId, Vec<Seen>)> {
+) -> Option<(InstanceId, Vec<Recording>)> {
     let mut seen = Vec::new();
     for ids in ids.chunks(IDS_AT_ONCE) {
-        let list: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-        let mut query = String::new();
-        query::append(&mut query, "recordID", &list.join(","));
-        query::append(&mut query, "state", "any");
-        // An id asks for all that start with it.
-        let take = |page: super::pages::Page| {
-            let exact = page.list.recordings.iter().filter(|r| list.contains(&&*r.record_id));
-            seen.extend(exact.map(super::seen));
-            Ok::<_, BadAnswer>(())
-        };
-        let why = match timeout_at(by, each_page(world, instance, &query, take)).await {
-            Ok(Ok(_)) => continue,
+        let ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
+        let why = match timeout_at(by, among(world, instance, &ids)).await {
+            Ok(Ok(said)) => {
+                seen.extend(said.iter().map(|(recorded, raw)| Recording::of(recorded, raw)));
+                continue;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };

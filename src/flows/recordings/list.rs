@@ -1,4 +1,5 @@
-//! getRecordings: what every instance has, merged; those that do not answer count with what they had last.
+//! getRecordings: a page from the index, or what every instance has; those that do not answer count with what they
+//! had last.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -9,11 +10,10 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::pages::{Page, each_page};
-use crate::actors::lists::Packed;
-use crate::actors::recordings::Last;
+use super::pages::{self, each_page};
+use crate::actors::recordings::{self as kept, Glimpse, Recording, Wanted, print};
 use crate::bbb::query;
-use crate::bbb::recordings::{self, Filter, Recorded, merged, scan};
+use crate::bbb::recordings::{Filter, Page, Recorded, add, merged};
 use crate::domain::instance::{Health, Instance, InstanceId};
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
@@ -21,17 +21,10 @@ use crate::flows::answer::{Answer, BadAnswer};
 use crate::flows::refusal::Refusal;
 
 /// A recording that is asked for, with its bytes.
-struct Found {
-    id: String,
+pub(super) struct Found {
+    id: Arc<str>,
     start_time: u64,
     raw: Bytes,
-}
-
-impl Found {
-    fn of(bytes: &Bytes, recorded: &Recorded) -> Self {
-        let raw = bytes.slice(recorded.span.clone());
-        Self { id: recorded.record_id.clone(), start_time: recorded.start_time, raw }
-    }
 }
 
 /// The tenant's recordings on all instances, newest first, each as its instance gave it.
@@ -40,106 +33,158 @@ pub async fn get_recordings(
     tenant: &Arc<Tenant>,
     query: &str,
 ) -> Result<Answer, Refusal> {
-    let (filter, page) = (Filter::of(query)?, recordings::Page::of(query));
+    let (filter, page) = (Filter::of(query)?, Page::of(query));
+    let untagged = world.owns_untagged(tenant);
+    let asking = Asking {
+        world,
+        tenant,
+        query: asked_of_instances(tenant, untagged, query),
+        wanted: Wanted { tenant: tenant.id.clone(), untagged, filter },
+        by: Instant::now() + world.config.deadlines.list,
+    };
     let roster = world.actors.registry.roster().await?;
     if !roster.loaded {
         return Err(Refusal::Internal("load its state"));
     }
-    let by = Instant::now() + world.config.deadlines.list;
+    if let Some(page) = page
+        && let Ok(survey) = world.actors.recordings.survey().await
+    {
+        return super::paged::page(&asking, &roster, survey, page).await;
+    }
     let (dead, asked): (Vec<_>, Vec<_>) =
         roster.members().iter().partition(|member| member.health == Health::Dead);
-    let mut silent: Vec<InstanceId> = dead.iter().map(|m| m.instance.id.clone()).collect();
-    let query = asked_of_instances(world, tenant, query);
-    let said = asked.iter().map(|member| ask(world, tenant, &member.instance, &query, by));
+    let mut silent: HashSet<InstanceId> = dead.iter().map(|m| m.instance.id.clone()).collect();
     let mut found = Vec::new();
+    let said = asked.iter().map(|member| asking.all(&member.instance));
     for answer in join_all(said).await {
         match answer {
             Ok(list) => found.extend(list),
-            Err(instance) => silent.push(instance),
+            Err(instance) => drop(silent.insert(instance)),
         }
     }
-    found.extend(last_known(world, tenant, filter, silent).await);
+    found.extend(asking.last_known(silent).await);
     Ok(Answer::Merged(merge(found, page)))
 }
 
 /// What instances are asked: what the client asks, of this tenant only, and without the client's page.
-fn asked_of_instances(world: &World, tenant: &Tenant, query: &str) -> String {
+fn asked_of_instances(tenant: &Tenant, untagged: bool, query: &str) -> String {
     let query = query::without(query, &["offset", "limit"]);
-    match world.owns_untagged(tenant) {
-        true => query::untagged(&query),
-        false => query::tagged(&query, tenant.id.as_str()),
+    if untagged { query::untagged(&query) } else { query::tagged(&query, tenant.id.as_str()) }
+}
+
+/// A question of a client.
+pub(super) struct Asking<'a> {
+    pub(super) world: &'a World,
+    pub(super) tenant: &'a Tenant,
+    /// As instances are asked.
+    query: String,
+    pub(super) wanted: Wanted,
+    pub(super) by: Instant,
+}
+
+impl Asking<'_> {
+    /// All that is wanted on this instance, which the index learns; or its id when it has none to give in time.
+    pub(super) async fn all(&self, instance: &Arc<Instance>) -> Result<Vec<Found>, InstanceId> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let most = self.world.config.limits.answer_bytes;
+        let take = |page: pages::Page| {
+            bytes += page.bytes.len();
+            found.extend(self.ours(&page));
+            if bytes > most { Err(BadAnswer::TooLarge(most)) } else { Ok(()) }
+        };
+        let why =
+            match timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await {
+                Ok(Ok(total)) => {
+                    self.learn(&instance.id, total, &found).await;
+                    return Ok(found.into_iter().map(Found::from).collect());
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+        debug!(instance.id = %instance.id, %why, "an instance listed no recordings: its last ones stand in");
+        Err(instance.id.clone())
+    }
+
+    fn ours(&self, page: &pages::Page) -> Vec<(Recorded, Bytes)> {
+        let all = page.list.recordings.iter();
+        let ours = all.filter(|r| self.world.owns(self.tenant, r.tenant.as_deref()));
+        ours.map(|r| (r.clone(), page.bytes.slice(r.span.clone()))).collect()
+    }
+
+    /// Has the index learn what an instance listed, of which only what is news is packed.
+    async fn learn(
+        &self,
+        instance: &InstanceId,
+        total: Option<usize>,
+        found: &[(Recorded, Bytes)],
+    ) {
+        let recordings = &self.world.actors.recordings;
+        let distinct: HashSet<&str> = found.iter().map(|(r, _)| r.record_id.as_str()).collect();
+        if total.is_some_and(|total| total != distinct.len()) {
+            // Pages shifted, or some are not this tenant's: nothing is sure to be missing.
+            return;
+        }
+        let glimpse =
+            |(r, raw): &(Recorded, Bytes)| -> Glimpse { (r.record_id.clone(), print(raw)) };
+        let listed = found.iter().map(glimpse).collect();
+        let (instance, wanted) = (instance.clone(), self.wanted.clone());
+        let Ok(news) = recordings.listed(instance.clone(), wanted, listed).await else { return };
+        let news = news.into_iter().filter_map(|n| found.get(n));
+        let news: Vec<_> = news.map(|(r, raw)| Recording::of(r, raw)).collect();
+        if !news.is_empty() {
+            recordings.seen(instance, news);
+        }
+    }
+
+    /// What is wanted of what these instances had when they were last heard.
+    pub(super) async fn last_known(&self, instances: HashSet<InstanceId>) -> Vec<Found> {
+        if instances.is_empty() {
+            return Vec::new();
+        }
+        stale(instances.len());
+        let last = self.world.actors.recordings.last(self.wanted.clone(), instances).await;
+        let Ok(last) = last else { return Vec::new() };
+        let unpacked = move || last.iter().filter_map(Found::unpacked).collect();
+        tokio::task::spawn_blocking(unpacked).await.unwrap_or_default()
     }
 }
 
-/// The instance's recordings; or its id when it has none to give in time.
-async fn ask(
-    world: &World,
-    tenant: &Tenant,
-    instance: &Arc<Instance>,
-    query: &str,
-    by: Instant,
-) -> Result<Vec<Found>, InstanceId> {
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    let most = world.config.limits.answer_bytes;
-    let take = |page: Page| {
-        bytes += page.bytes.len();
-        let ours = page.list.recordings.iter().filter(|r| world.owns(tenant, r.tenant.as_deref()));
-        found.extend(ours.map(|recorded| Found::of(&page.bytes, recorded)));
-        if bytes > most { Err(BadAnswer::TooLarge(most)) } else { Ok(()) }
-    };
-    let why = match timeout_at(by, each_page(world, instance, query, take)).await {
-        Ok(Ok(_)) => return Ok(found),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer in time".to_owned(),
-    };
-    debug!(instance.id = %instance.id, %why, "an instance listed no recordings: its last ones stand in");
-    Err(instance.id.clone())
+/// So many instances count with what they had last.
+pub(super) fn stale(instances: usize) {
+    let counter = metrics::counter!("bigblueswarm_recordings_lists_stale_total");
+    counter.increment(instances as u64);
 }
 
-/// What is asked for of what these instances had when they were last heard.
-async fn last_known(
-    world: &World,
-    tenant: &Arc<Tenant>,
-    filter: Filter,
-    instances: Vec<InstanceId>,
-) -> Vec<Found> {
-    if instances.is_empty() {
-        return Vec::new();
+impl From<(Recorded, Bytes)> for Found {
+    fn from((recorded, raw): (Recorded, Bytes)) -> Self {
+        Self { id: recorded.record_id.into(), start_time: recorded.start_time, raw }
     }
-    let silent = instances.len() as u64;
-    metrics::counter!("bigblueswarm_recordings_lists_stale_total").increment(silent);
-    let Ok(last) = world.actors.recordings.last(instances).await else { return Vec::new() };
-    let (world, tenant) = (world.clone(), tenant.clone());
-    let Last { pages, withdrawn } = last;
-    let wanted = move |r: &Recorded| {
-        world.owns(&tenant, r.tenant.as_deref())
-            && filter.fits(r)
-            && !withdrawn.contains(r.record_id.as_str())
-    };
-    let chosen = tokio::task::spawn_blocking(move || {
-        let pages = pages.iter().flat_map(|pages| pages.iter());
-        pages.flat_map(|page| choose(page, &wanted)).collect()
-    });
-    chosen.await.unwrap_or_default()
 }
 
-fn choose(page: &Packed, wanted: impl Fn(&Recorded) -> bool) -> Vec<Found> {
-    let Some(bytes) = page.unpack().map(Bytes::from) else { return Vec::new() };
-    let list = scan(&bytes).unwrap_or_default();
-    let chosen = list.recordings.iter().filter(|recorded| wanted(recorded));
-    // A copy, so that a few recordings do not keep whole pages in memory.
-    let alone = |f: Found| Found { raw: Bytes::copy_from_slice(&f.raw), ..f };
-    chosen.map(|recorded| alone(Found::of(&bytes, recorded))).collect()
+impl Found {
+    /// As it was kept; none when its bytes were not.
+    fn unpacked(kept: &kept::Found) -> Option<Self> {
+        let raw = kept.raw.as_ref()?.unpack()?.into();
+        Some(Self { id: kept.id.clone(), start_time: kept.start_time, raw })
+    }
 }
 
 /// The page that is asked for, or all, newest first; a recording that several instances have counts once.
-fn merge(mut found: Vec<Found>, page: Option<recordings::Page>) -> Vec<u8> {
+fn merge(mut found: Vec<Found>, page: Option<Page>) -> Vec<Bytes> {
     let mut ids = HashSet::new();
     found.retain(|found| ids.insert(found.id.clone()));
     found.sort_by(|a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
-    let raw = found.iter().map(|found| &*found.raw);
-    match page {
-        Some(page) => merged(raw.skip(page.offset).take(page.limit), Some(found.len())),
-        None => merged(raw, None),
-    }
+    let (offset, limit) = page.map_or((0, usize::MAX), |page| (page.offset, page.limit));
+    let raw = found.iter().skip(offset).take(limit).map(|found| &found.raw);
+    listing(raw, page.map(|_| found.len()))
+}
+
+/// The answer that lists these.
+pub(super) fn listing<'a>(
+    raw: impl IntoIterator<Item = &'a Bytes>,
+    total: Option<usize>,
+) -> Vec<Bytes> {
+    let mut all = Vec::new();
+    raw.into_iter().for_each(|raw| add(&mut all, raw));
+    merged([all.into()], total)
 }

@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod list;
+mod paged;
 mod pages;
 mod tracks;
 mod watch;
@@ -12,13 +13,24 @@ pub use list::get_recordings;
 pub use tracks::{get_tracks, put_track};
 pub use watch::watch;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
 use super::World;
+use super::ask::CallError;
 use super::refusal::Refusal;
-use crate::actors::recordings::Seen;
+use crate::actors::recordings::Recording;
 use crate::bbb::call::Call;
 use crate::bbb::query;
 use crate::bbb::recordings::Recorded;
-use crate::domain::tenant::{Tenant, TenantId};
+use crate::domain::instance::{Instance, InstanceId};
+use crate::domain::tenant::Tenant;
+
+/// How long an instance may take to say what became of recordings.
+const LEARN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Refuses a call that lacks a parameter, in BBB's words and order. BBB looks for them before it
 /// verifies the checksum.
@@ -51,7 +63,53 @@ impl World {
     }
 }
 
-fn seen(recorded: &Recorded) -> Seen {
-    let tenant = recorded.tenant.as_deref().map(TenantId::new);
-    Seen { id: recorded.record_id.clone(), tenant }
+/// The recordings of these ids that an instance has, in any state, with their bytes.
+async fn among(
+    world: &World,
+    instance: &Arc<Instance>,
+    ids: &[String],
+) -> Result<Vec<(Recorded, Bytes)>, CallError> {
+    let mut query = String::new();
+    query::append(&mut query, "recordID", &ids.join(","));
+    query::append(&mut query, "state", "any");
+    let mut said = Vec::new();
+    let take = |page: pages::Page| {
+        // An id asks for all that start with it.
+        let exact = page.list.recordings.into_iter().filter(|r| ids.contains(&r.record_id));
+        let bytes = &page.bytes;
+        said.extend(exact.map(|recorded| {
+            let raw = bytes.slice(recorded.span.clone());
+            (recorded, raw)
+        }));
+        Ok(())
+    };
+    pages::each_page(world, instance, &query, take).await?;
+    Ok(said)
+}
+
+/// How many recordings an instance has in all, if it says so.
+async fn look(world: &World, instance: &Arc<Instance>) -> Result<Option<usize>, CallError> {
+    let within = world.config.deadlines.first_byte;
+    Ok(pages::page(world, instance, "state=any", 0, 1, within).await?.list.total)
+}
+
+/// Learns what an instance has of these ids, such as after they were changed, or when it says that one is
+/// ready. When it does not answer, it is swept at once.
+async fn learn_all(world: &World, instance: &Arc<Instance>, ids: Vec<String>) {
+    let recordings = &world.actors.recordings;
+    match timeout(LEARN_WITHIN, among(world, instance, &ids)).await {
+        Ok(Ok(said)) => {
+            let seen = said.iter().map(|(recorded, raw)| Recording::of(recorded, raw)).collect();
+            recordings.asked(instance.id.clone(), ids, seen);
+        }
+        _ => recordings.differs(instance.id.clone()),
+    }
+}
+
+/// Learns of a recording that an instance says is ready, or has changed.
+pub async fn learn(world: &World, instance: &InstanceId, id: &str) {
+    let Ok(roster) = world.actors.registry.roster().await else { return };
+    if let Some(member) = roster.get(instance) {
+        learn_all(world, &member.instance, vec![id.to_owned()]).await;
+    }
 }

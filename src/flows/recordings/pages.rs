@@ -34,7 +34,7 @@ pub(super) async fn each_page(
     mut take: impl FnMut(Page) -> Result<(), BadAnswer>,
 ) -> Result<Option<usize>, CallError> {
     let within = world.config.deadlines.first_byte;
-    let first = page(world, instance, query, 0, within).await?;
+    let first = page(world, instance, query, 0, MOST_OF_A_PAGE, within).await?;
     let total = first.list.total.map(|total| total.min(MOST));
     let step = first.list.recordings.len();
     take(first)?;
@@ -43,7 +43,7 @@ pub(super) async fn each_page(
         _ => (0..0).step_by(1),
     };
     let mut pages = stream::iter(rest)
-        .map(|offset| page(world, instance, query, offset, within))
+        .map(|offset| page(world, instance, query, offset, MOST_OF_A_PAGE, within))
         .buffered(AT_ONCE);
     while let Some(page) = pages.next().await {
         take(page?)?;
@@ -51,16 +51,18 @@ pub(super) async fn each_page(
     Ok(total)
 }
 
-async fn page(
+/// One page of so many recordings.
+pub(super) async fn page(
     world: &World,
     instance: &Arc<Instance>,
     query: &str,
     offset: usize,
+    limit: usize,
     within: Duration,
 ) -> Result<Page, CallError> {
     let mut asked = query.to_owned();
     query::append(&mut asked, "offset", &offset.to_string());
-    query::append(&mut asked, "limit", &MOST_OF_A_PAGE.to_string());
+    query::append(&mut asked, "limit", &limit.to_string());
     let answer = world.get(instance, "getRecordings", &asked, within).await?;
     let bytes = whole(answer, world.config.limits.answer_bytes, within).await?;
     read(bytes).await

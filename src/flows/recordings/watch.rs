@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::pages::{Page, each_page};
-use crate::actors::lists::Packed;
+use crate::actors::recordings::Recording;
+use crate::bbb::recordings::Recorded;
 use crate::domain::instance::{Health, Instance, InstanceId};
 use crate::flows::World;
 use crate::flows::answer::BadAnswer;
@@ -73,7 +74,8 @@ async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
     }
 }
 
-/// Waits; but not while the actor knows nothing of the instance, as after it was started again.
+/// Waits; but not while the actor knows nothing of the instance, as after it was started again, or
+/// it has more or fewer recordings than are known.
 async fn wait_until(world: &World, id: &InstanceId, due: Instant, failing: bool) {
     loop {
         let left = due.saturating_duration_since(Instant::now());
@@ -81,8 +83,8 @@ async fn wait_until(world: &World, id: &InstanceId, due: Instant, failing: bool)
             return;
         }
         sleep(left.min(LOOK_EVERY)).await;
-        let heard = world.actors.recordings.heard().await;
-        if !failing && heard.is_ok_and(|heard| !heard.contains(id)) {
+        let due = world.actors.recordings.is_due(id.clone()).await;
+        if !failing && due.is_ok_and(|due| due) {
             return;
         }
     }
@@ -102,19 +104,19 @@ async fn once(world: &World, id: &InstanceId) -> Result<(), CallError> {
 
 /// Reads all recordings of an instance, in any state, and tells the actor.
 async fn sweep(world: &World, instance: &Arc<Instance>) -> Result<(), CallError> {
-    let (mut seen, mut pages) = (Vec::new(), Vec::new());
+    let mut seen: Vec<Recording> = Vec::new();
     let total = each_page(world, instance, "state=any", |page: Page| {
-        seen.extend(page.list.recordings.iter().map(super::seen));
-        pages.push(Packed::pack(&page.bytes));
+        let of = |recorded: &Recorded| Recording::of(recorded, &page.bytes[recorded.span.clone()]);
+        seen.extend(page.list.recordings.iter().map(of));
         Ok(())
     });
     let total = total.await?;
-    let ids: HashSet<&str> = seen.iter().map(|seen| seen.id.as_str()).collect();
+    let ids: HashSet<&str> = seen.iter().map(|seen| &*seen.id).collect();
     let distinct = ids.len();
     let id = instance.id.clone();
     // Pages shift when recordings come or go meanwhile: then nothing is forgotten.
     if total.is_none_or(|total| total == distinct) {
-        world.actors.recordings.swept(id, seen, pages);
+        world.actors.recordings.swept(id, seen);
         return Ok(());
     }
     world.actors.recordings.seen(id, seen);

@@ -175,6 +175,9 @@ impl Shelf {
 /// A record of a [`Shelf`]: its id, and bytes that only its owner reads.
 pub type Shelved = (String, Vec<u8>);
 
+/// A recording's id, its instance, and whether it is there still.
+pub type RecordingHint = (String, InstanceId, bool);
+
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -223,6 +226,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError>;
     /// Writes the predecessor's key for a meeting (best effort), or removes it if it still names `instance`.
     async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool);
+
+    /// Writes the predecessor's keys for recordings (best effort), or removes those that still name the
+    /// instance. An embedded store has none.
+    async fn hint_recordings(&self, _: Vec<RecordingHint>) {}
 
     /// Every record of a shelf, ordered by id.
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError>;

@@ -24,7 +24,9 @@ use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
-use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
+use super::{
+    InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+};
 use link::Link;
 
 /// The store in Redis.
@@ -100,6 +102,10 @@ impl Store for Redis {
 
     async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
         hints::write(&self.link, meeting, instance, lives).await;
+    }
+
+    async fn hint_recordings(&self, hints: Vec<RecordingHint>) {
+        hints::write_recordings(&self.link, &hints).await;
     }
 
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {

@@ -1,12 +1,10 @@
 //! The configuration comes from Consul: read at the start, and live from then on.
 
-use std::time::Duration;
-
 use http::Method;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
-use crate::program::{Home, PATIENTLY, Program};
+use super::until;
+use crate::program::{Home, Program};
 use crate::services::consul::Consul;
 use crate::world::{GLOBAL, KEY};
 
@@ -36,14 +34,6 @@ async fn in_force(program: &Program, section: &str, key: &str) -> Value {
     let reply = program.admin(Method::GET, "configurations", "").await;
     let shown: Value = serde_json::from_slice(&reply.body).expect("JSON");
     shown[section][key].clone()
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !done().await {
-        assert!(began.elapsed() < PATIENTLY, "{what}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

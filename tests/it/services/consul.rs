@@ -1,7 +1,6 @@
 //! A Consul agent of its own for each test.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::built::program;
+use super::free_ports;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -113,10 +113,4 @@ impl Drop for Consul {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Ports that were free just now, all at once, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    held.map(|held| held.local_addr().expect("an address").port())
 }

@@ -2,4 +2,14 @@
 
 pub(crate) mod built;
 pub(crate) mod consul;
+pub(crate) mod influxd;
 pub(crate) mod redis;
+pub(crate) mod telegraf;
+
+use std::net::TcpListener;
+
+/// Ports that were free just now, all at once, so that they differ.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|held| held.local_addr().expect("an address").port())
+}

@@ -1,13 +1,13 @@
-//! The predecessor's `meeting:ID` keys: written so that it can be put back, never read as truth.
+//! The predecessor's `meeting:ID` and `recording:ID` keys: written so that it can be put back, never read as truth.
 
 use tracing::debug;
 
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::MeetingId;
-use crate::outside::store::StoreError;
+use crate::outside::store::{RecordingHint, StoreError};
 
 use super::keys;
-use super::link::Link;
+use super::link::{Link, PART};
 
 /// Deletes the key if it still names this instance. EVAL, since it is short and not frequent.
 const DELETE_IF: &str =
@@ -24,14 +24,31 @@ pub(super) async fn read(
 }
 
 pub(super) async fn write(link: &Link, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
-    let (key, url) = (keys::hint(meeting), instance.as_str());
     let mut asked = redis::pipe();
+    hint(&mut asked, keys::hint(meeting), instance, lives);
+    if let Err(e) = link.send::<()>(&asked).await {
+        debug!(meeting.id = %meeting, error = %e, "the predecessor's key was not written");
+    }
+}
+
+/// The same for recordings, so many in one pipeline; the first that fails is the last that is tried.
+pub(super) async fn write_recordings(link: &Link, hints: &[RecordingHint]) {
+    for part in hints.chunks(PART) {
+        let mut asked = redis::pipe();
+        for (id, instance, lives) in part {
+            hint(&mut asked, keys::recording_hint(id), instance, *lives);
+        }
+        if let Err(e) = link.send::<()>(&asked).await {
+            return debug!(error = %e, "the predecessor's keys of recordings were not written");
+        }
+    }
+}
+
+fn hint(asked: &mut redis::Pipeline, key: String, instance: &InstanceId, lives: bool) {
+    let url = instance.as_str();
     if lives {
         asked.cmd("SET").arg(key).arg(url).ignore();
     } else {
         asked.cmd("EVAL").arg(DELETE_IF).arg(1).arg(key).arg(url).ignore();
-    }
-    if let Err(e) = link.send::<()>(&asked).await {
-        debug!(meeting.id = %meeting, error = %e, "the predecessor's key was not written");
     }
 }

@@ -64,3 +64,8 @@ pub(super) fn shelf(shelf: Shelf) -> String {
 pub(super) fn hint(meeting: &MeetingId) -> String {
     format!("meeting:{meeting}")
 }
+
+/// The predecessor's key for a recording.
+pub(super) fn recording_hint(id: &str) -> String {
+    format!("recording:{id}")
+}

@@ -1,0 +1,139 @@
+//! A recording as it is kept: what filters look at, and its bytes, packed.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use super::index::pairs;
+use crate::bbb::recordings::{Described, Recorded, alone};
+use crate::domain::instance::InstanceId;
+use crate::domain::tenant::TenantId;
+
+/// What most recordings have in common, so that one alone packs as well as many would together. Stored
+/// records were packed with it: another one needs another [`FORMAT`].
+const COMMON: &[u8] = include_bytes!("common.xml");
+/// The first byte of stored records.
+const FORMAT: u8 = 1;
+/// No recording is larger; what is stored could say anything.
+const MOST_BYTES: usize = 16 << 20;
+
+/// A recording that an instance listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    pub id: Arc<str>,
+    /// Whose it is by our tag.
+    pub tenant: Option<TenantId>,
+    /// Milliseconds since 1970 by the instance's clock.
+    pub start_time: u64,
+    pub(super) state: Box<str>,
+    /// Names and values, each with a NUL behind it.
+    pub(super) metadata: Box<str>,
+    pub(super) raw: Packed,
+    pub(super) print: u64,
+}
+
+/// A fingerprint of a recording's bytes, for telling whether they changed.
+pub fn print(raw: &[u8]) -> u64 {
+    FixedState::with_seed(0).hash_one(raw)
+}
+
+impl Recording {
+    /// A recording and its bytes as listed.
+    pub fn of(recorded: &Recorded, raw: &[u8]) -> Self {
+        let clean = |text: &str| text.replace('\0', "\u{FFFD}");
+        let pair = |(name, value): &(String, String)| {
+            [clean(name), clean(value), String::new()].join("\0")
+        };
+        let metadata: String = recorded.metadata.iter().map(pair).collect();
+        Self {
+            id: recorded.record_id.as_str().into(),
+            tenant: recorded.tenant.as_deref().map(TenantId::new),
+            start_time: recorded.start_time,
+            state: recorded.state.as_str().into(),
+            metadata: metadata.into(),
+            raw: Packed::pack(raw),
+            print: print(raw),
+        }
+    }
+
+    /// As the store keeps it: the format, the instance's URL, a NUL, and the packed bytes.
+    pub(super) fn stored(instance: &InstanceId, raw: &Packed) -> Vec<u8> {
+        [&[FORMAT], instance.as_str().as_bytes(), &[0], &raw.0].concat()
+    }
+
+    /// Reads what the store kept; none of what an older or newer program wrote otherwise.
+    pub fn read(stored: &[u8]) -> Option<(InstanceId, Self)> {
+        let rest = stored.strip_prefix(&[FORMAT])?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let instance = InstanceId::new(std::str::from_utf8(&rest[..end]).ok()?);
+        let raw = Packed(rest[end + 1..].into()).unpack()?;
+        Some((instance, Self::of(&alone(&raw)?, &raw)))
+    }
+}
+
+impl Described for Recording {
+    fn record_id(&self) -> &str {
+        &self.id
+    }
+
+    fn state(&self) -> &str {
+        &self.state
+    }
+
+    fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        pairs(&self.metadata)
+    }
+}
+
+/// A recording's bytes, packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed(Arc<[u8]>);
+
+impl Packed {
+    fn pack(raw: &[u8]) -> Self {
+        Self(lz4_flex::block::compress_prepend_size_with_dict(raw, COMMON).into())
+    }
+
+    /// The bytes; none when they can't be unpacked, as a store may keep anything.
+    pub fn unpack(&self) -> Option<Vec<u8>> {
+        let (size, packed) = lz4_flex::block::uncompressed_size(&self.0).ok()?;
+        (size <= MOST_BYTES).then_some(())?;
+        lz4_flex::block::decompress_with_dict(packed, size, COMMON).ok()
+    }
+
+    /// Bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bbb::recordings::scan;
+
+    const LIST: &[u8] = b"<response><returncode>SUCCESS</returncode><recordings><recording><recordID>a-1</recordID>\
+        <state>published</state><startTime>7</startTime><metadata><x>1 &amp; 2</x><bigblueswarm-tenant>t</bigblueswarm-tenant>\
+        </metadata></recording></recordings></response>";
+
+    #[test]
+    fn a_recording_is_kept_and_stored_to_the_byte() {
+        let list = scan(LIST).expect("a list");
+        let raw = &LIST[list.recordings[0].span.clone()];
+        let kept = Recording::of(&list.recordings[0], raw);
+        assert_eq!(kept.raw.unpack().as_deref(), Some(raw));
+        let pairs: Vec<_> = kept.metadata().collect();
+        assert_eq!(pairs, [("x", "1 & 2"), ("bigblueswarm-tenant", "t")]);
+        let stored = Recording::stored(&InstanceId::new("http://s1/b"), &kept.raw);
+        assert_eq!(Recording::read(&stored), Some((InstanceId::new("http://s1/b"), kept)));
+    }
+
+    #[test]
+    fn what_is_stored_otherwise_is_passed_over() {
+        for stored in [&b""[..], b"\x02a\0b", b"\x01a", b"\x01a\0", b"\x01a\0\xFF\xFF\xFF\xFFxxxx"]
+        {
+            assert_eq!(Recording::read(stored), None, "{stored:?}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A Telegraf agent of its own for each test.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::built::program;
+
+/// The agent's file as it is given to users, which the tests change in its addresses only.
+const GIVEN: &str = include_str!("../../../config/compose/telegraf.conf");
+
+/// A running agent. Killed on drop.
+pub(crate) struct Telegraf {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Telegraf {
+    /// Measures this machine in the name of an instance, and asks `bbb` for what its BBB plugin would say;
+    /// writes to every target, each a URL and a token.
+    pub(crate) fn start(instance: &str, bbb: &str, targets: &[(String, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for telegraf");
+        let (head, output) = GIVEN.split_once("[[outputs.influxdb_v2]]").expect("an output");
+        let mut text = head.replace("\"5s\"", "\"1s\"").replace("$BIGBLUESWARM_HOST", instance);
+        for (url, token) in targets {
+            let output = output.replace("$INFLUX_URL", url).replace("$INFLUX_TOKEN", token);
+            text += &format!("[[outputs.influxdb_v2]]{output}\n");
+        }
+        text += &format!("[[inputs.http]]\n  urls = [\"{bbb}\"]\n  data_format = \"influx\"\n");
+        let file = directory.path().join("telegraf.conf");
+        std::fs::write(&file, text).expect("written");
+        let log = File::create(directory.path().join("log")).expect("a log");
+        let mut command = Command::new(program("telegraf"));
+        command.arg("--config").arg(&file).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("the log")).stderr(log);
+        Self { child: command.spawn().expect("telegraf starts"), directory }
+    }
+
+    /// Ends it as an operator does, so that it writes what it still has.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().expect("kill can be run");
+        assert!(told.success());
+        self.child.wait().expect("it ends");
+    }
+
+    pub(crate) fn said(&self) -> String {
+        let log: &Path = &self.directory.path().join("log");
+        std::fs::read_to_string(log).unwrap_or_default()
+    }
+}
+
+impl Drop for Telegraf {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
