@@ -26,7 +26,7 @@ A frontend KEY, whose clients call …/bbb/KEY/bigbluebutton/api there, becomes 
 its host is KEY.DOMAIN, else its clients call …/t/KEY/bigbluebutton/api here. Running meetings stay
 where they are and carry no mark of their tenant, so let them end, or switch when there are none.")]
 pub(in crate::cli) struct B3scaleArgs {
-    /// Its URL, such as https://api.bbb.example.org
+    /// Its URL: scheme and host of its API
     #[arg(long)]
     url: String,
     /// A token (JWT) with the scope b3scale:admin; whoever lists this machine's processes (`ps`) can
@@ -203,11 +203,10 @@ fn take_backend(plan: &mut Plan, backend: &Backend) -> Option<String> {
     }
     let url = plan.server(&bbb.host, &bbb.host, &bbb.secret)?;
     if state != "ready" {
-        plan.step(format!("bigblueswarm drain {url} (it is {state} there)"));
+        plan.drain(&url, state);
     }
-    if !settings.tags.is_empty() {
-        plan.step(format!("bigblueswarm tag {url} {}", settings.tags.join(",")));
-    }
+    let tags: Vec<&str> = settings.tags.iter().map(String::as_str).collect();
+    plan.tag(&url, &tags);
     if let Some(factor) = load_factor.filter(|factor| *factor != 1.0) {
         plan.remark(format!("backend {url}: load_factor {factor}; here its measured load counts"));
     }
@@ -330,7 +329,7 @@ mod tests {
         check(
             &plan.steps,
             &[
-                "bigblueswarm drain https://b/bigbluebutton (it is stopped",
+                "bigblueswarm drain https://b/bigbluebutton # it is stopped",
                 "bigblueswarm tag https://b/bigbluebutton x,y",
             ],
         );

@@ -12,6 +12,7 @@ use self::plan::Plan;
 use super::failure::{Failure, finish};
 use super::files::{self, Wrote};
 use super::operator::Secrecy;
+use super::table::tame;
 use super::{Exit, complain, say};
 
 /// Where from.
@@ -66,12 +67,14 @@ impl Output {
     /// Prints or writes the documents, and says what is left to do by hand.
     fn put(&self, plan: &Plan) -> Result<Exit, Failure> {
         if plan.instances.is_empty() && plan.tenants.is_empty() {
-            plan.remarks.iter().for_each(|remark| complain(remark));
+            plan.remarks.iter().for_each(|remark| complain(&tame(remark)));
             return Err(Failure::Wrong("there is nothing to take over".into()));
         }
         let done = if self.dry_run { self.print(plan)? } else { self.write(plan)? };
-        plan.remarks.iter().for_each(|remark| complain(&format!("not taken over: {remark}")));
-        plan.steps.iter().for_each(|step| complain(&format!("after applying: {step}")));
+        plan.remarks
+            .iter()
+            .for_each(|remark| complain(&tame(&format!("not taken over: {remark}"))));
+        plan.steps.iter().for_each(|step| complain(&tame(&format!("after applying: {step}"))));
         Ok(done)
     }
 

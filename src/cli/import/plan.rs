@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Failure, instance_url};
 use crate::cli::operator::yaml;
 use crate::config::MASK;
+use crate::domain::tag::tag_fault;
 use crate::domain::tenant::{TenantDocument, TenantSpec};
 use crate::http::admin::{instance_faults, tenant_fault};
 
@@ -67,8 +68,23 @@ impl Plan {
         self.remarks.push(remark);
     }
 
-    pub(super) fn step(&mut self, step: String) {
-        self.steps.push(step);
+    /// A server that takes no new meetings over there shall take none here.
+    pub(super) fn drain(&mut self, url: &str, state: &str) {
+        self.steps.push(format!("bigblueswarm drain {} # it is {state} there", quoted(url)));
+    }
+
+    /// A server that has tags over there shall have them here, as far as they can be tags.
+    pub(super) fn tag(&mut self, url: &str, tags: &[&str]) {
+        let mut good = Vec::new();
+        for tag in tags {
+            match tag_fault(tag) {
+                Some(fault) => self.remark(format!("server {url}: tag {tag:?} {fault}")),
+                None => good.push(*tag),
+            }
+        }
+        if !good.is_empty() {
+            self.steps.push(format!("bigblueswarm tag {} {}", quoted(url), good.join(",")));
+        }
     }
 
     /// The same without secrets.
@@ -102,5 +118,35 @@ impl Plan {
     pub(super) fn tenant_documents(&self) -> Result<String, Failure> {
         let texts: Result<Vec<String>, Failure> = self.tenants.iter().map(yaml).collect();
         Ok(texts?.join("---\n"))
+    }
+}
+
+/// A word as a shell takes it for one: another balancer's data is pasted there.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=~".contains(c);
+    if word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_can_be_pasted_into_a_shell() {
+        let mut plan = Plan::default();
+        plan.drain("https://a/b", "stopped");
+        plan.drain("https://a/;reboot'", "odd");
+        plan.tag("https://a/b", &["x", "$(reboot)", "y"]);
+        let expected = [
+            "bigblueswarm drain https://a/b # it is stopped there",
+            r"bigblueswarm drain 'https://a/;reboot'\''' # it is odd there",
+            "bigblueswarm tag https://a/b x,y",
+        ];
+        assert_eq!(plan.steps, expected);
+        assert_eq!(plan.remarks.len(), 1, "{:?}", plan.remarks);
+        assert!(plan.remarks[0].contains("may hold letters"), "{:?}", plan.remarks);
     }
 }

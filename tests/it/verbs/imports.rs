@@ -98,7 +98,7 @@ async fn a_scalelite_is_taken_over_and_applied() {
             "not taken over: server 1c7f: load_multiplier 2.0; here its measured load counts",
             "not taken over: server 2d80: it is disabled there",
             "not taken over: tags: there, a create that asks for no tag gets a server without one, and several are parted by commas; here it gets any server, and they are parted by semicolons",
-            "after applying: bigblueswarm drain https://bbb2.example.org/bigbluebutton (it is cordoned there)",
+            "after applying: bigblueswarm drain https://bbb2.example.org/bigbluebutton # it is cordoned there",
             "after applying: bigblueswarm tag https://bbb2.example.org/bigbluebutton large",
         ]
     );
@@ -252,7 +252,7 @@ async fn a_b3scale_is_taken_over_and_applied() {
             "not taken over: frontend greenlight01: required_tags bbb_26; it is bound to the 1 that have them now",
             "not taken over: frontend old: it is disabled there",
             "after applying: bigblueswarm tag https://node1.example.org/bigbluebutton bbb_26",
-            "after applying: bigblueswarm drain https://node2.example.org/bigbluebutton (it is stopped there)",
+            "after applying: bigblueswarm drain https://node2.example.org/bigbluebutton # it is stopped there",
         ]
     );
     assert_eq!(shell.out("apply -f i.yml").await, "InstanceList of 2: 2 added\n");

@@ -69,10 +69,10 @@ fn take_server(plan: &mut Plan, server: &Server) {
         return;
     };
     if state != "enabled" {
-        plan.step(format!("bigblueswarm drain {url} (it is {state} there)"));
+        plan.drain(&url, state);
     }
     if let Some(tag) = text(fields, "tag") {
-        plan.step(format!("bigblueswarm tag {url} {tag}"));
+        plan.tag(&url, &[tag]);
     }
     let is_one = |factor: &str| factor.parse::<f64>().is_ok_and(|factor| factor == 1.0);
     if let Some(factor) = text(fields, "load_multiplier").filter(|factor| !is_one(factor)) {
@@ -207,7 +207,7 @@ mod tests {
             &[a],
             &["server 1: load_multiplier 2; here its measured load counts"],
             &[
-                "bigblueswarm drain https://a/bigbluebutton (it is cordoned there)",
+                "bigblueswarm drain https://a/bigbluebutton # it is cordoned there",
                 "bigblueswarm tag https://a/bigbluebutton blue",
             ],
         );
