@@ -226,6 +226,10 @@ impl Creation<'_> {
     /// Answers the winner when the meeting got another home meanwhile.
     async fn made(&self, home: &Home, envelope: &Envelope) -> Result<Option<Home>, Refusal> {
         let (tenant, meeting) = (&self.tenant.id, &self.meeting);
+        if let Some(internal) = envelope.internal_id.clone() {
+            // Its first events may come before the next sweep.
+            self.world.actors.hooks.learn(&home.instance.id, [(internal, Some(tenant.clone()))]);
+        }
         if home.state == RouteState::Confirmed && envelope.is_duplicate() {
             return Ok(None);
         }

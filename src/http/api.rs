@@ -20,6 +20,7 @@ use super::signed::{Named, checked, host};
 use super::wanted::Wanted;
 use super::{form, pages, session};
 use crate::bbb::call::Call;
+use crate::bbb::hooks::{Failure, PING};
 use crate::bbb::query::{QueryFault, SignedQuery};
 use crate::bbb::session::SessionCall;
 use crate::bbb::{reply, xml};
@@ -27,7 +28,9 @@ use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, documents, end, info, join, meetings, recordings, sessions};
+use crate::flows::{
+    World, create, documents, end, hooks, info, join, meetings, recordings, sessions,
+};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -56,6 +59,8 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
         version(&parts)
     } else if let Some(call) = with_session {
         answer_session(&surface.world, call, &parts, body).await
+    } else if call == "hooks/ping" && parts.method == Method::GET {
+        ([(header::CONTENT_TYPE, "text/plain")], PING).into_response()
     } else {
         answer(&surface.world, known, &parts, body).await
     };
@@ -131,9 +136,13 @@ async fn tenant(world: &World, parts: &Parts) -> Result<Arc<Tenant>, Refusal> {
 /// The refusal in the words that BBB has for it in this call.
 fn worded(call: Option<Call>, refusal: Refusal) -> Refusal {
     let of_recordings = call.is_some_and(Call::is_about_recordings);
+    let of_hooks = call.is_some_and(Call::is_about_hooks);
     match refusal {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_recordings => {
             Refusal::RecordingsChecksum
+        }
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_hooks => {
+            Refusal::Hooks(Failure::Checksum)
         }
         refusal => refusal,
     }
@@ -202,6 +211,9 @@ async fn dispatch(
         }
         Call::GetRecordingTextTracks => recordings::get_tracks(world, tenant, query).await,
         Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, posted).await,
+        Call::HooksCreate => hooks::create(world, tenant, query).await,
+        Call::HooksList => hooks::list(world, tenant, query).await,
+        Call::HooksDestroy => hooks::destroy(world, tenant, query).await,
     }
 }
 

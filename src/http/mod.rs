@@ -4,6 +4,7 @@ pub mod admin; // the operator's REST, as the predecessor's
 pub mod api; // the BBB calls
 pub mod busy; // BBB's error form for what the door itself refuses
 mod form; // parameters in the body
+mod hooks; // events of the instances
 pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
 mod pages; // what browsers see
@@ -43,6 +44,7 @@ pub fn router(world: &World, loads: Option<EmbeddedLoads>, phase: Phase) -> Rout
     let config = &world.config;
     let token = ingest_token(world);
     api::routes(world.clone())
+        .merge(hooks::routes(world.clone()))
         .merge(admin::routes(world.clone(), Config::to_json))
         .merge(probes::routes(world.clone(), phase))
         .merge(ingest::routes(loads, token, &config.limits))
