@@ -12,6 +12,7 @@ mod crash;
 mod creates;
 mod demo;
 mod forms;
+mod fuzz_seeds;
 mod hooks;
 mod influx;
 mod ingest;
