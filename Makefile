@@ -4,8 +4,11 @@ SHELL := /bin/bash
 CONFIG ?= config/local.yml
 TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-fast properties deny bench fmt lint image redis
+.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image redis
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +34,18 @@ properties: ## the property tests of what instances may send, with a million cas
 test-clients: ## client libraries from PyPI, npm and crates.io through the balancer, two tenants side by side
 	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
 	tests/clients/run
+
+fuzz: $(TOOLS)/bin/cargo-fuzz ## looks for inputs that break a promise, FUZZ_SECONDS=60 per target
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p target/fuzz/corpus/$$target target/fuzz/found/$$target && \
+	  PATH="$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir target/fuzz $$target \
+	    target/fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	    -artifact_prefix=target/fuzz/found/$$target/ || exit 1; \
+	done
+
+$(TOOLS)/bin/cargo-fuzz: # nightly features are asked of the stable compiler (RUSTC_BOOTSTRAP)
+	@if command -v cargo-fuzz >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-fuzz)" $@; \
+	else cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(TOOLS); fi
 
 bench: ## figures: time per call against bare servers of the same run
 	cargo bench --locked

@@ -15,7 +15,7 @@ use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
-use crate::flows::{World, configuration, follow, health, recordings};
+use crate::flows::{World, configuration, follow, health, hooks, recordings};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
@@ -112,6 +112,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     let mut background = JoinSet::new();
     background.spawn(for_ever("watching the instances", world.clone(), health::watch));
     background.spawn(for_ever("watching recordings", world.clone(), recordings::watch));
+    background.spawn(for_ever("keeping webhooks registered", world.clone(), hooks::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
     let heard = move |world| configuration::watch(world, watched.clone());
     background.spawn(for_ever("hearing of the configuration", world.clone(), heard));

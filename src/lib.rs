@@ -10,6 +10,8 @@ pub mod cli; // the command line
 pub mod config; // what an operator can say
 pub mod domain; // decisions as plain functions: no tokio, no ractor
 pub mod flows; // one story per file: who is asked, in which order
+#[cfg(feature = "test-util")]
+pub mod fuzzing; // promises for any bytes whatsoever
 pub mod http; // the surfaces: BBB API, admin API, ingest, probes
 pub mod outside; // stores, load sources, BBB servers, clock
 pub mod sim; // simulated BBB servers, for the demo, the tests and the benchmarks

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::callbacks::{CallbacksHandle, CallbacksMessage};
+use super::hooks::{HooksHandle, HooksMessage};
 use super::lists::{ListsHandle, ListsMessage};
 use super::meetings::{MeetingsHandle, MeetingsMessage};
 use super::metrics::{MetricsHandle, MetricsMessage};
@@ -15,6 +16,7 @@ use super::settings::{SettingsHandle, SettingsMessage};
 use super::supervisor::Role;
 use super::tenants::{TenantsHandle, TenantsMessage};
 use crate::bbb::callback::Sealer;
+use crate::domain::hook::Hooks;
 
 /// Every actor as its callers see it, valid for ever.
 #[derive(Clone)]
@@ -27,6 +29,7 @@ pub struct Directory {
     pub lists: ListsHandle,
     pub recordings: RecordingsHandle,
     pub callbacks: CallbacksHandle,
+    pub hooks: HooksHandle,
 }
 
 #[cfg(feature = "test-util")]
@@ -42,6 +45,7 @@ impl Directory {
             Role::Lists => self.lists.0.tell(ListsMessage::Crash),
             Role::Recordings => self.recordings.0.tell(RecordingsMessage::Crash),
             Role::Callbacks => self.callbacks.seat.tell(CallbacksMessage::Crash),
+            Role::Hooks => self.hooks.seat.tell(HooksMessage::Crash),
         }
     }
 }
@@ -58,6 +62,9 @@ pub struct Ushers {
     pub(super) callbacks: Usher<CallbacksMessage>,
     /// Where the callbacks actor writes what URLs are sealed with.
     pub(super) sealer: watch::Sender<Option<Arc<Sealer>>>,
+    pub(super) hooks: Usher<HooksMessage>,
+    /// Where the hooks actor writes what it knows.
+    pub(super) known_hooks: watch::Sender<Option<Arc<Hooks>>>,
 }
 
 impl Ushers {
@@ -71,6 +78,7 @@ impl Ushers {
             Role::Lists => self.lists.vacate(),
             Role::Recordings => self.recordings.vacate(),
             Role::Callbacks => self.callbacks.vacate(),
+            Role::Hooks => self.hooks.vacate(),
         }
     }
 }
@@ -86,6 +94,8 @@ pub fn seats() -> (Ushers, Directory) {
     let (recordings, recordings_seat) = seat();
     let (callbacks, callbacks_seat) = seat();
     let (sealer, sealed) = watch::channel(None);
+    let (hooks, hooks_seat) = seat();
+    let (known_hooks, known) = watch::channel(None);
     let directory = Directory {
         settings: SettingsHandle(settings_seat),
         tenants: TenantsHandle(tenants_seat),
@@ -95,6 +105,7 @@ pub fn seats() -> (Ushers, Directory) {
         lists: ListsHandle(lists_seat),
         recordings: RecordingsHandle(recordings_seat),
         callbacks: CallbacksHandle { seat: callbacks_seat, sealer: sealed },
+        hooks: HooksHandle { seat: hooks_seat, known },
     };
     let ushers = Ushers {
         settings,
@@ -106,6 +117,8 @@ pub fn seats() -> (Ushers, Directory) {
         recordings,
         callbacks,
         sealer,
+        hooks,
+        known_hooks,
     };
     (ushers, directory)
 }

@@ -2,6 +2,7 @@
 
 pub mod callbacks;
 pub mod directory;
+pub mod hooks;
 pub mod lists;
 pub mod meetings;
 pub mod metrics;

@@ -9,6 +9,7 @@ use tracing::{error, warn};
 use super::Subscriber;
 use super::callbacks::{Callbacks, Carrier};
 use super::directory::{Directory, Ushers};
+use super::hooks::Hooks;
 use super::lists::{Lists, ListsMessage};
 use super::meetings::{Meetings, MeetingsMessage};
 use super::metrics::{Metrics, MetricsMessage};
@@ -34,6 +35,7 @@ pub enum Role {
     Lists,
     Recordings,
     Callbacks,
+    Hooks,
     Meetings,
     Metrics,
     Tenants,
@@ -43,10 +45,11 @@ pub enum Role {
 
 impl Role {
     /// Whoever is told something starts before the one who tells it.
-    const START_ORDER: [Self; 8] = [
+    const START_ORDER: [Self; 9] = [
         Self::Lists,
         Self::Recordings,
         Self::Callbacks,
+        Self::Hooks,
         Self::Meetings,
         Self::Metrics,
         Self::Tenants,
@@ -59,6 +62,7 @@ impl Role {
             Self::Lists => "lists",
             Self::Recordings => "recordings",
             Self::Callbacks => "callbacks",
+            Self::Hooks => "hooks",
             Self::Meetings => "meetings",
             Self::Metrics => "metrics",
             Self::Tenants => "tenants",
@@ -195,6 +199,10 @@ impl Supervisor {
                 let most_bytes = config.limits.known_lists_bytes;
                 spawn(Recordings { most_bytes, store }, (), above, |a| ushers.recordings.place(a))
                     .await
+            }
+            Role::Hooks => {
+                let known = ushers.known_hooks.clone();
+                spawn(Hooks { store, known }, (), above, |a| ushers.hooks.place(a)).await
             }
             Role::Callbacks => {
                 let (carrier, sealer) = (self.carrier.clone(), ushers.sealer.clone());

@@ -18,10 +18,13 @@ pub enum Call {
     UpdateRecordings,
     GetRecordingTextTracks,
     PutRecordingTextTrack,
+    HooksCreate,
+    HooksList,
+    HooksDestroy,
 }
 
 impl Call {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Create,
         Self::Join,
         Self::IsMeetingRunning,
@@ -37,6 +40,9 @@ impl Call {
         Self::UpdateRecordings,
         Self::GetRecordingTextTracks,
         Self::PutRecordingTextTrack,
+        Self::HooksCreate,
+        Self::HooksList,
+        Self::HooksDestroy,
     ];
 
     /// The call of this name, as written behind `/api/`.
@@ -62,6 +68,9 @@ impl Call {
             Self::UpdateRecordings => "updateRecordings",
             Self::GetRecordingTextTracks => "getRecordingTextTracks",
             Self::PutRecordingTextTrack => "putRecordingTextTrack",
+            Self::HooksCreate => "hooks/create",
+            Self::HooksList => "hooks/list",
+            Self::HooksDestroy => "hooks/destroy",
         }
     }
 
@@ -74,7 +83,13 @@ impl Call {
     pub fn takes_post(self) -> bool {
         !matches!(
             self,
-            Self::Join | Self::SendChatMessage | Self::PublishRecordings | Self::DeleteRecordings
+            Self::Join
+                | Self::SendChatMessage
+                | Self::PublishRecordings
+                | Self::DeleteRecordings
+                | Self::HooksCreate
+                | Self::HooksList
+                | Self::HooksDestroy
         )
     }
 
@@ -89,6 +104,11 @@ impl Call {
                 | Self::GetRecordingTextTracks
                 | Self::PutRecordingTextTrack
         )
+    }
+
+    /// Whether this call belongs to the webhooks, which are a service beside BBB with words of its own.
+    pub fn is_about_hooks(self) -> bool {
+        matches!(self, Self::HooksCreate | Self::HooksList | Self::HooksDestroy)
     }
 
     /// Whether BBB takes this call's parameters in the body of a POST.

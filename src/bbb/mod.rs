@@ -4,6 +4,7 @@ pub mod call;
 pub mod callback;
 pub mod checksum;
 pub mod form;
+pub mod hooks;
 pub mod jwt;
 pub mod meetings;
 pub mod query;

@@ -22,7 +22,9 @@ const CHECKED_BYTES: usize = 4 << 20;
 pub enum Answer {
     /// What an instance said, byte for byte.
     Passed(Bytes),
-    /// The same, its rest still arriving.
+    /// The same where it refuses, and what it says.
+    Failed(Bytes, Box<Envelope>),
+    /// What an instance said, its rest still arriving.
     Passing { length: Option<u64>, body: Body },
     /// What is no XML.
     Typed { kind: HeaderValue, body: Bytes },
@@ -32,6 +34,13 @@ pub enum Answer {
     Merged(Vec<Bytes>),
     /// Go there.
     Redirect(String),
+}
+
+impl Answer {
+    /// What an instance said, whether it agrees or refuses.
+    pub fn said(body: Bytes, envelope: Envelope) -> Self {
+        if envelope.success { Self::Passed(body) } else { Self::Failed(body, Box::new(envelope)) }
+    }
 }
 
 /// Why an instance's answer can't be used. It is the instance's fault.
@@ -92,7 +101,7 @@ impl From<Start> for Answer {
     fn from(said: Start) -> Self {
         match said {
             Start::Success(answer) => answer,
-            Start::Failed(body, _) => Self::Passed(body),
+            Start::Failed(body, envelope) => Self::said(body, envelope),
         }
     }
 }

@@ -45,7 +45,7 @@ enum Attempt {
     /// It has the meeting now; this is what it said.
     Made(Bytes, Envelope),
     /// It refused for a reason that the client shall read.
-    Refused(Bytes),
+    Refused(Bytes, Envelope),
     /// The client's own body broke off.
     Unsent,
     /// Another tenant's meeting has this id there.
@@ -119,9 +119,9 @@ impl Creation<'_> {
                     None => return Ok(Answer::Passed(answer)),
                     Some(winner) => home = winner,
                 },
-                Attempt::Refused(answer) => {
+                Attempt::Refused(answer, envelope) => {
                     self.release(&home, confirmed).await;
-                    return Ok(Answer::Passed(answer));
+                    return Ok(Answer::said(answer, envelope));
                 }
                 Attempt::Unsent => {
                     self.release(&home, confirmed).await;
@@ -227,6 +227,10 @@ impl Creation<'_> {
     /// Answers the winner when the meeting got another home meanwhile.
     async fn made(&self, home: &Home, envelope: &Envelope) -> Result<Option<Home>, Refusal> {
         let (tenant, meeting) = (&self.tenant.id, &self.meeting);
+        if let Some(internal) = envelope.internal_id.clone() {
+            // Its first events may come before the next sweep.
+            self.world.actors.hooks.learn(&home.instance.id, [(internal, Some(tenant.clone()))]);
+        }
         if home.state == RouteState::Confirmed && envelope.is_duplicate() {
             return Ok(None);
         }
@@ -310,13 +314,13 @@ impl Creation<'_> {
             // The meeting is known to be ours: whatever its instance says is the answer.
             return match envelope.success {
                 true => Attempt::Made(answer, envelope),
-                false => Attempt::Refused(answer),
+                false => Attempt::Refused(answer, envelope),
             };
         }
         if doubtful {
             return match self.ask(home).await {
                 Ok(Presence::Ours) if envelope.success => Attempt::Made(answer, envelope),
-                Ok(Presence::Ours) => self.adopt_refused(home, answer).await,
+                Ok(Presence::Ours) => self.adopt_refused(home, answer, envelope).await,
                 Ok(Presence::Others) => Attempt::Foreign,
                 Ok(Presence::None) => Attempt::Failed {
                     why: format!("{key} without a meeting"),
@@ -334,18 +338,18 @@ impl Creation<'_> {
             (false, "nonUniqueVoiceBridge") => {
                 Attempt::Failed { why: key, tomb: false, suspect: false }
             }
-            (false, _) => Attempt::Refused(answer),
+            (false, _) => Attempt::Refused(answer, envelope),
         }
     }
 
     /// The instance refuses this create since it has the tenant's own meeting: the route is kept,
     /// the refusal passed on.
-    async fn adopt_refused(&self, home: &Home, answer: Bytes) -> Attempt {
+    async fn adopt_refused(&self, home: &Home, answer: Bytes, envelope: Envelope) -> Attempt {
         let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
         let (version, to) = (home.version, RouteState::Confirmed);
         if let Err(error) = self.world.actors.meetings.set(tenant, meeting, version, to).await {
             warn!(%error, "a meeting that was found could not be confirmed; a sweep will do it");
         }
-        Attempt::Refused(answer)
+        Attempt::Refused(answer, envelope)
     }
 }

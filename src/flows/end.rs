@@ -30,11 +30,11 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
             return Ok(Answer::Passed(body));
         }
         if !envelope.failed_with("notFound") {
-            return Ok(Answer::Passed(body));
+            return Ok(Answer::said(body, envelope));
         }
         match world.not_there(&tenant.id, &meeting, &home).await? {
             Some(other) if !other.released => home = other,
-            _ => return Ok(Answer::Passed(body)),
+            _ => return Ok(Answer::said(body, envelope)),
         }
     }
     Err(Refusal::NotFound)

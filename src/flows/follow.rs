@@ -26,13 +26,13 @@ fn pass_on(world: &World, change: Told) {
     match change {
         Told::Instances => actors.registry.reload(),
         Told::Tenants => actors.tenants.reload(),
-        // What is kept there is read at the start; no actor follows it while it runs.
-        Told::Shelf(Shelf::Hooks) => {}
+        Told::Shelf(Shelf::Hooks) => actors.hooks.reload(),
         Told::Shelf(Shelf::Recordings) => actors.recordings.reload(false),
         Told::Route(key) => actors.meetings.changed(key),
         Told::Everything => {
             actors.registry.reload();
             actors.tenants.reload();
+            actors.hooks.reload();
             actors.meetings.reload();
             actors.recordings.reload(true);
         }

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::World;
 use super::answer::{BadAnswer, whole};
 use super::ask::{CallError, MOST_BYTES};
+use crate::actors::hooks::Owner;
 use crate::actors::lists::Packed;
 use crate::actors::meetings::{Copy, Seen, Sweep};
 use crate::actors::settle;
@@ -143,7 +144,11 @@ async fn sweep(
     };
     let bytes = timeout(within, asked).await.map_err(|_| BadAnswer::Late)??;
     let id = instance.id.clone();
-    let (seen, packed) = digest(bytes, turns).await?;
+    let hooked = world.actors.hooks.known().is_some_and(|hooks| !hooks.is_empty());
+    let (seen, owners, packed) = digest(bytes, turns, hooked).await?;
+    if hooked {
+        world.actors.hooks.learn(&id, owners);
+    }
     let count = seen.iter().filter(|seen| !seen.ended).count();
     let sweep = Sweep { instance: id.clone(), asked_at, seen };
     match world.actors.meetings.swept(sweep).await {
@@ -159,17 +164,31 @@ async fn sweep(
 
 /// Reads and packs a list beside the runtime's own threads: it may be large. A few at a time, so that
 /// many lists that come together need neither many threads nor much memory.
-async fn digest(bytes: Bytes, turns: Arc<Semaphore>) -> Result<(Vec<Seen>, Packed), CallError> {
+async fn digest(
+    bytes: Bytes,
+    turns: Arc<Semaphore>,
+    hooked: bool,
+) -> Result<(Vec<Seen>, Vec<Owner>, Packed), CallError> {
     let turn = turns.acquire_owned().await;
     let digested = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let seen: Vec<_> = scan(&bytes)?.into_iter().map(seen).collect();
-        Ok::<_, xml::XmlFault>((seen, Packed::pack(&bytes)))
+        let listed = scan(&bytes)?;
+        let owners = listed.iter().filter(|_| hooked).filter_map(owner).collect();
+        let seen: Vec<_> = listed.into_iter().map(seen).collect();
+        Ok::<_, xml::XmlFault>((seen, owners, Packed::pack(&bytes)))
     });
     match digested.await {
         Ok(result) => Ok(result.map_err(BadAnswer::from)?),
         Err(_) => Err(BadAnswer::BrokenOff.into()),
     }
+}
+
+/// Whose a meeting is, for the events that come of it.
+fn owner(listed: &Listed) -> Option<Owner> {
+    // A breakout room that is not marked may be its parent's.
+    let is_known = listed.tenant.is_some() || !listed.is_breakout;
+    let tenant = listed.tenant.as_deref().map(TenantId::new);
+    listed.internal_id.clone().filter(|_| is_known).map(|internal| (internal, tenant))
 }
 
 fn seen(listed: Listed) -> Seen {

@@ -44,13 +44,13 @@ async fn look(
         Start::Failed(body, envelope) => (body, envelope),
     };
     if !envelope.failed_with("notFound") {
-        return Ok(Some(Answer::Passed(body)));
+        return Ok(Some(Answer::said(body, envelope)));
     }
     // The instance does not have it: another replica may know better.
     match world.not_there(&tenant.id, &meeting, &home).await? {
         Some(other) if !other.released => {
             Ok(Some(world.pass_get(&other.instance, call, query).await?.into()))
         }
-        _ => Ok(Some(Answer::Passed(body))),
+        _ => Ok(Some(Answer::said(body, envelope))),
     }
 }

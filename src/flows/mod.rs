@@ -10,6 +10,7 @@ pub mod documents;
 pub mod end;
 pub mod follow;
 pub mod health;
+pub mod hooks;
 pub mod info;
 pub mod join;
 pub mod known;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::actors::meetings::RouteError;
 use crate::actors::seat::AskError;
+use crate::bbb::hooks::Failure;
 use crate::bbb::query::QueryFault;
 
 /// A refusal of ours; what an instance refuses is passed on in its own words.
@@ -43,6 +44,9 @@ pub enum Refusal {
     /// As [`Refusal::Checksum`], in the words of the calls about recordings.
     #[error("no checksum, a wrong one, or more than one, for recordings")]
     RecordingsChecksum,
+    /// A refusal of the webhooks.
+    #[error("{0}")]
+    Hooks(#[from] Failure),
     #[error("the parent meeting of the breakout room does not exist")]
     NoParent,
     #[error("the meeting's instance is away")]

@@ -20,14 +20,18 @@ use super::signed::{Named, checked, host};
 use super::wanted::Wanted;
 use super::{form, pages, session};
 use crate::bbb::call::Call;
+use crate::bbb::hooks::{Failure, PING};
 use crate::bbb::query::{QueryFault, SignedQuery};
+use crate::bbb::reply;
 use crate::bbb::session::SessionCall;
-use crate::bbb::{reply, xml};
+use crate::bbb::xml::Envelope;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
-use crate::flows::{World, create, documents, end, info, join, meetings, recordings, sessions};
+use crate::flows::{
+    World, create, documents, end, hooks, info, join, meetings, recordings, sessions,
+};
 
 /// What every request of this surface shares.
 struct Surface {
@@ -56,6 +60,8 @@ async fn serve(State(surface): State<Arc<Surface>>, request: Request) -> Respons
         version(&parts)
     } else if let Some(call) = with_session {
         answer_session(&surface.world, call, &parts, body).await
+    } else if call == "hooks/ping" && parts.method == Method::GET {
+        ([(header::CONTENT_TYPE, "text/plain")], PING).into_response()
     } else {
         answer(&surface.world, known, &parts, body).await
     };
@@ -80,7 +86,7 @@ fn version(parts: &Parts) -> Response {
 
 async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) -> Response {
     match run(world, call, parts, body).await.map_err(|refusal| worded(call, refusal)) {
-        Ok(Answer::Passed(body)) => passed(call, body, parts),
+        Ok(Answer::Failed(body, said)) => failed(call, body, &said, parts),
         Ok(answer) => render(answer),
         Err(refusal) => refused(call, &refusal, parts),
     }
@@ -99,19 +105,17 @@ fn refused(call: Option<Call>, refusal: &Refusal, parts: &Parts) -> Response {
     refusal.respond(wanted)
 }
 
-/// What an instance said, which goes out as it is. A failure that a client wants to read in JSON is shown
-/// as the instance itself would have shown it: it was asked for XML, since we read what it says.
-fn passed(call: Option<Call>, body: Bytes, parts: &Parts) -> Response {
-    // BBB shows the failures of join in XML only.
-    if call != Some(Call::Join)
-        && Wanted::by(parts) == Wanted::Json
-        && let Ok(said) = xml::read(&body)
-        && let (false, Some(key)) = (said.success, &said.message_key)
-    {
-        let message = said.message.as_deref().unwrap_or_default();
-        return failure(key, message, Wanted::Json).into_response();
+/// What an instance refuses, which goes out as it is. Who wants to read it in JSON is shown what the
+/// instance itself would have shown: it was asked for XML, since we read what it says.
+fn failed(call: Option<Call>, body: Bytes, said: &Envelope, parts: &Parts) -> Response {
+    match &said.message_key {
+        // BBB shows the failures of join in XML only.
+        Some(key) if call != Some(Call::Join) && Wanted::by(parts) == Wanted::Json => {
+            let message = said.message.as_deref().unwrap_or_default();
+            failure(key, message, Wanted::Json).into_response()
+        }
+        _ => render(Answer::Passed(body)),
     }
-    render(Answer::Passed(body))
 }
 
 async fn answer_session(world: &World, call: SessionCall, parts: &Parts, body: Body) -> Response {
@@ -131,9 +135,13 @@ async fn tenant(world: &World, parts: &Parts) -> Result<Arc<Tenant>, Refusal> {
 /// The refusal in the words that BBB has for it in this call.
 fn worded(call: Option<Call>, refusal: Refusal) -> Refusal {
     let of_recordings = call.is_some_and(Call::is_about_recordings);
+    let of_hooks = call.is_some_and(Call::is_about_hooks);
     match refusal {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_recordings => {
             Refusal::RecordingsChecksum
+        }
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) if of_hooks => {
+            Refusal::Hooks(Failure::Checksum)
         }
         refusal => refusal,
     }
@@ -202,6 +210,9 @@ async fn dispatch(
         }
         Call::GetRecordingTextTracks => recordings::get_tracks(world, tenant, query).await,
         Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, posted).await,
+        Call::HooksCreate => hooks::create(world, tenant, query).await,
+        Call::HooksList => hooks::list(world, tenant, query).await,
+        Call::HooksDestroy => hooks::destroy(world, tenant, query).await,
     }
 }
 
@@ -248,7 +259,7 @@ fn render(answer: Answer) -> Response {
     let no_cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let xml = (header::CONTENT_TYPE, HeaderValue::from_static(XML));
     match answer {
-        Answer::Passed(body) => ([xml, no_cache], body).into_response(),
+        Answer::Passed(body) | Answer::Failed(body, _) => ([xml, no_cache], body).into_response(),
         Answer::Typed { kind, body } => {
             ([(header::CONTENT_TYPE, kind), no_cache], body).into_response()
         }

@@ -5,6 +5,7 @@ pub mod api; // the BBB calls
 pub mod busy; // BBB's error form for what the door itself refuses
 mod callbacks; // where instances call us back
 mod form; // parameters in the body
+mod hooks; // events of the instances
 pub mod ingest; // metrics that agents push
 pub mod metrics; // how many calls, how they ended, how long they took
 mod pages; // what browsers see
@@ -45,6 +46,7 @@ pub fn router(world: &World, loads: Option<EmbeddedLoads>, phase: Phase) -> Rout
     let token = ingest_token(world);
     api::routes(world.clone())
         .merge(callbacks::routes(world.clone()))
+        .merge(hooks::routes(world.clone()))
         .merge(admin::routes(world.clone(), Config::to_json))
         .merge(probes::routes(world.clone(), phase))
         .merge(ingest::routes(loads, token, &config.limits))

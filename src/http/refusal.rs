@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 
 use super::metrics::Outcome;
 use super::wanted::Wanted;
+use crate::bbb::hooks;
 use crate::bbb::query::QueryFault;
 use crate::bbb::reply;
 use crate::flows::refusal::Refusal;
@@ -56,6 +57,10 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::NoRecordings => (ok, "notFound", "We could not find recordings"),
         Refusal::RecordingsChecksum => {
             (ok, "checksumError", "You did not pass the checksum security check")
+        }
+        Refusal::Hooks(failure) => {
+            let (key, message) = failure.words();
+            (ok, key, message)
         }
         Refusal::NoParent => {
             (ok, "parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
@@ -121,6 +126,11 @@ impl Refusal {
             Self::NoTrackParameter(_) => {
                 let body = reply::failed_json(key, &message);
                 (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+            }
+            // The webhooks know XML only, in a shape of their own.
+            Self::Hooks(_) => {
+                let body = hooks::failed(key, &message);
+                (status, [(header::CONTENT_TYPE, XML)], body).into_response()
             }
             _ => (status, failure(key, &message, wanted)).into_response(),
         };

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use crate::actors::callbacks::CallbacksHandle;
 use crate::actors::directory::Directory;
+use crate::actors::hooks::HooksHandle;
 use crate::actors::lists::{ListsHandle, ListsMessage};
 use crate::actors::meetings::{MeetingsHandle, MeetingsMessage};
 use crate::actors::metrics::{MetricsHandle, MetricsMessage};
@@ -32,5 +33,6 @@ pub fn directory(
         // Nobody sits there: who asks hears that it is down.
         recordings: RecordingsHandle(seat().1),
         callbacks: CallbacksHandle { seat: seat().1, sealer: watch::channel(None).1 },
+        hooks: HooksHandle { seat: seat().1, known: watch::channel(None).1 },
     }
 }

@@ -12,6 +12,8 @@ mod crash;
 mod creates;
 mod demo;
 mod forms;
+mod fuzz_seeds;
+mod hooks;
 mod influx;
 mod ingest;
 mod inward;

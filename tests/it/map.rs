@@ -67,7 +67,7 @@ fn every_message_stands_in_the_map() {
             }
         }
     }
-    assert_eq!(enums, 9, "eight actors and the supervisor have a message enum each");
+    assert_eq!(enums, 10, "nine actors and the supervisor have a message enum each");
 }
 
 #[test]

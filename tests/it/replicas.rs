@@ -23,7 +23,7 @@ use crate::world::{Client, GLOBAL, T, U, World, plan};
 const SOON: Duration = Duration::from_millis(1_500);
 
 /// A replica's own connections to the server.
-fn shared(redis: &RedisServer) -> Arc<dyn Store> {
+pub(crate) fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     let config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
     let (address, password, database) = (redis.address(), None, 0);
     let redis = StoreConfig::Redis { address, password, database };
@@ -47,7 +47,7 @@ impl Pair {
 }
 
 /// Waits until this is so; it has to be soon.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(began.elapsed() < SOON, "{what}: not within {SOON:?}");

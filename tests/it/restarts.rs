@@ -14,8 +14,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::world::{KEY, Reply, T, World, id, plan};
 
-const ROLES: [Role; 6] =
-    [Role::Lists, Role::Meetings, Role::Metrics, Role::Tenants, Role::Registry, Role::Settings];
+const ROLES: [Role; 7] = [
+    Role::Lists,
+    Role::Hooks,
+    Role::Meetings,
+    Role::Metrics,
+    Role::Tenants,
+    Role::Registry,
+    Role::Settings,
+];
 
 /// How long a client may wait while an actor starts again.
 const SHORT: Duration = Duration::from_millis(900);

@@ -122,6 +122,11 @@ impl Plan {
         Self { targets, ..self.with_servers(other.sims.clone(), other.servers.clone()) }
     }
 
+    /// The tenants' servers of another world.
+    pub(crate) fn targets(self, targets: ScriptedTargets) -> Self {
+        Self { targets: Some(targets), ..self }
+    }
+
     /// These instances, on this network.
     pub(crate) fn with_servers(mut self, sims: Vec<SimServer>, servers: SimServers) -> Self {
         self.servers = Some((sims, servers));

@@ -39,12 +39,13 @@ pub enum RecordingsMessage {
     Asked { instance: InstanceId, ids: Vec<String>, seen: Vec<Recording> },
     /// All of an instance's recordings were seen: what is missing is gone. Told by [`crate::flows::recordings`].
     Swept { instance: InstanceId, seen: Vec<Recording> },
-    /// An instance listed these as all that are wanted: what is missing is gone. Which of them are news, by
-    /// their place? Asked by [`crate::flows::recordings`].
+    /// An instance listed these of what is wanted: if that is complete, what is missing is gone. Which of them
+    /// are news, by their place? Asked by [`crate::flows::recordings`].
     Listed {
         instance: InstanceId,
         wanted: Wanted,
         listed: Vec<Glimpse>,
+        complete: bool,
         reply_to: RpcReplyPort<Vec<usize>>,
     },
     /// These were deleted or unpublished: what was known of them is not shown. Told by [`crate::flows::recordings`].
@@ -116,15 +117,22 @@ impl RecordingsHandle {
         self.0.tell(RecordingsMessage::Swept { instance, seen });
     }
 
-    /// Says that an instance listed these as all that are wanted. Answers which of them are news.
+    /// Says that an instance listed these, perhaps as all that are wanted. Answers which of them are news.
     pub async fn listed(
         &self,
         instance: InstanceId,
         wanted: Wanted,
         listed: Vec<Glimpse>,
+        complete: bool,
     ) -> Result<Vec<usize>, AskError> {
-        let listed = |reply_to| RecordingsMessage::Listed { instance, wanted, listed, reply_to };
-        self.ask(listed).await
+        self.ask(|reply_to| RecordingsMessage::Listed {
+            instance,
+            wanted,
+            listed,
+            complete,
+            reply_to,
+        })
+        .await
     }
 
     /// Says that these were deleted or unpublished.

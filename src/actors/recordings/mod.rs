@@ -80,8 +80,11 @@ impl Actor for Recordings {
             RecordingsMessage::Seen { instance, seen } => state.note(&instance, seen),
             RecordingsMessage::Asked { instance, ids, seen } => state.asked(&instance, ids, seen),
             RecordingsMessage::Swept { instance, seen } => state.swept(&instance, seen),
-            RecordingsMessage::Listed { instance, wanted, listed, reply_to } => {
-                answer(reply_to, state.listed(&instance, &wanted, &listed));
+            RecordingsMessage::Listed { instance, wanted, listed, complete, reply_to } => {
+                if complete {
+                    state.miss(&instance, &wanted, &listed);
+                }
+                answer(reply_to, state.news(&instance, &listed));
             }
             RecordingsMessage::Withdrawn { ids } => state.withdraw(&ids),
             RecordingsMessage::Survey { reply_to } => answer(reply_to, state.survey()),

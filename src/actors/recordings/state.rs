@@ -155,19 +155,18 @@ impl State {
         metrics::gauge!("bigblueswarm_recordings_bytes").set(self.index.bytes() as f64);
     }
 
-    /// What an instance listed of what is wanted, all of it: the rest of that is gone. Which are news.
-    pub(super) fn listed(
-        &mut self,
-        instance: &InstanceId,
-        wanted: &Wanted,
-        listed: &[Glimpse],
-    ) -> Vec<usize> {
+    /// An instance listed all of what is wanted: the rest of that is gone.
+    pub(super) fn miss(&mut self, instance: &InstanceId, wanted: &Wanted, listed: &[Glimpse]) {
         let there: HashSet<&str> = listed.iter().map(|(id, _)| id.as_str()).collect();
         for found in self.index.on(wanted, &HashSet::from([instance.clone()])) {
             if !there.contains(&*found.id) && !self.guarded.contains_key(&found.id) {
                 self.forget(&found.id);
             }
         }
+    }
+
+    /// Which of what an instance listed is news, by its place.
+    pub(super) fn news(&self, instance: &InstanceId, listed: &[Glimpse]) -> Vec<usize> {
         let is_news = |(id, print): &Glimpse| self.index.is_news(instance, id, *print);
         let news = listed.iter().enumerate().filter(|(_, glimpse)| is_news(glimpse));
         news.map(|(n, _)| n).collect()

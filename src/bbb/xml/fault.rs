@@ -32,6 +32,8 @@ pub enum XmlFault {
     NoMeetingId,
     #[error("has no list of recordings")]
     NoRecordings,
+    #[error("has no list of hooks")]
+    NoHooks,
     #[error("lists a recording without an ID")]
     NoRecordId,
 }

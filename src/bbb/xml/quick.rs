@@ -157,6 +157,22 @@ fn check(body: &[u8], ends: &[prop::sample::Index]) -> Result<(), TestCaseError>
     Ok(())
 }
 
+#[test]
+fn what_was_found_by_chance_is_found_always() {
+    for body in [
+        "<response></response>\u{e9}".as_bytes().strip_suffix(b"\xA9").unwrap_or_default(),
+        b"<?>ml version='1.0'?><response></response>",
+        b"<response><??></response>",
+    ] {
+        assert_eq!(
+            ours(body, &[body.len()]).ok(),
+            theirs(body),
+            "{}",
+            String::from_utf8_lossy(body)
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(cases(500))]
 

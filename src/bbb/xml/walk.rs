@@ -294,6 +294,9 @@ impl<'a, P: Place> Walk<'a, P> {
 
     fn instruction(&mut self) -> Result<Option<Step<'a, P>>, XmlFault> {
         let first = self.progress.at == self.progress.mark;
+        if self.rest[2..].starts_with('>') {
+            return Err(XmlFault::Malformed);
+        }
         let len = self.find(2, "?>")?;
         let content = &self.take(2 + len + 2)[2..2 + len];
         match content.strip_prefix("xml") {

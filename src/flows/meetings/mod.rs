@@ -1,7 +1,7 @@
 //! getMeetings: what every instance says, merged; those that do not answer count with what they said last.
 //!
 //! Who asks before a round over the instances begins shares it with all others, whatever the tenant. A round
-//! begins when the one before it has ended, or after [`GATHER`]: nobody gets a list from before the own question.
+//! begins when the one before it has ended, or after 250 ms: nobody gets a list from before the own question.
 
 mod list; // one instance's list
 mod round; // the lists of all

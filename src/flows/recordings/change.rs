@@ -11,6 +11,7 @@ use crate::actors::settle;
 use crate::bbb::call::Call;
 use crate::bbb::query;
 use crate::bbb::recordings::ids;
+use crate::bbb::xml::Envelope;
 use crate::domain::instance::Instance;
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
@@ -25,7 +26,7 @@ enum Change {
     /// None of its ids is there.
     NotThere,
     /// It refused for a reason that the client shall read.
-    Refused(Bytes),
+    Refused(Bytes, Envelope),
     Failed,
 }
 
@@ -87,7 +88,7 @@ async fn ask(
             Change::Done(body)
         }
         Ok((_, envelope)) if envelope.failed_with("notFound") => Change::NotThere,
-        Ok((body, _)) => Change::Refused(body),
+        Ok((body, envelope)) => Change::Refused(body, envelope),
         Err(error) => {
             world.doubt(instance, call.name(), &error);
             Change::Failed
@@ -112,7 +113,7 @@ fn merged(call: Call, changes: Vec<Change>) -> Result<Answer, Refusal> {
     for change in changes {
         match change {
             Change::Done(body) => drop(done.get_or_insert(body)),
-            Change::Refused(body) => drop(refused.get_or_insert(body)),
+            Change::Refused(body, said) => drop(refused.get_or_insert((body, said))),
             Change::Failed => failed += 1,
             Change::NotThere => {}
         }
@@ -128,9 +129,10 @@ fn merged(call: Call, changes: Vec<Change>) -> Result<Answer, Refusal> {
             "recordings on some servers could not be changed"
         );
     }
-    match done.or_else(|| refused.filter(|_| failed == 0)) {
-        Some(body) => Ok(Answer::Passed(body)),
-        None if failed > 0 => Err(Refusal::Internal("reach the recordings' server")),
-        None => Err(Refusal::NoRecordings),
+    match (done, refused) {
+        (Some(body), _) => Ok(Answer::Passed(body)),
+        (None, _) if failed > 0 => Err(Refusal::Internal("reach the recordings' server")),
+        (None, Some((body, said))) => Ok(Answer::said(body, said)),
+        (None, None) => Err(Refusal::NoRecordings),
     }
 }

@@ -86,17 +86,20 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// All that is wanted on this instance, which the index learns; or its id when it has none to give in time.
     pub(super) async fn all(&self, instance: &Arc<Instance>) -> Result<Vec<Found>, InstanceId> {
-        let (mut found, mut bytes) = (Vec::new(), 0);
+        let (mut found, mut bytes, mut ids) = (Vec::new(), 0, HashSet::new());
         let most = self.world.config.limits.answer_bytes;
         let take = |page: pages::Page| {
             bytes += page.bytes.len();
+            ids.extend(page.list.recordings.iter().map(|r| r.record_id.clone()));
             found.extend(self.ours(&page));
             if bytes > most { Err(BadAnswer::TooLarge(most)) } else { Ok(()) }
         };
         let why =
             match timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await {
                 Ok(Ok(total)) => {
-                    self.learn(&instance.id, total, &found).await;
+                    // Pages shift when recordings come or go meanwhile: then nothing is sure to be missing.
+                    let complete = total.is_none_or(|total| total == ids.len());
+                    self.learn(&instance.id, complete, &found).await;
                     return Ok(found.into_iter().map(Found::from).collect());
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -113,23 +116,14 @@ impl Asking<'_> {
     }
 
     /// Has the index learn what an instance listed, of which only what is news is packed.
-    async fn learn(
-        &self,
-        instance: &InstanceId,
-        total: Option<usize>,
-        found: &[(Recorded, Bytes)],
-    ) {
+    async fn learn(&self, instance: &InstanceId, complete: bool, found: &[(Recorded, Bytes)]) {
         let recordings = &self.world.actors.recordings;
-        let distinct: HashSet<&str> = found.iter().map(|(r, _)| r.record_id.as_str()).collect();
-        if total.is_some_and(|total| total != distinct.len()) {
-            // Pages shifted, or some are not this tenant's: nothing is sure to be missing.
-            return;
-        }
         let glimpse =
             |(r, raw): &(Recorded, Bytes)| -> Glimpse { (r.record_id.clone(), print(raw)) };
         let listed = found.iter().map(glimpse).collect();
         let (instance, wanted) = (instance.clone(), self.wanted.clone());
-        let Ok(news) = recordings.listed(instance.clone(), wanted, listed).await else { return };
+        let news = recordings.listed(instance.clone(), wanted, listed, complete).await;
+        let Ok(news) = news else { return };
         let news = news.into_iter().filter_map(|n| found.get(n));
         let news: Vec<_> = news.map(|(r, raw)| Recording::of(r, raw)).collect();
         if !news.is_empty() {

@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod list;
+mod owner;
 mod paged;
 mod pages;
 mod tracks;
@@ -10,6 +11,7 @@ mod watch;
 
 pub use change::change;
 pub use list::get_recordings;
+pub use owner::owner;
 pub use tracks::{get_tracks, put_track};
 pub use watch::watch;
 

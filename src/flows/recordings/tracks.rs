@@ -101,8 +101,8 @@ fn is_json(answer: &Incoming) -> bool {
 /// The answer as it is, once it was seen to be what it says; some refusals of these calls are XML.
 fn said(is_json: bool, body: Bytes) -> Result<Answer, BadAnswer> {
     if !is_json {
-        xml::read(&body)?;
-        return Ok(Answer::Passed(body));
+        let envelope = xml::read(&body)?;
+        return Ok(Answer::said(body, envelope));
     }
     let checked: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&body);
     checked.map_err(|_| BadAnswer::Json)?;

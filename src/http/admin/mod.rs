@@ -30,6 +30,22 @@ use crate::domain::instance::AdminState;
 use crate::flows::World;
 use crate::http::metrics::{CallMetrics, count};
 
+/// A tenant's document as the admin surface takes it, or everything that is wrong with it.
+#[cfg(feature = "test-util")]
+pub fn read_tenant(posted: &[u8]) -> Result<crate::domain::tenant::TenantDocument, String> {
+    let document = body::parse(posted)?;
+    tenants::fault(&document).map_or(Ok(document), Err)
+}
+
+/// The URLs of a list of instances as the admin surface takes it, or everything that is wrong with it.
+#[cfg(feature = "test-util")]
+pub fn read_instances(posted: &[u8]) -> Result<Vec<String>, String> {
+    let pool::InstanceList { instances, .. } = body::parse(posted)?;
+    let faults = pool::faults(&instances.0);
+    let urls = instances.0.into_iter().map(|(url, _)| url).collect();
+    if faults.is_empty() { Ok(urls) } else { Err(faults.join("\n")) }
+}
+
 /// The largest document that an admin may post.
 const MOST_BYTES: usize = 4 << 20;
 

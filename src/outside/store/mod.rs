@@ -20,6 +20,12 @@ use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+/// What becomes of a document that is written as YAML and read again.
+#[cfg(feature = "test-util")]
+pub fn through_yaml(document: &TenantDocument) -> Result<TenantDocument, String> {
+    tenant::read(&document.spec.host, &tenant::write(document))
+}
+
 /// Why the store did not do what was asked. Nothing half-done stays.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {

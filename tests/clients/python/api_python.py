@@ -179,15 +179,14 @@ call("getMeetings", meetings)
 call("end", ends)
 call("wrong secret", strangers)
 call("getDefaultConfigXML, setConfigXML", old_config)
-if RECORDINGS:
-    note("its Record and lists can't hold two formats or one recording; its parsed XML is read instead")
-    if not FORK:
-        note("it looks at states and never sends them")
-    call("getRecordings", records)
-    call("publishRecordings", publishes)
-    if FORK:
-        note("update_recordings raises AttributeError inside the library before anything is sent")
-    else:
-        call("updateRecordings", updates)
-    call("deleteRecordings", deletes)
+note("its Record and lists can't hold two formats or one recording; its parsed XML is read instead")
+if not FORK:
+    note("it looks at states and never sends them")
+call("getRecordings", records)
+call("publishRecordings", publishes)
+if FORK:
+    note("update_recordings raises AttributeError inside the library before anything is sent")
+else:
+    call("updateRecordings", updates)
+call("deleteRecordings", deletes)
 done()

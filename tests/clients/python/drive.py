@@ -11,7 +11,6 @@ SECRET = os.environ["BBB_SECRET"]
 MARK = os.environ["MARK"]  # stands in every text that is sent
 INBOX = os.environ["INBOX"]  # the tenant's own server
 ROOM = os.environ["ROOM"]  # begins meeting ids; the other tenant has the same
-RECORDINGS = os.environ.get("RECORDINGS") == "yes"
 
 RECORDED_WITHIN = 90
 

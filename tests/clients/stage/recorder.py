@@ -116,7 +116,7 @@ def receiver():
         def serve(self):
             body = self.body()
             arrived = f"{self.command} {self.path}\r\n{self.headers}".encode() + body
-            self.server.exchanges.append(Exchange(self.command, self.path, b"", 200, arrived))
+            self.server.exchanges.append(Exchange(self.command, self.path, body, 200, arrived))
             self.reply(200, [("Content-Type", "text/plain")], b"thanks")
 
     return _Server(Inbox)

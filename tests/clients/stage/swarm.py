@@ -128,6 +128,9 @@ admin:
   ingestToken: {self.token}
 store:
   path: {self.folder}/clients.redb
+callbacks:
+  baseUrl: {self.origin}
+  allow: [127.0.0.0/8]
 """
 
 

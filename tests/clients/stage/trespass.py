@@ -38,7 +38,7 @@ class Caller:
         return self("join", redirect="false", **params)
 
 
-def trespass(tally, port, intruder, owner, recordings):
+def trespass(tally, port, intruder, owner, hooks):
     """The owner has a meeting and a recording; the intruder tries to reach them and must find nothing, change nothing."""
     title = f"trespass of {intruder.name} at {owner.name}"
     own, tries = Caller(port, owner, owner.secret), Caller(port, intruder, intruder.secret)
@@ -61,13 +61,25 @@ def trespass(tally, port, intruder, owner, recordings):
     after = own("getMeetingInfo", meetingID=room)
     tally.line(title, "the meeting is as it was", [] if before == after and owner.mark in after else [before, after])
     own("end", meetingID=room, password=password)
-    if recordings:
-        _recordings(tally, title, own, tries, room, intruder)
+    if hooks:
+        _hooks(tally, title, own, tries, owner)
+    _recordings(tally, title, own, tries, room, intruder)
     answers = [x.answer for x in tries.recorder.exchanges]
     leaks = [f"the owner's mark is in an answer of {x.call}" for x in tries.recorder.exchanges if occurs(owner.mark, x.answer)]
     tally.line(title, f"nothing of {owner.name} in {len(answers)} answers", leaks)
     own.recorder.shutdown()
     tries.recorder.shutdown()
+
+
+def _hooks(tally, title, own, tries, owner):
+    made = own("hooks/create", callbackURL=f"{owner.inbox.origin}/guarded?{owner.mark}")
+    hook = _element(made, "hookID")
+    # The intruder may have a hook of that number itself: what counts is that the owner's stays.
+    tries("hooks/destroy", hookID=hook)
+    listed = own("hooks/list")
+    tally.line(title, "hooks/destroy leaves the hook", [] if hook and f"<hookID>{hook}<" in listed else [listed[:300]])
+    tries("hooks/list")
+    tries("getSessions")
 
 
 def _recordings(tally, title, own, tries, room, intruder):

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bigblueswarm::flows::recordings::learn;
+use bigblueswarm::sim::Recording;
 use tokio::time::sleep;
 
 use super::{A_POLL, add, listed, meetings, of_t, of_u};
@@ -98,6 +99,20 @@ async fn r7_a_new_recording_is_in_a_page_before_the_next_poll() {
         swept.iter().any(|asked| asked.value("state").as_deref() == Some("any")),
         "swept at once"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r7_new_recordings_without_a_tag_are_in_their_owners_page() {
+    let world = plan(2).config(|c| c.recordings.untagged_tenant = Some(T.host.into()));
+    let world = world.start().await;
+    add(&world, 1, of_u("theirs", 5)).await;
+    add(&world, 1, of_t("a", 10)).await;
+    sleep(A_POLL).await;
+    add(&world, 1, Recording::new("old", 7)).await;
+    add(&world, 1, of_u("theirs too", 6)).await;
+    sleep(A_LOOK).await;
+    assert_eq!(page(&world, "limit=10").await, shows(&["a", "old"], 2));
+    assert_eq!(page(&world, "limit=1&offset=1").await, shows(&["old"], 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,3 +136,32 @@ async fn a_panic_is_answered_and_harms_nobody_else() {
     assert!(answer.contains("<messageKey>internalError</messageKey>"), "{answer}");
     house.assert_serves().await;
 }
+
+#[tokio::test]
+async fn what_the_door_refuses_is_json_for_whoever_asks_for_it() {
+    let house = House::open(|limits, _| (limits.requests, limits.body_bytes) = (1, 10)).await;
+    let json = |request: String| {
+        request.replace("\r\n\r\n", "\r\nAccept: application/json, */*;q=0.1\r\n\r\n")
+    };
+    let assert_json = |answer: &str, status: &str, key: &str| {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["response"]["messageKey"], key, "{answer}");
+        assert_eq!(body["response"]["returncode"], "FAILED", "{answer}");
+    };
+    assert_json(&house.exchange(json(get_closing("/panic"))).await, "500", "internalError");
+    let large = get_closing("/count").replace("GET", "POST");
+    let large = large.replace("\r\n\r\n", "\r\nContent-Length: 11\r\n\r\n");
+    assert_json(&house.exchange(json(large)).await, "413", "bodyTooLarge");
+    let mut long = house.send(get_staying("/slow/3000")).await;
+    let mut answer = house.exchange(json(get_closing("/"))).await;
+    while answer.ends_with("served") {
+        answer = house.exchange(json(get_closing("/"))).await;
+    }
+    assert_json(&answer, "503", "tooBusy");
+    let by_format = house.exchange(get_closing("/?format=json")).await;
+    assert_json(&by_format, "503", "tooBusy");
+    read_until(&mut long, "slow but done").await;
+}

@@ -14,8 +14,8 @@ use crate::outside::store::StoreError;
 
 use super::tables;
 
-/// Everything stored is small; this holds all of it.
-const CACHE_BYTES: usize = 64 << 20;
+/// Routes and documents are small: this holds all of them. Recordings are many, but read at the start only.
+const CACHE_BYTES: usize = 24 << 20;
 
 /// The open file.
 pub(super) struct Kept {

@@ -1,0 +1,74 @@
+//! Webhooks: the tenants' calls, the registrations at the instances, and the events that come from there.
+
+mod event;
+mod owner;
+mod register;
+mod watch;
+
+pub use event::{Heard, Post, hear};
+pub use watch::watch;
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::World;
+use super::answer::Answer;
+use super::refusal::Refusal;
+use crate::actors::hooks::{HookError, Made};
+use crate::bbb::hooks::{self, Failure, HookFault};
+use crate::domain::tenant::Tenant;
+
+/// Makes a hook; it is stored when this answers, and the instances hear of it at once.
+pub async fn create(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let wish = hooks::wish(query).map_err(|fault| match fault {
+        HookFault::Query(fault) => Refusal::Query(fault),
+        HookFault::NoUrl => Failure::NoUrl.into(),
+        HookFault::BadUrl | HookFault::TooLong => {
+            warn!(tenant.name = %tenant.id, why = %fault, "a webhook was not made");
+            Failure::NotMade.into()
+        }
+    })?;
+    if world.config.callbacks.base_url.is_none() {
+        let why =
+            "callbacks.baseUrl is not configured: instances would not know where to send events";
+        warn!(tenant.name = %tenant.id, why, "a webhook was not made");
+        return Err(Failure::NotMade.into());
+    }
+    match world.actors.hooks.create(tenant.id.clone(), wish).await {
+        Ok(Made::New(hook)) => Ok(Answer::Own(hooks::created(&hook))),
+        Ok(Made::Known(hook)) => Ok(Answer::Own(hooks::duplicate(&hook))),
+        Err(error) => Err(failed(tenant, &error, "a webhook was not made", Failure::NotMade)),
+    }
+}
+
+/// The tenant's hooks; with a meeting, those that get its events.
+pub async fn list(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let meeting = hooks::meeting(query)?;
+    let known = world.actors.hooks.known().ok_or_else(|| {
+        let error = HookError::NotLoaded;
+        failed(tenant, &error, "webhooks were not listed", Failure::NotListed)
+    })?;
+    let shown = known.of(&tenant.id).map(|hook| &**hook).filter(|hook| {
+        match (&meeting, &hook.wish.meeting) {
+            (Some(asked), Some(bound)) => asked == bound,
+            _ => true,
+        }
+    });
+    Ok(Answer::Own(hooks::list(shown)))
+}
+
+/// Removes one of the tenant's hooks; it is gone from the store when this answers.
+pub async fn destroy(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
+    let id = hooks::hook_id(query)?.ok_or(Failure::NoId)?.ok_or(Failure::Unknown)?;
+    match world.actors.hooks.destroy(tenant.id.clone(), id).await {
+        Ok(true) => Ok(Answer::Own(hooks::REMOVED.to_owned())),
+        Ok(false) => Err(Failure::Unknown.into()),
+        Err(error) => Err(failed(tenant, &error, "a webhook was not removed", Failure::NotRemoved)),
+    }
+}
+
+fn failed(tenant: &Tenant, error: &HookError, what: &'static str, failure: Failure) -> Refusal {
+    warn!(tenant.name = %tenant.id, %error, "{what}");
+    failure.into()
+}
