@@ -78,7 +78,7 @@ async fn r9_a_meeting_of_the_same_name_on_the_same_instance_is_another_meeting()
     }
     assert_eq!(world.homes("x").await, [1]);
     assert!(world.sims[0].recordings().await.is_empty());
-    sleep(60 * SECOND).await;
+    sleep(70 * SECOND).await;
     assert_eq!(
         received(T, &world, AT_T),
         pairs(&[("meeting-ended", "x"), ("rap-publish-ended", "x")])
