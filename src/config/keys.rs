@@ -87,7 +87,7 @@ const GIB: u64 = 1 << 30;
 pub(super) static KEYS: &[Key] = &[
     fixed("", "port", Port(|d| &mut d.config.http.port)),
     live("bigblueswarm", "secret", Secret(|d| &mut d.config.swarm.secret)),
-    fixed(
+    live(
         "bigblueswarm",
         "recordingsPollInterval",
         Duration(|d| &mut d.config.swarm.recordings_poll_interval),

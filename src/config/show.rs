@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
 use super::keys::{self, KEYS, Key};
-use super::{Config, StoreConfig, Swarm, Written};
+use super::{Config, StoreConfig, Written};
 
 /// What stands in for a secret.
 pub(crate) const MASK: &str = "********";
@@ -77,13 +77,9 @@ impl Config {
 
     /// What is in force once `new` was read: what needs a restart stays as it is.
     pub fn reloaded(&self, new: Self) -> Self {
-        let swarm = Swarm {
-            secret: new.swarm.secret,
-            recordings_poll_interval: self.swarm.recordings_poll_interval,
-        };
         let written = self.written.reloaded(&new.written);
         let (balancer, health) = (new.balancer, new.health);
-        Self { swarm, admin: new.admin, balancer, health, written, ..self.clone() }
+        Self { swarm: new.swarm, admin: new.admin, balancer, health, written, ..self.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Watching the instances: a probe says whether one lives, a sweep what lives on it.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::outside::servers::Outgoing;
 
 /// How often the roster is looked at for instances that came or went.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Of an interval so much is waited, drawn anew each time.
+pub(super) const SPREAD: RangeInclusive<f64> = 0.9..=1.0;
 /// So many lists are read at the same moment.
 const DIGESTS: usize = 4;
 /// So many copies are ended after one sweep; the next sweep goes on.
@@ -80,8 +83,8 @@ async fn keep_probing(world: World, id: InstanceId) {
 }
 
 /// An interval less up to a tenth, so that instances are not all asked at the same instant.
-pub(super) fn shortened(interval: Duration) -> Duration {
-    interval.mul_f64(rand::random_range(0.9..=1.0))
+fn shortened(interval: Duration) -> Duration {
+    interval.mul_f64(rand::random_range(SPREAD))
 }
 
 /// The unsigned root call: cheap, and enough to know that the API lives.

@@ -16,7 +16,7 @@ use crate::domain::instance::{Health, Instance, InstanceId};
 use crate::flows::World;
 use crate::flows::answer::BadAnswer;
 use crate::flows::ask::CallError;
-use crate::flows::health::shortened;
+use crate::flows::health::SPREAD;
 
 /// How often the roster is looked at for instances that came or went, and the actor for what it knows.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -54,7 +54,6 @@ pub async fn watch(world: World) {
 }
 
 async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
-    let interval = world.config.swarm.recordings_poll_interval;
     let mut failing = false;
     loop {
         let began = Instant::now();
@@ -69,16 +68,18 @@ async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
         } else {
             failing = false;
         }
-        let wait = if failing { interval.min(AGAIN_AFTER) } else { interval };
-        wait_until(&world, &id, began + shortened(wait), failing).await;
+        wait_until_due(&world, &id, began, failing).await;
     }
 }
 
-/// Waits; but not while the actor knows nothing of the instance, as after it was started again, or
-/// it has more or fewer recordings than are known.
-async fn wait_until(world: &World, id: &InstanceId, due: Instant, failing: bool) {
+/// Waits for the interval that is in force; but not while the actor knows nothing of the instance, as
+/// after it was started again, or it has more or fewer recordings than are known.
+async fn wait_until_due(world: &World, id: &InstanceId, began: Instant, failing: bool) {
+    let share = rand::random_range(SPREAD);
     loop {
-        let left = due.saturating_duration_since(Instant::now());
+        let interval = world.recordings_interval().await;
+        let wait = if failing { interval.min(AGAIN_AFTER) } else { interval };
+        let left = (began + wait.mul_f64(share)).saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
         }
@@ -87,6 +88,15 @@ async fn wait_until(world: &World, id: &InstanceId, due: Instant, failing: bool)
         if !failing && due.is_ok_and(|due| due) {
             return;
         }
+    }
+}
+
+impl World {
+    /// The interval in force; that of the start while the settings actor is away.
+    async fn recordings_interval(&self) -> Duration {
+        let now = self.actors.settings.current().await;
+        let config = now.as_ref().unwrap_or(&self.config);
+        config.swarm.recordings_poll_interval
     }
 }
 
