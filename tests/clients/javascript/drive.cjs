@@ -5,7 +5,6 @@ const assert = require('node:assert/strict')
 const { appendFileSync } = require('node:fs')
 
 const { BBB_URL: url, BBB_SECRET: secret, MARK: mark, INBOX: inbox, ROOM: room } = process.env
-const hooks = process.env.HOOKS === 'yes'
 const RECORDED_WITHIN = 90_000
 
 let failures = 0
@@ -60,4 +59,4 @@ async function until(found) {
 
 const done = () => process.exit(failures ? 1 : 0)
 
-module.exports = { assert, browse, call, done, has, hooks, inbox, mark, note, post, room, secret, text, until, url }
+module.exports = { assert, browse, call, done, has, inbox, mark, note, post, room, secret, text, until, url }

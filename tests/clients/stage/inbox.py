@@ -21,20 +21,21 @@ CALLBACKS = {
     "/analytics": "meta_analytics-callback-url",
 }
 WEBHOOKS = {"/all": "webhooks"}
+WANTED = CALLBACKS | WEBHOOKS
 
 
-def judge(tally, mine, other, wanted):
-    """Waits until everything wanted has arrived, then looks through it."""
+def judge(tally, mine, other):
+    """Waits until everything has arrived, then looks through it."""
     until = time.monotonic() + ARRIVE_WITHIN
-    while missing := [what for path, what in wanted.items() if not _at(mine, path)]:
+    while missing := [what for path, what in WANTED.items() if not _at(mine, path)]:
         if time.monotonic() > until:
             break
         time.sleep(0.2)
     title = f"callbacks of {mine.name}"
-    tally.line(title, "reached: " + ", ".join(wanted.values()), [f"{what} did not come" for what in missing])
-    forged = [why for path in wanted for x in _at(mine, path) if (why := _forged(x, mine))]
+    tally.line(title, "reached: " + ", ".join(WANTED.values()), [f"{what} did not come" for what in missing])
+    forged = [why for path in WANTED for x in _at(mine, path) if (why := _forged(x, mine))]
     tally.line(title, "signed with its own secret", forged)
-    unmarked = [what for path, what in wanted.items() if not any(occurs(mine.mark, x.answer) for x in _at(mine, path))]
+    unmarked = [what for path, what in WANTED.items() if not any(occurs(mine.mark, x.answer) for x in _at(mine, path))]
     tally.line(title, "its own mark is in each kind", [f"not in {what}" for what in unmarked])
     arrived = list(mine.inbox.exchanges)
     foreign = [f"{other.name}'s mark is in {x.target}" for x in arrived if occurs(other.mark, x.answer)]

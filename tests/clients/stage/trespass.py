@@ -38,7 +38,7 @@ class Caller:
         return self("join", redirect="false", **params)
 
 
-def trespass(tally, port, intruder, owner, hooks):
+def trespass(tally, port, intruder, owner):
     """The owner has a meeting and a recording; the intruder tries to reach them and must find nothing, change nothing."""
     title = f"trespass of {intruder.name} at {owner.name}"
     own, tries = Caller(port, owner, owner.secret), Caller(port, intruder, intruder.secret)
@@ -61,8 +61,7 @@ def trespass(tally, port, intruder, owner, hooks):
     after = own("getMeetingInfo", meetingID=room)
     tally.line(title, "the meeting is as it was", [] if before == after and owner.mark in after else [before, after])
     own("end", meetingID=room, password=password)
-    if hooks:
-        _hooks(tally, title, own, tries, owner)
+    _hooks(tally, title, own, tries, owner)
     _recordings(tally, title, own, tries, room, intruder)
     answers = [x.answer for x in tries.recorder.exchanges]
     leaks = [f"the owner's mark is in an answer of {x.call}" for x in tries.recorder.exchanges if occurs(owner.mark, x.answer)]
