@@ -147,7 +147,8 @@ fn number(value: &FieldValue<'_>) -> Option<f64> {
     match value {
         FieldValue::I64(value) => Some(*value as f64),
         FieldValue::U64(value) => Some(*value as f64),
-        FieldValue::F64(value) => Some(*value),
+        // One that is too large for a float was read as infinite, and would stay so in every mean.
+        FieldValue::F64(value) => Some(*value).filter(|value| value.is_finite()),
         FieldValue::Boolean(value) => Some(f64::from(u8::from(*value))),
         FieldValue::String(_) => None,
     }
