@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::program::{Home, PATIENTLY, Program, TOKEN, ended, servers};
+use crate::program::{Home, PATIENTLY, Program, TOKEN, ended, servers, until};
 use crate::services::redis::RedisServer;
 use crate::world::{Client, GLOBAL, KEY, T};
 
@@ -47,15 +47,6 @@ async fn join(program: &Program, meeting: &str) -> Reply {
 fn assert_success(reply: &Reply) -> &Reply {
     assert!(reply.succeeded(), "{}: {}", reply.status, reply.text());
     reply
-}
-
-/// Waits until this is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < PATIENTLY, "{what}: never");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 async fn slow(sims: &[SimHandle], call: &str, by: Duration) {

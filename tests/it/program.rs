@@ -224,6 +224,15 @@ impl Drop for Program {
     }
 }
 
+/// Waits until this is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENTLY, "{what}: never");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The code a process ends with, by itself.
 pub(crate) async fn ended(child: &mut Child) -> Option<i32> {
     let began = Instant::now();

@@ -2,30 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
 use bigblueswarm::sim::client::Web;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
-use crate::program::{Home, PATIENTLY, Program, TOKEN, servers};
+use crate::program::{Home, Program, TOKEN, servers, until};
 use crate::world::{GLOBAL, KEY};
 
 async fn cpu_limit(program: &Program) -> Value {
     let reply = program.admin(Method::GET, "configurations", "").await;
     let shown: Value = serde_json::from_slice(&reply.body).expect("JSON");
     shown["balancer"]["cpuLimit"].clone()
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !done().await {
-        assert!(began.elapsed() < PATIENTLY, "{what}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 fn limited(home: &Home, limit: &str) -> String {

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use crate::map::rust_files;
 
 /// The rows C (who may call), M (meetings) and R (recordings, hooks, callbacks), and stories of each.
 const ROWS: [(&str, &[&str]); 55] = [
@@ -284,22 +285,6 @@ const ROWS: [(&str, &[&str]); 55] = [
     ),
 ];
 
-fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("the folder is there") {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if path.extension().is_some_and(|e| e == "rs") => found.push(path),
-                false => {}
-            }
-        }
-    }
-    found
-}
-
 /// The names of the tests in a source: functions that have an attribute `test` and are not ignored.
 fn tests(source: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
@@ -320,7 +305,7 @@ fn tests(source: &str) -> BTreeSet<String> {
 
 fn all_tests() -> BTreeSet<String> {
     let read = |path| fs::read_to_string(path).expect("a source file");
-    sources().into_iter().flat_map(|path| tests(&read(path))).collect()
+    rust_files("tests/it").into_iter().flat_map(|path| tests(&read(path))).collect()
 }
 
 /// The row that a test's name starts with, as `M4` for `m4_garbage`.

@@ -3,8 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
-use super::until;
-use crate::program::{Home, Program};
+use crate::program::{Home, Program, until};
 use crate::services::consul::Consul;
 use crate::world::{GLOBAL, KEY};
 

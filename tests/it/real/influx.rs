@@ -11,8 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
-use super::until;
-use crate::program::{Home, Program, TOKEN, servers};
+use crate::program::{Home, Program, TOKEN, servers, until};
 use crate::services::influxd::{BUCKET, DATABASE_TOKEN, Influxd};
 use crate::services::telegraf::Telegraf;
 use crate::world::T;
