@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image packages
+.PHONY: help demo run test test-dropin test-services test-clients test-fast properties deny fuzz bench fmt lint image packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: ## serve with CONFIG=path/to/file.yml
 
 test: packages ## every test that needs nothing built first (installs redis-server and haproxy when it can)
 	cargo test --locked --all-targets -- --skip real::
+
+test-dropin: redis ## the stories of the switch from v3, on what it left (part of `make test`)
+	cargo test --locked --test it -- dropin::
 
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
