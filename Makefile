@@ -12,7 +12,7 @@ FUZZ_TARGETS := query checksum xml line_protocol admin_json
 .PHONY: help demo run test test-services test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--once: a short day, checked)
 	cargo run --locked -- demo $(ARGS)
