@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Config, LoadsConfig, StoreConfig};
+use super::{Config, LoadsConfig, RedisConfig, RedisServers, Sentinels, StoreConfig};
 use crate::domain::secret::Secret;
 
 /// A configuration in the making, or one taken apart to be shown.
@@ -15,12 +15,60 @@ pub(super) struct Draft {
     pub(super) influx: Influx,
 }
 
-/// Section `redis`; without an address the embedded store is used.
+/// Section `redis`; without any servers the embedded store is used.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Redis {
     pub(super) address: Option<String>,
+    pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) database: i64,
+    pub(super) tls: bool,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) sentinels: Vec<String>,
+    pub(super) sentinel_master: Option<String>,
+    pub(super) sentinel_username: Option<String>,
+    pub(super) sentinel_password: Option<Secret>,
+    pub(super) cluster: Vec<String>,
+}
+
+impl Redis {
+    fn of(config: &RedisConfig) -> Self {
+        let RedisConfig { servers, username, password, database, tls, ca } = config.clone();
+        let logins = Self { username, password, database, tls, ca, ..Self::default() };
+        match servers {
+            RedisServers::One(address) => Self { address: Some(address), ..logins },
+            RedisServers::Cluster(cluster) => Self { cluster, ..logins },
+            RedisServers::Sentinels(Sentinels { addresses, master, username, password }) => Self {
+                sentinels: addresses,
+                sentinel_master: Some(master),
+                sentinel_username: username,
+                sentinel_password: password,
+                ..logins
+            },
+        }
+    }
+
+    /// Whether any servers are named.
+    pub(super) fn is_used(&self) -> bool {
+        self.address.is_some() || !self.sentinels.is_empty() || !self.cluster.is_empty()
+    }
+
+    fn close(self) -> Option<RedisConfig> {
+        let encrypted = self.address.as_ref().is_some_and(|url| url.starts_with("rediss://"));
+        let servers = match (self.address, self.sentinel_master) {
+            (Some(address), _) => RedisServers::One(address),
+            (None, Some(master)) if !self.sentinels.is_empty() => {
+                let (username, password) = (self.sentinel_username, self.sentinel_password);
+                let addresses = self.sentinels;
+                RedisServers::Sentinels(Sentinels { addresses, master, username, password })
+            }
+            _ if !self.cluster.is_empty() => RedisServers::Cluster(self.cluster),
+            _ => return None,
+        };
+        let (tls, database) = (self.tls || encrypted, self.database);
+        let (username, password, ca) = (self.username, self.password, self.ca);
+        Some(RedisConfig { servers, username, password, database, tls, ca })
+    }
 }
 
 /// Section `influxdb`; without an address agents push to us.
@@ -48,13 +96,7 @@ impl Draft {
         };
         match &config.store {
             StoreConfig::Embedded { path } => draft.path.clone_from(path),
-            StoreConfig::Redis { address, password, database } => {
-                draft.redis = Redis {
-                    address: Some(address.clone()),
-                    password: password.clone(),
-                    database: *database,
-                };
-            }
+            StoreConfig::Redis(redis) => draft.redis = Redis::of(redis),
         }
         if let LoadsConfig::Influx { address, token, organization, bucket } = &config.loads {
             draft.influx = Influx {
@@ -69,11 +111,9 @@ impl Draft {
 
     /// The configuration, once the rules have found nothing missing.
     pub(super) fn close(self) -> Config {
-        let store = match self.redis {
-            Redis { address: Some(address), password, database } => {
-                StoreConfig::Redis { address, password, database }
-            }
-            Redis { address: None, .. } => StoreConfig::Embedded { path: self.path },
+        let store = match self.redis.close() {
+            Some(redis) => StoreConfig::Redis(redis),
+            None => StoreConfig::Embedded { path: self.path },
         };
         let loads = match self.influx {
             Influx {

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The configured address names no server.
     #[error("store address {0:?} is not host:port")]
     BadAddress(String),
+    /// The authorities of `redis.ca` can't be read.
+    #[error("redis.ca: {0}")]
+    BadAuthority(String),
 }
 
 /// The store that is configured. One that is away is an error of its calls, not of this; an embedded
@@ -50,9 +53,7 @@ pub fn open(config: &StoreConfig, deadlines: &Deadlines) -> Result<Arc<dyn Store
         StoreConfig::Embedded { path } => {
             Arc::new(embedded::Embedded::open(path, deadlines.store)?)
         }
-        StoreConfig::Redis { address, password, database } => {
-            Arc::new(redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?)
-        }
+        StoreConfig::Redis(config) => Arc::new(redis::Redis::new(config, deadlines.store)?),
     })
 }
 

@@ -1,10 +1,11 @@
-//! The store that replicas share: one Redis server, with the predecessor's keys beside ours.
+//! The store that replicas share: Redis, with the predecessor's keys beside ours.
 
+mod copies; // whether replicas have what was written
 mod follow; // what other replicas change
 mod hints; // the predecessor's meeting keys
 mod incarnation; // which server answers
 mod keys; // every key's name
-mod link; // connections, deadlines, errors
+mod link; // single, Sentinel, Cluster: connections, deadlines, errors
 mod pool; // instances
 mod queue; // what is owed to tenants' servers
 mod routes; // claims and changes
@@ -17,10 +18,10 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::bbb::callback::KEY_BYTES;
+use crate::config::RedisConfig;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
-use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
@@ -37,15 +38,10 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A store at `host:port` (or a `redis://` or `rediss://` URL). Nothing is connected yet: a server
-    /// that is away is an error of the calls, each within the deadline, until it is back.
-    pub fn new(
-        address: &str,
-        password: Option<&Secret>,
-        database: i64,
-        deadline: Duration,
-    ) -> Result<Self, StoreError> {
-        let link = Link::new(address, password, database, deadline)?;
+    /// A store in the Redis that is configured. Nothing is connected yet: servers that are away are an
+    /// error of the calls, each within the deadline, until they are back.
+    pub fn new(config: &RedisConfig, deadline: Duration) -> Result<Self, StoreError> {
+        let link = Link::new(config, deadline)?;
         Ok(Self { link, sender: format!("{:016x}", rand::random::<u64>()) })
     }
 }

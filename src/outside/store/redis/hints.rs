@@ -1,5 +1,6 @@
 //! The predecessor's `meeting:ID` and `recording:ID` keys: written so that it can be put back, never read as truth.
 
+use redis::{Cmd, Value};
 use tracing::debug;
 
 use crate::domain::instance::InstanceId;
@@ -7,7 +8,7 @@ use crate::domain::meeting::MeetingId;
 use crate::outside::store::{RecordingHint, StoreError};
 
 use super::keys;
-use super::link::{Link, PART};
+use super::link::{Batch, Link, PART};
 
 /// Deletes the key if it still names this instance. EVAL, since it is short and not frequent.
 const DELETE_IF: &str =
@@ -25,7 +26,7 @@ pub(super) async fn read(
 
 pub(super) async fn write(link: &Link, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
     let mut asked = redis::pipe();
-    hint(&mut asked, keys::hint(meeting), instance, lives);
+    asked.add_command(hint(keys::hint(meeting), instance, lives)).ignore();
     if let Err(e) = link.send::<()>(&asked).await {
         debug!(meeting.id = %meeting, error = %e, "the predecessor's key was not written");
     }
@@ -34,21 +35,23 @@ pub(super) async fn write(link: &Link, meeting: &MeetingId, instance: &InstanceI
 /// The same for recordings, so many in one pipeline; the first that fails is the last that is tried.
 pub(super) async fn write_recordings(link: &Link, hints: &[RecordingHint]) {
     for part in hints.chunks(PART) {
-        let mut asked = redis::pipe();
-        for (id, instance, lives) in part {
-            hint(&mut asked, keys::recording_hint(id), instance, *lives);
-        }
-        if let Err(e) = link.send::<()>(&asked).await {
+        let hint = |(id, instance, lives): &RecordingHint| {
+            hint(keys::recording_hint(id), instance, *lives)
+        };
+        let asked: Vec<Cmd> = part.iter().map(hint).collect();
+        if let Err(e) = link.each::<Value>(&asked, Batch::default()).await {
             return debug!(error = %e, "the predecessor's keys of recordings were not written");
         }
     }
 }
 
-fn hint(asked: &mut redis::Pipeline, key: String, instance: &InstanceId, lives: bool) {
+fn hint(key: String, instance: &InstanceId, lives: bool) -> Cmd {
     let url = instance.as_str();
+    let mut asked = if lives { redis::cmd("SET") } else { redis::cmd("EVAL") };
     if lives {
-        asked.cmd("SET").arg(key).arg(url).ignore();
+        asked.arg(key).arg(url);
     } else {
-        asked.cmd("EVAL").arg(DELETE_IF).arg(1).arg(key).arg(url).ignore();
+        asked.arg(DELETE_IF).arg(1).arg(key).arg(url);
     }
+    asked
 }
