@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image redis
+.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--on
 run: ## serve with CONFIG=path/to/file.yml
 	cargo run --release --locked -- serve --config $(CONFIG)
 
-test: redis ## every test that needs nothing built first (installs redis-server when it can)
+test: packages ## every test that needs nothing built first (installs redis-server and haproxy when it can)
 	cargo test --locked --all-targets -- --skip real::
 
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
@@ -68,7 +68,9 @@ $(TOOLS)/bin/cargo-deny:
 image: ## the container image
 	docker build -t bigblueswarm .
 
-redis:
-	@command -v redis-server >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq redis-server; \
-	  else echo "redis-server is missing: sudo apt-get install redis-server"; exit 1; fi; }
+packages: # of Debian, whose haproxy is where only root looks
+	@missing=; for package in redis-server haproxy; do \
+	  PATH="$$PATH:/usr/sbin" command -v $$package >/dev/null || missing="$$missing $$package"; \
+	done; [ -z "$$missing" ] || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq $$missing; \
+	  else echo "missing: sudo apt-get install$$missing"; exit 1; fi; }

@@ -16,7 +16,7 @@ pub(super) struct Draft {
 }
 
 /// Section `redis`; without any servers the embedded store is used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Redis {
     pub(super) address: Option<String>,
     pub(super) username: Option<String>,
@@ -29,13 +29,39 @@ pub(super) struct Redis {
     pub(super) sentinel_username: Option<String>,
     pub(super) sentinel_password: Option<Secret>,
     pub(super) cluster: Vec<String>,
+    pub(super) keep_predecessor_keys: bool,
 }
 
 impl Redis {
+    fn none() -> Self {
+        Self {
+            address: None,
+            username: None,
+            password: None,
+            database: 0,
+            tls: false,
+            ca: None,
+            sentinels: Vec::new(),
+            sentinel_master: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            cluster: Vec::new(),
+            keep_predecessor_keys: true,
+        }
+    }
+
     fn of(config: &RedisConfig) -> Self {
-        let RedisConfig { servers, username, password, database, tls, ca } = config.clone();
-        let logins = Self { username, password, database, tls, ca, ..Self::default() };
-        match servers {
+        let config = config.clone();
+        let logins = Self {
+            username: config.username,
+            password: config.password,
+            database: config.database,
+            tls: config.tls,
+            ca: config.ca,
+            keep_predecessor_keys: config.keep_predecessor_keys,
+            ..Self::none()
+        };
+        match config.servers {
             RedisServers::One(address) => Self { address: Some(address), ..logins },
             RedisServers::Cluster(cluster) => Self { cluster, ..logins },
             RedisServers::Sentinels(Sentinels { addresses, master, username, password }) => Self {
@@ -67,7 +93,10 @@ impl Redis {
         };
         let (tls, database) = (self.tls || encrypted, self.database);
         let (username, password, ca) = (self.username, self.password, self.ca);
-        Some(RedisConfig { servers, username, password, database, tls, ca })
+        let keep_predecessor_keys = self.keep_predecessor_keys;
+        let logins =
+            RedisConfig { username, password, database, tls, ca, ..RedisConfig::plain(servers) };
+        Some(RedisConfig { keep_predecessor_keys, ..logins })
     }
 }
 
@@ -91,7 +120,7 @@ impl Draft {
         let mut draft = Self {
             config: config.clone(),
             path: PathBuf::from(super::STORE_PATH),
-            redis: Redis::default(),
+            redis: Redis::none(),
             influx: Influx::default(),
         };
         match &config.store {

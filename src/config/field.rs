@@ -137,10 +137,13 @@ impl Field {
                 *at(draft) = texts.map(|text| text::inside(text)).collect::<Result<_, _>>()?;
             }
             Self::Servers(_) if texts.len() == 0 => {
-                return Err("names no server: expected a list such as [redis-1:6379, redis-2:6379]".into());
+                return Err(
+                    "names no server: expected a list such as [redis-1:6379, redis-2:6379]".into(),
+                );
             }
             Self::Servers(at) => {
-                *at(draft) = texts.map(|text| text::host_and_port(text)).collect::<Result<_, _>>()?;
+                *at(draft) =
+                    texts.map(|text| text::host_and_port(text)).collect::<Result<_, _>>()?;
             }
             _ => return Err("expected a single value, not a list".into()),
         }
@@ -155,6 +158,7 @@ impl Field {
                 at(draft).as_ref().map_or(Value::Null, |secret| secret.reveal().into())
             }
             Self::Text(at) | Self::RedisAddress(at) | Self::Url(at) => at(draft).clone().into(),
+            Self::Servers(at) if at(draft).is_empty() => Value::Null,
             Self::Servers(at) => at(draft).clone().into(),
             Self::Duration(at) | Self::Lookback(at) => text::show_duration(*at(draft)).into(),
             Self::Percent(at) => number(*at(draft)),

@@ -15,6 +15,8 @@ pub struct RedisConfig {
     pub tls: bool,
     /// The authorities that sign the servers' certificates, as PEM; without it those of the system.
     pub ca: Option<PathBuf>,
+    /// Whether the predecessor's keys of meetings and recordings are written beside ours; never in a Cluster.
+    pub keep_predecessor_keys: bool,
 }
 
 /// Who answers as Redis.
@@ -41,7 +43,15 @@ pub struct Sentinels {
 impl RedisConfig {
     /// Servers that ask for nothing.
     pub fn plain(servers: RedisServers) -> Self {
-        Self { servers, username: None, password: None, database: 0, tls: false, ca: None }
+        Self {
+            servers,
+            username: None,
+            password: None,
+            database: 0,
+            tls: false,
+            ca: None,
+            keep_predecessor_keys: true,
+        }
     }
 
     /// A single server that asks for nothing.

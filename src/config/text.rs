@@ -214,7 +214,13 @@ mod tests {
         for right in ["r:1", "redis://r:1", "rediss://[::1]:6379"] {
             assert!(redis_address(right).is_ok(), "{right}");
         }
-        for wrong in ["rediss://r", "rediss://me:pw@r:1", "rediss://r:1/0", "http://r:1", "rediss://r:1#insecure"] {
+        for wrong in [
+            "rediss://r",
+            "rediss://me:pw@r:1",
+            "rediss://r:1/0",
+            "http://r:1",
+            "rediss://r:1#insecure",
+        ] {
             assert!(redis_address(wrong).is_err(), "{wrong}");
         }
     }

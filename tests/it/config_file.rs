@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bigblueswarm::config::{
-    Config, CpuMetric, Environment, Faults, LoadsConfig, Parsed, RedisConfig, RedisServers, Sentinels,
-    StoreConfig, parse,
+    Config, CpuMetric, Environment, Faults, LoadsConfig, Parsed, RedisConfig, RedisServers,
+    Sentinels, StoreConfig, parse,
 };
 use bigblueswarm::domain::secret::Secret;
 
@@ -263,10 +263,7 @@ fn redis_is_reached_in_one_way() {
     check("redis:\n  cluster: []\n", &["c.yml:6: redis.cluster: names no server"]);
     check("redis:\n  cluster: r:1\n", &["c.yml:6: redis.cluster: expected a list"]);
     check("redis:\n  cluster: [r]\n", &["c.yml:6: redis.cluster: expected host:port"]);
-    check(
-        "redis:\n  cluster: [r:1]\n  database: 1\n",
-        &["c.yml:7: redis.database: must be 0"],
-    );
+    check("redis:\n  cluster: [r:1]\n  database: 1\n", &["c.yml:7: redis.database: must be 0"]);
     check("redis:\n  sentinels: [s:1]\n", &["c.yml:5: redis.sentinelMaster: is missing"]);
     check(
         "redis:\n  address: r:1\n  sentinelPassword: x\n",
@@ -278,12 +275,14 @@ fn redis_is_reached_in_one_way() {
 
 #[test]
 fn each_way_to_redis_is_read_also_from_variables() {
-    let read = |text: &str, variables: &[(&str, &str)]| {
-        match sound(&format!("{SOUND}{text}"), variables).config.store {
+    let read =
+        |text: &str, variables: &[(&str, &str)]| match sound(&format!("{SOUND}{text}"), variables)
+            .config
+            .store
+        {
             StoreConfig::Redis(redis) => redis,
             other => panic!("{other:?}"),
-        }
-    };
+        };
     let one = read("redis:\n  address: rediss://r:1\n  ca: /ca.pem\n  username: ada\n", &[]);
     let expected = RedisConfig {
         tls: true,

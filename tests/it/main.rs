@@ -40,6 +40,7 @@ mod sim;
 mod store;
 mod targets;
 mod tenant_rules;
+mod trio;
 mod verbs;
 mod waiting;
 mod world;

@@ -22,19 +22,21 @@ impl MeetingsState {
         self.table.forget_told(Moment(oldest));
         let Findings { adopt, confirm, remove, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
-        for (key, tenant) in adopt {
+        for (key, tenant, meeting) in adopt {
             // A meeting whose claim is being stored has a home in a moment.
             if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
                 let instance = sweep.instance.clone();
-                self.change(key, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+                self.change(key, meeting, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
             }
         }
         for (key, tenant, version) in confirm {
             let becomes = Becomes::State(RouteState::Confirmed);
-            self.change(key, tenant, Some(version), becomes, Then::Quiet);
+            let meeting = self.id_of(&key, &tenant);
+            self.change(key, meeting, tenant, Some(version), becomes, Then::Quiet);
         }
         for (key, tenant, version) in remove {
-            self.change(key, tenant, Some(version), Becomes::Removed, Then::Quiet);
+            let meeting = self.id_of(&key, &tenant);
+            self.change(key, meeting, tenant, Some(version), Becomes::Removed, Then::Quiet);
         }
         if !fetch.is_empty() {
             self.fetch(fetch);

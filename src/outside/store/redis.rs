@@ -2,7 +2,7 @@
 
 mod copies; // whether replicas have what was written
 mod follow; // what other replicas change
-mod hints; // the predecessor's meeting keys
+mod hints; // the predecessor's keys of meetings and recordings
 mod incarnation; // which server answers
 mod keys; // every key's name
 mod link; // single, Sentinel, Cluster: connections, deadlines, errors
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::bbb::callback::KEY_BYTES;
 use crate::config::RedisConfig;
@@ -26,8 +27,9 @@ use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{
-    InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+    InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
 };
+use hints::Hints;
 use link::Link;
 
 /// The store in Redis.
@@ -35,6 +37,7 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
+    hints: Hints,
 }
 
 impl Redis {
@@ -42,7 +45,9 @@ impl Redis {
     /// error of the calls, each within the deadline, until they are back.
     pub fn new(config: &RedisConfig, deadline: Duration) -> Result<Self, StoreError> {
         let link = Link::new(config, deadline)?;
-        Ok(Self { link, sender: format!("{:016x}", rand::random::<u64>()) })
+        let sender = format!("{:016x}", rand::random::<u64>());
+        let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
+        Ok(Self { link, sender, hints })
     }
 }
 
@@ -54,6 +59,10 @@ impl Store for Redis {
 
     fn incarnation(&self) -> u64 {
         self.link.incarnation.count()
+    }
+
+    fn ailment(&self) -> Option<String> {
+        self.link.copies.ailment()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -89,19 +98,20 @@ impl Store for Redis {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        self.link.within(routes::step(&self.link, &self.sender, &steps)).await
+        self.link.within(routes::step(&self.link, &self.sender, self.hints, &steps)).await
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
         hints::read(&self.link, meeting).await
     }
 
-    async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
-        hints::write(&self.link, meeting, instance, lives).await;
-    }
-
-    async fn hint_recordings(&self, hints: Vec<RecordingHint>) {
-        hints::write_recordings(&self.link, &hints).await;
+    async fn forget_hint(&self, meeting: &MeetingId, instance: &InstanceId) {
+        if !self.hints.kept {
+            return;
+        }
+        if let Err(error) = hints::forget(&self.link, meeting, instance).await {
+            debug!(meeting.id = %meeting, %error, "the predecessor's key was not removed");
+        }
     }
 
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {
@@ -114,6 +124,10 @@ impl Store for Redis {
 
     async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError> {
         shelves::remove(&self.link, &self.sender, shelf, &ids).await
+    }
+
+    async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
+        shelves::keep_recordings(&self.link, &self.sender, self.hints, &kept).await
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod built;
 pub(crate) mod consul;
+pub(crate) mod haproxy;
 pub(crate) mod influxd;
 pub(crate) mod redis;
 pub(crate) mod telegraf;

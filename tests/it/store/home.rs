@@ -106,6 +106,7 @@ pub(crate) fn record(name: &str) -> InstanceRecord {
 pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
     Step::Claim(ClaimAsk {
         key: key(meeting),
+        meeting: Some(MeetingId::new(meeting)),
         tenant: tenant(by),
         candidates: instances(candidates),
         version: version(),
@@ -115,6 +116,7 @@ pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
 pub(crate) fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: Becomes) -> Step {
     Step::Change(ChangeAsk {
         key: key(meeting),
+        meeting: Some(MeetingId::new(meeting)),
         tenant: tenant(by),
         expect,
         becomes,

@@ -139,7 +139,15 @@ impl<'a> Ear<'a> {
     fn new(link: &'a Link, sender: &'a str) -> Self {
         let subscribe_at = Instant::now();
         let servers_at = subscribe_at;
-        Self { link, sender, subscription: None, subscribe_at, servers_at, complained: false, seen: None }
+        Self {
+            link,
+            sender,
+            subscription: None,
+            subscribe_at,
+            servers_at,
+            complained: false,
+            seen: None,
+        }
     }
 
     /// Looks at the counts: what have others changed since the last look? Subscribes first when need

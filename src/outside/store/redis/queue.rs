@@ -49,7 +49,10 @@ fn forgotten(now: u64) -> u64 {
 /// Runs the script with these commands in one pipeline.
 async fn run(link: &Link, commands: &[Cmd], copied: bool) -> Result<Vec<Words>, StoreError> {
     let answers = link.each(commands, Batch { script: Some(SCRIPT), copied }).await?;
-    answers.into_iter().map(|answer: RedisResult<Words>| answer.map_err(|e| explained(&e))).collect()
+    answers
+        .into_iter()
+        .map(|answer: RedisResult<Words>| answer.map_err(|e| explained(&e)))
+        .collect()
 }
 
 async fn one(link: &Link, command: Cmd) -> Result<Words, StoreError> {

@@ -7,10 +7,10 @@ use redis::cluster_routing::Slot;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::{Instant, sleep_until};
 
+use super::away;
 use super::cluster::Clustered;
 use super::node::{Failed, Node};
 use super::sentinel::Watched;
-use super::away;
 use crate::outside::store::StoreError;
 
 /// Pauses before something is tried once more; each is twice the one before.
@@ -192,7 +192,11 @@ impl<'a> Tries<'a> {
                 self.unreached += 1;
                 let single = matches!(self.form, Form::Single(_));
                 let away = StoreError::Away(why);
-                if single || self.unreached > MOST_UNREACHED { Err(away) } else { Ok((Way::Home, away)) }
+                if single || self.unreached > MOST_UNREACHED {
+                    Err(away)
+                } else {
+                    Ok((Way::Home, away))
+                }
             }
             Failed::Silent(why) => {
                 self.form.doubt(node);
@@ -252,22 +256,18 @@ pub(in super::super) fn explained(error: &RedisError) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use redis::{FromRedisValue, ServerErrorKind, Value, make_extension_error};
-
     use super::*;
 
     #[track_caller]
     fn check(said: &str, expected: Option<Advice>) {
         let parsed = redis::parse_redis_value(format!("-{said}\r\n").as_bytes());
-        let error = parsed.and_then(|value| Ok(value.extract_error()?)).expect_err("an error");
+        let error = parsed.and_then(|value| value.extract_error()).expect_err("an error");
         assert_eq!(advice(&error), expected, "{said}");
     }
 
     #[test]
     fn what_a_server_says_tells_where_to_try_again() {
-        let at = |asking| {
-            Some(Advice::Elsewhere(Address { name: "10.0.0.7:7001".into(), asking }))
-        };
+        let at = |asking| Some(Advice::Elsewhere(Address { name: "10.0.0.7:7001".into(), asking }));
         check("MOVED 866 10.0.0.7:7001", at(false));
         check("ASK 866 10.0.0.7:7001", at(true));
         check("TRYAGAIN Multiple keys request during rehashing of slot", Some(Advice::Later));

@@ -243,4 +243,3 @@ impl Node {
         Ok(connection)
     }
 }
-

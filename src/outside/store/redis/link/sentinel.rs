@@ -87,9 +87,7 @@ impl Watched {
 
     /// This server is perhaps no master any more: the Sentinels are asked before the next use.
     pub(super) fn doubt(&self, node: &Arc<Node>) {
-        self.current.rcu(|current| {
-            current.clone().filter(|current| !Arc::ptr_eq(current, node))
-        });
+        self.current.rcu(|current| current.clone().filter(|current| !Arc::ptr_eq(current, node)));
     }
 
     /// Asks the Sentinels without need, since a master that was cut off from them answers all the same.
