@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The configured address names no server.
     #[error("store address {0:?} is not host:port")]
     BadAddress(String),
+    /// The authorities of `redis.ca` can't be read.
+    #[error("redis.ca: {0}")]
+    BadAuthority(String),
 }
 
 /// The store that is configured. One that is away is an error of its calls, not of this; an embedded
@@ -50,10 +53,7 @@ pub fn open(config: &StoreConfig, deadlines: &Deadlines) -> Result<Arc<dyn Store
         StoreConfig::Embedded { path } => {
             Arc::new(embedded::Embedded::open(path, deadlines.store)?)
         }
-        StoreConfig::Redis { address, password, database, keep_predecessor_keys } => {
-            let redis = redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?;
-            Arc::new(redis.keep_predecessor_keys(*keep_predecessor_keys))
-        }
+        StoreConfig::Redis(config) => Arc::new(redis::Redis::new(config, deadlines.store)?),
     })
 }
 
@@ -215,6 +215,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// not know may be true all the same. Asked after an answer, so that no change before it is overlooked.
     fn incarnation(&self) -> u64 {
         0
+    }
+    /// What works less well than it should while it answers, for operators.
+    fn ailment(&self) -> Option<String> {
+        None
     }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

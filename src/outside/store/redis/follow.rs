@@ -15,12 +15,14 @@ use tracing::{info, warn};
 use crate::outside::store::{Shelf, StoreError, Told};
 
 use super::keys;
-use super::link::Link;
+use super::link::{Heard, Link};
 
 /// How often the counts are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// The longest pause while the server is away.
 const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
+/// How often it is looked which servers answer.
+const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
 /// Follows until the receiver is dropped.
 pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) {
@@ -87,6 +89,8 @@ impl Outbox {
 struct Subscription {
     sink: PubSubSink,
     stream: PubSubStream,
+    /// Who is heard.
+    server: Heard,
 }
 
 /// The next message; none when the connection has ended. Waits for ever while there is no subscription.
@@ -123,6 +127,8 @@ struct Ear<'a> {
     subscription: Option<Subscription>,
     /// Not before this is a subscription tried again.
     subscribe_at: Instant,
+    /// Not before this is looked who answers.
+    servers_at: Instant,
     /// Whether it was said that there is none, so that it is said once.
     complained: bool,
     /// What the last look saw; none before the first and after a failed one.
@@ -132,12 +138,22 @@ struct Ear<'a> {
 impl<'a> Ear<'a> {
     fn new(link: &'a Link, sender: &'a str) -> Self {
         let subscribe_at = Instant::now();
-        Self { link, sender, subscription: None, subscribe_at, complained: false, seen: None }
+        let servers_at = subscribe_at;
+        Self {
+            link,
+            sender,
+            subscription: None,
+            subscribe_at,
+            servers_at,
+            complained: false,
+            seen: None,
+        }
     }
 
     /// Looks at the counts: what have others changed since the last look? Subscribes first when need
     /// be, so that nothing falls between the two.
     async fn look(&mut self) -> Result<Vec<Told>, StoreError> {
+        self.look_at_servers().await?;
         let subscribed = self.subscribe().await?;
         let marks = self.marks().await?;
         let before = self.seen.replace(marks.clone());
@@ -148,6 +164,19 @@ impl<'a> Ear<'a> {
             Some(before) if !subscribed => compare(&before, &marks),
             _ => vec![Told::Everything],
         })
+    }
+
+    /// Looks who answers: one that is no master any more says nothing of what others change.
+    async fn look_at_servers(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.servers_at {
+            return Ok(());
+        }
+        self.servers_at = Instant::now() + LOOK_AT_SERVERS_EVERY;
+        let server = self.subscription.as_ref().map(|subscription| &subscription.server);
+        if !self.link.look(server).await? {
+            self.subscription = None;
+        }
+        Ok(())
     }
 
     /// Whether a new subscription stands. A server that answers but refuses one is only looked at.
@@ -164,9 +193,9 @@ impl<'a> Ear<'a> {
             return Ok(false);
         }
         match self.link.subscribe(keys::CHANNEL).await {
-            Ok(subscribed) => {
+            Ok((subscribed, server)) => {
                 let (sink, stream) = subscribed.split();
-                self.subscription = Some(Subscription { sink, stream });
+                self.subscription = Some(Subscription { sink, stream, server });
                 self.complained = false;
                 info!("changes of other replicas are heard");
                 Ok(true)
@@ -190,7 +219,7 @@ impl<'a> Ear<'a> {
         asked.cmd("GET").arg(keys::EPOCH);
         asked.cmd("HGETALL").arg(keys::REVISIONS);
         asked.cmd("HGETALL").arg(keys::own_revisions(self.sender));
-        asked.cmd("HGETALL").arg(keys::INSTANCES);
+        asked.cmd("HGETALL").arg(keys::instances(self.link.is_cluster()));
         type Counts = BTreeMap<String, i64>;
         type Read = (String, Counts, Counts, BTreeMap<Vec<u8>, Vec<u8>>);
         let (epoch, all, own, listed): Read = self.link.send(&asked).await?;
