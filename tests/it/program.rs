@@ -91,7 +91,12 @@ impl Home {
     }
 
     pub(crate) async fn start_with(&self, line: &str) -> Program {
-        let child = self.command(line).spawn().expect("started");
+        self.start_by(self.command(line)).await
+    }
+
+    /// Starts it by a command of this home, to which something was added.
+    pub(crate) async fn start_by(&self, mut command: Command) -> Program {
+        let child = command.spawn().expect("started");
         let mut program = Program { child, address: self.address, web: Web::default() };
         let began = Instant::now();
         while TcpStream::connect(self.address).is_err() {

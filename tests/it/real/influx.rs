@@ -2,15 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::routing::get;
-use bigblueswarm::sim::telegraf::lines;
 use bigblueswarm::sim::{BbbClient, SimHandle};
 use http::Method;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
+use super::plugin;
 use crate::program::{Home, Program, TOKEN, servers, until};
 use crate::services::influxd::{BUCKET, DATABASE_TOKEN, Influxd};
 use crate::services::telegraf::Telegraf;
@@ -18,24 +15,6 @@ use crate::world::T;
 
 const QUICK: &str =
     "balancer:\n  pollInterval: 500ms\n  cpuMetric: total\n  cpuLimit: 100\n  memLimit: 100\n";
-
-/// Serves what the BBB plugin beside this server would say; the machine itself is measured by the agent.
-async fn bbb_plugin(sim: &SimHandle) -> String {
-    let (server, url) = (sim.server.clone(), sim.url.clone());
-    let say = move || {
-        let (server, url) = (server.clone(), url.clone());
-        async move {
-            let all = lines(&server.figures().await, &url, SystemTime::now());
-            let plugin = all.lines().filter(|line| line.starts_with("bigbluebutton"));
-            plugin.map(|line| format!("{line}\n")).collect::<String>()
-        }
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let routes = Router::new().route("/metrics", get(say));
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    format!("http://{address}/metrics")
-}
 
 async fn cluster(program: &Program) -> Vec<Value> {
     let reply = program.admin(Method::GET, "cluster", "").await;
@@ -77,7 +56,7 @@ async fn telegraf_by_influxdb_and_straight_to_us_give_the_same_figures() {
     for n in 0..3 {
         create(&database.client(T), &format!("room-{n}")).await;
     }
-    let plugin = bbb_plugin(&sims[0]).await;
+    let plugin = plugin::of_bbb(&sims[0]).await;
     let targets = [(influxd.url(), DATABASE_TOKEN), (push.url(""), TOKEN)];
     let mut telegraf = Telegraf::start(&sims[0].url, &plugin, &targets);
     for program in [&database, &push] {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::built::program;
-use super::free_ports;
+use super::{free_ports, signal};
 
 pub(crate) const ORGANIZATION: &str = "bigblueswarm";
 pub(crate) const BUCKET: &str = "bucket";
@@ -62,6 +62,16 @@ impl Influxd {
             assert!(began.elapsed() < READY_WITHIN, "influxd is not ready: {:?}", log());
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Holds it: it accepts connections and answers nothing.
+    pub(crate) fn pause(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-CONT");
     }
 
     pub(crate) fn stop(&mut self) {

@@ -28,7 +28,20 @@ impl Telegraf {
             let output = output.replace("$INFLUX_URL", url).replace("$INFLUX_TOKEN", token);
             text += &format!("[[outputs.influxdb_v2]]{output}\n");
         }
-        text += &format!("[[inputs.http]]\n  urls = [\"{bbb}\"]\n  data_format = \"influx\"\n");
+        Self::by(directory, text + &asking(bbb))
+    }
+
+    /// Measures nothing here and passes on what this address says, in the name of an instance.
+    pub(crate) fn start_beside(instance: &str, figures: &str, target: &str, token: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for telegraf");
+        let (head, _) = GIVEN.split_once("[[inputs.cpu]]").expect("an input");
+        let (_, output) = GIVEN.split_once("[[outputs.influxdb_v2]]").expect("an output");
+        let head = head.replace("\"5s\"", "\"1s\"").replace("$BIGBLUESWARM_HOST", instance);
+        let output = output.replace("$INFLUX_URL", target).replace("$INFLUX_TOKEN", token);
+        Self::by(directory, format!("{head}[[outputs.influxdb_v2]]{output}\n{}", asking(figures)))
+    }
+
+    fn by(directory: TempDir, text: String) -> Self {
         let file = directory.path().join("telegraf.conf");
         std::fs::write(&file, text).expect("written");
         let log = File::create(directory.path().join("log")).expect("a log");
@@ -50,6 +63,11 @@ impl Telegraf {
         let log: &Path = &self.directory.path().join("log");
         std::fs::read_to_string(log).unwrap_or_default()
     }
+}
+
+/// The input that asks this address for line protocol.
+fn asking(url: &str) -> String {
+    format!("[[inputs.http]]\n  urls = [\"{url}\"]\n  data_format = \"influx\"\n")
 }
 
 impl Drop for Telegraf {
