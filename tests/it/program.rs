@@ -91,11 +91,11 @@ impl Home {
     }
 
     pub(crate) async fn start_with(&self, line: &str) -> Program {
-        self.start_by(self.command(line)).await
+        self.run(self.command(line)).await
     }
 
-    /// Starts it by a command of this home, to which something was added.
-    pub(crate) async fn start_by(&self, mut command: Command) -> Program {
+    /// Runs the command and waits until the program listens.
+    pub(crate) async fn run(&self, mut command: Command) -> Program {
         let child = command.spawn().expect("started");
         let mut program = Program { child, address: self.address, web: Web::default() };
         let began = Instant::now();

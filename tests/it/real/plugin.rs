@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::routing::get;
-use bigblueswarm::sim::SimHandle;
 use bigblueswarm::sim::telegraf::lines;
+use bigblueswarm::sim::{SimHandle, SimServer};
 use tokio::net::TcpListener;
 
 /// Serves what the BBB plugin beside this server would say; the machine itself is measured by the agent.
@@ -16,6 +16,13 @@ pub(super) async fn of_bbb(sim: &SimHandle) -> String {
 /// Serves what the plugin says, and the simulated machine's processor and memory.
 pub(super) async fn of_all(sim: &SimHandle) -> String {
     serve(sim, |_| true).await
+}
+
+/// What the plugin beside this server says now.
+pub(super) async fn lines_of_bbb(server: &SimServer) -> String {
+    let all = lines(&server.figures().await, &server.url(), SystemTime::now());
+    let plugin = all.lines().filter(|line| line.starts_with("bigbluebutton"));
+    plugin.map(|line| format!("{line}\n")).collect()
 }
 
 async fn serve(sim: &SimHandle, wanted: fn(&str) -> bool) -> String {

@@ -1,5 +1,6 @@
 //! Real services, started by the tests on free loopback ports.
 
+pub(crate) mod between;
 pub(crate) mod built;
 pub(crate) mod consul;
 pub(crate) mod haproxy;

@@ -258,7 +258,7 @@ async fn start(home: &Home, consul: &Consul) -> Program {
     let mut command = home.command(&format!("-config {}", consul.source()));
     command.env("BBS_PORT", home.address.port().to_string());
     command.env("BBS_HTTP_ADDRESS", "127.0.0.1");
-    home.start_by(command).await
+    home.run(command).await
 }
 
 fn of(key: &Key) -> Client {

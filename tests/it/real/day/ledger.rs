@@ -44,12 +44,9 @@ impl Ledgers {
         self.ledger.closed(key, turn);
     }
 
-    /// Whether every balancer knew of this meeting when a call was sent, and before something went away.
-    pub(super) fn known(&self, key: &Key, away: Instant, sent: Instant) -> bool {
-        self.first.get(key).is_some_and(|(since, _)| {
-            let heard = *since + HEARD_WITHIN;
-            heard <= sent && (heard <= away || *since > away)
-        })
+    /// Whether every balancer knew of this meeting at that moment.
+    pub(super) fn known(&self, key: &Key, at: Instant) -> bool {
+        self.first.get(key).is_some_and(|(since, _)| *since + HEARD_WITHIN <= at)
     }
 
     /// The internal id that was acknowledged.

@@ -47,6 +47,11 @@ impl Phase {
         self
     }
 
+    /// Whether what was stored last before it went away may not have been told to every balancer.
+    pub(super) fn is_of_the_store(&self) -> bool {
+        self.name.starts_with("Redis")
+    }
+
     fn row(&self) -> String {
         let refused = self.refusals.iter().map(|(what, count)| format!("{count} {what}"));
         let refused = refused.collect::<Vec<_>>().join(", ");
@@ -77,5 +82,5 @@ pub(super) fn of(phases: &[Phase]) -> String {
 }
 
 fn seconds(time: Duration) -> String {
-    format!("{:.1}", time.as_secs_f64())
+    format!("{:.2}", time.as_secs_f64())
 }

@@ -118,7 +118,9 @@ impl Traffic {
             }
             Ok(Came::Done) => {}
             Err(why) => {
-                let known = ledgers.known(&key, *began, sent) || what == "getMeetings";
+                let known = ledgers
+                    .known(&key, if phase.is_of_the_store() { *began } else { sent })
+                    || what == "getMeetings";
                 if known && !ledgers.ledger.closed_since(&key, turn) {
                     let after = (ended - sent).as_secs_f64();
                     let Key { tenant, meeting } = key;
