@@ -38,6 +38,21 @@ impl Ledgers {
         self.ledger.acknowledged(key, turn, internal);
     }
 
+    /// What was told of a meeting must be what was acknowledged.
+    pub(super) fn told(&mut self, key: &Key, turn: Turn, internal: &str) {
+        if self.ledger.closed_since(key, turn) {
+            return;
+        }
+        match self.promised(key) {
+            Some(promised) if promised != internal => {
+                let Key { tenant, meeting } = key;
+                self.wrong
+                    .push(format!("{meeting} of {tenant} is {promised}; told was {internal}"));
+            }
+            _ => {}
+        }
+    }
+
     /// An end is sent: the promise holds no longer.
     pub(super) fn closed(&mut self, key: Key, turn: Turn) {
         self.first.remove(&key);

@@ -41,6 +41,8 @@ struct Call {
 
 enum Came {
     Created(String),
+    /// What its instance says of a meeting: its internal id.
+    Told(String),
     Listed(Vec<Key>),
     Done,
 }
@@ -113,6 +115,7 @@ impl Traffic {
                 phase.created += u64::from(ledgers.promised(&key).is_none());
                 ledgers.acknowledged(key, turn, &internal);
             }
+            Ok(Came::Told(internal)) => ledgers.told(&key, turn, &internal),
             Ok(Came::Listed(list)) => {
                 ledgers.wrong.extend(judge_list(&key.tenant, &list.into_iter().collect()));
             }
@@ -182,6 +185,9 @@ impl Caller {
         let came = match (what, reply) {
             ("create", Ok(reply)) if reply.succeeded() => {
                 Ok(Came::Created(reply.value("internalMeetingID").unwrap_or_default()))
+            }
+            ("getMeetingInfo", Ok(reply)) if reply.succeeded() => {
+                Ok(Came::Told(reply.value("internalMeetingID").unwrap_or_default()))
             }
             ("join", Ok(reply)) => self.walk_in(reply).await,
             (_, reply) => succeeded(reply).map(|_| Came::Done),
