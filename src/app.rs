@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use ractor::{Actor, ActorRef};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
@@ -15,7 +16,9 @@ use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
-use crate::flows::{World, configuration, follow, health, hooks, recordings};
+use crate::flows::{
+    DONE_AHEAD, World, configuration, follow, health, hooks, recordings, sweeps,
+};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
@@ -100,6 +103,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         servers,
         store: store.clone(),
         clock: clock.clone(),
+        done: broadcast::channel(DONE_AHEAD).0,
         config: config.clone(),
     };
     let watched = source.clone();
@@ -140,6 +144,7 @@ impl Swarm {
     /// Stops what runs beside requests, then lets the actors finish what they have begun.
     pub async fn stop(mut self) {
         self.background.shutdown().await;
+        sweeps::leave(&self.world).await;
         self.actors.stop(Some("shutdown".into()));
         let within = self.world.config.deadlines.drain;
         if tokio::time::timeout(within, self.ended).await.is_err() {

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::World;
+use crate::outside::store::peers::News;
 use crate::outside::store::{Shelf, Told};
 
 /// Changes on their way to us; a store that has more to tell says so with one `Everything`.
@@ -29,6 +30,11 @@ fn pass_on(world: &World, change: Told) {
         Told::Shelf(Shelf::Hooks) => actors.hooks.reload(),
         Told::Shelf(Shelf::Recordings) => actors.recordings.reload(false),
         Told::Route(key) => actors.meetings.changed(key),
+        Told::News(_, News::Done(chore, mark)) => {
+            // Nobody listens only while the watch begins again, which then looks by itself.
+            let _ = world.done.send((chore, mark));
+        }
+        Told::News(..) => {}
         Told::Everything => {
             actors.registry.reload();
             actors.tenants.reload();

@@ -165,6 +165,8 @@ pub struct Sweep {
     pub instance: InstanceId,
     /// When the request was sent: what was confirmed later can't be missing.
     pub asked_at: Moment,
+    /// Another replica asked, and does what follows from it.
+    pub shared: bool,
     pub seen: Vec<Seen>,
 }
 

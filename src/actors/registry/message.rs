@@ -48,8 +48,9 @@ pub enum RegistryMessage {
     Suspect { instance: InstanceId, why: String },
     /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
     Refused { instance: InstanceId, why: String },
-    /// A sweep of an instance succeeded, with this many meetings seen. Told by [`crate::flows::health`].
-    Swept { instance: InstanceId, meetings: usize },
+    /// A sweep of an instance succeeded, with this many meetings seen; none when another replica saw
+    /// them, which then does what follows. Told by [`crate::flows::sweeps`].
+    Swept { instance: InstanceId, meetings: Option<usize> },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<Vec<InstanceRecord>, StoreError>),
     /// A change was stored, well or not. Told by the actor's own task.
@@ -156,8 +157,8 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
-    /// Says that all meetings of an instance were seen.
-    pub fn swept(&self, instance: InstanceId, meetings: usize) {
+    /// Says that all meetings of an instance were seen; how many, if we saw them.
+    pub fn swept(&self, instance: InstanceId, meetings: Option<usize>) {
         self.0.tell(RegistryMessage::Swept { instance, meetings });
     }
 }

@@ -188,14 +188,14 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
-        meetings: usize,
+        meetings: Option<usize>,
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
         if watch.listed() {
             self.publish(state);
         }
-        if meetings == 0 && state.pool.is_retired(id) {
+        if meetings == Some(0) && state.pool.is_retired(id) {
             self.edit(myself, Edit::Forget(id.clone()), None, state);
         }
     }

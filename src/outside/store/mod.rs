@@ -1,6 +1,7 @@
 //! What survives us: instances, tenants, routes.
 
 pub mod embedded; // one file, one process
+pub mod peers; // what replicas give each other
 pub mod queue; // what is owed to tenants' servers
 mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
@@ -9,10 +10,12 @@ mod tenant; // tenants as the predecessor writes them
 mod yaml; // scalars as Go's yaml.v3 writes them
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use self::peers::{Chore, News, Shared, StoreTime, Turn};
 use crate::bbb::checksum::Algorithm;
 use crate::config::{Deadlines, StoreConfig};
 use crate::domain::instance::{AdminState, InstanceId};
@@ -185,6 +188,8 @@ pub enum Told {
     Tenants,
     Shelf(Shelf),
     Route(RouteKey),
+    /// What a replica, named by a number, tells the others.
+    News(u64, peers::News),
     /// We may have missed something: read everything again.
     Everything,
 }
@@ -239,6 +244,31 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Takes the records of these ids away in one atomic step; unknown ones are passed over.
     async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError>;
 
+    /// Asks for the turn at a chore, for so long; whoever has it and asks again keeps it.
+    async fn turn(&self, _: Chore, _: &InstanceId, _: Duration) -> Result<Turn, StoreError> {
+        Ok(Turn::Alone)
+    }
+    /// Shares what came of a chore for so long, and keeps the turn as long again. A list that is too
+    /// large is shared as such. What another replica asked for later stands.
+    async fn share(
+        &self,
+        _: Chore,
+        _: &InstanceId,
+        _: StoreTime,
+        _: &[u8],
+        _: Duration,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// What was shared last, if it is kept still.
+    async fn read_shared(&self, _: Chore, _: &InstanceId) -> Result<Option<Shared>, StoreError> {
+        Ok(None)
+    }
+    /// Gives the turn up, if it is ours; with `tell`, the others are to take it soon.
+    async fn leave(&self, _: Chore, _: &InstanceId, _tell: bool) {}
+    /// Tells the other replicas, as far as they hear it.
+    async fn tell(&self, _: &News) {}
+
     /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);
 }
@@ -246,7 +276,7 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
 /// Counts how long a call took and whether it was answered.
 fn measured<T>(
     store: &'static str,
-    took: std::time::Duration,
+    took: Duration,
     result: Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let outcome = if result.is_ok() { "answered" } else { "failed" };

@@ -1,5 +1,6 @@
 //! The store that replicas share: one Redis server, with the predecessor's keys beside ours.
 
+mod chores; // what one replica does for all
 mod follow; // what other replicas change
 mod hints; // the predecessor's meeting keys
 mod incarnation; // which server answers
@@ -23,6 +24,7 @@ use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{
     InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
@@ -118,6 +120,42 @@ impl Store for Redis {
 
     async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError> {
         shelves::remove(&self.link, &self.sender, shelf, &ids).await
+    }
+
+    async fn turn(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+        hold: Duration,
+    ) -> Result<Turn, StoreError> {
+        chores::turn(&self.link, &self.sender, chore, instance, hold).await
+    }
+
+    async fn share(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+        asked: StoreTime,
+        list: &[u8],
+        keep: Duration,
+    ) -> Result<(), StoreError> {
+        chores::share(&self.link, &self.sender, (chore, instance), asked, list, keep).await
+    }
+
+    async fn read_shared(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+    ) -> Result<Option<Shared>, StoreError> {
+        chores::read(&self.link, &self.sender, chore, instance).await
+    }
+
+    async fn leave(&self, chore: Chore, instance: &InstanceId, tell: bool) {
+        chores::leave(&self.link, &self.sender, chore, instance, tell).await;
+    }
+
+    async fn tell(&self, news: &News) {
+        chores::tell(&self.link, &self.sender, news).await;
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
+use crate::outside::store::peers::{MOST_NEWS, News};
 use crate::outside::store::{Shelf, StoreError, Told};
 
 use super::keys;
@@ -35,7 +36,10 @@ pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) 
                 Err(_) => return,
             },
             message = heard(&mut ear.subscription) => match message {
-                Some(message) => match read_message(&message, sender) {
+                Some(Heard { news: true, text }) => {
+                    read_news(&text, sender).into_iter().for_each(|told| outbox.send(told));
+                }
+                Some(Heard { news: false, text }) => match read_message(&text, sender) {
                     Message::Own => {}
                     Message::Route(told) => outbox.send(told),
                     // The counts say what changed, so that nothing is told twice.
@@ -89,12 +93,19 @@ struct Subscription {
     stream: PubSubStream,
 }
 
+/// A message, and whether it is news or a change.
+struct Heard {
+    news: bool,
+    text: Vec<u8>,
+}
+
 /// The next message; none when the connection has ended. Waits for ever while there is no subscription.
-async fn heard(subscription: &mut Option<Subscription>) -> Option<Vec<u8>> {
+async fn heard(subscription: &mut Option<Subscription>) -> Option<Heard> {
     match subscription {
-        Some(subscription) => {
-            subscription.stream.next().await.map(|message| message.get_payload_bytes().to_owned())
-        }
+        Some(subscription) => subscription.stream.next().await.map(|message| Heard {
+            news: message.get_channel_name() == keys::NEWS,
+            text: message.get_payload_bytes().to_owned(),
+        }),
         None => std::future::pending().await,
     }
 }
@@ -114,6 +125,13 @@ fn read_message(message: &[u8], own: &str) -> Message {
         (_, Some("route"), Some(Ok(key))) => Message::Route(Told::Route(key)),
         _ => Message::Counted,
     }
+}
+
+/// `SENDER NEWS`. What is not understood may come from a newer replica, and is none; so is our own.
+fn read_news(message: &[u8], own: &str) -> Option<Told> {
+    let text = std::str::from_utf8(message).ok().filter(|text| text.len() <= MOST_NEWS)?;
+    let (sender, news) = text.split_once(' ').filter(|(sender, _)| *sender != own)?;
+    Some(Told::News(u64::from_str_radix(sender, 16).ok()?, News::read(news)?))
 }
 
 /// What is known of the server.
@@ -165,7 +183,12 @@ impl<'a> Ear<'a> {
         }
         match self.link.subscribe(keys::CHANNEL).await {
             Ok(subscribed) => {
-                let (sink, stream) = subscribed.split();
+                let (mut sink, stream) = subscribed.split();
+                // A server that refuses this one channel has told the changes at least.
+                let news = timeout(self.link.deadline(), sink.subscribe(keys::NEWS)).await;
+                if !matches!(news, Ok(Ok(()))) {
+                    warn!("news of other replicas is not heard");
+                }
                 self.subscription = Some(Subscription { sink, stream });
                 self.complained = false;
                 info!("changes of other replicas are heard");

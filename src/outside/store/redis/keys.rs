@@ -1,8 +1,10 @@
 //! Every key's name. What one script touches has one hash tag, so that it is one slot of a cluster;
 //! only the predecessor's `instances:list` and `tenant:HOST` have none.
 
+use crate::domain::instance::InstanceMark;
 use crate::domain::meeting::{MeetingId, RouteKey};
 use crate::outside::store::Shelf;
+use crate::outside::store::peers::Chore;
 
 /// The predecessor's hash: URL → secret.
 pub(super) const INSTANCES: &str = "instances:list";
@@ -25,6 +27,8 @@ pub(super) const QUEUE: [&str; 6] = [
 ];
 /// Where changes are told.
 pub(super) const CHANNEL: &str = "bigblueswarm:changes";
+/// Where replicas tell each other what is not stored.
+pub(super) const NEWS: &str = "bigblueswarm:news";
 
 const TENANT: &str = "tenant:";
 const ROUTE: &str = "bigblueswarm:route:{";
@@ -58,6 +62,16 @@ pub(super) fn route_of(key: &str) -> Option<RouteKey> {
 /// The hash of a shelf: id → bytes. In one slot with the counts of its changes.
 pub(super) fn shelf(shelf: Shelf) -> String {
     format!("bigblueswarm:{{pool}}:shelf:{}", shelf.name())
+}
+
+/// Who has the turn at a chore. In one slot with what comes of it.
+pub(super) fn turn(chore: Chore, mark: InstanceMark) -> String {
+    format!("bigblueswarm:chore:{{{mark}}}:{}:turn", chore.name())
+}
+
+/// What came of a chore.
+pub(super) fn done(chore: Chore, mark: InstanceMark) -> String {
+    format!("bigblueswarm:chore:{{{mark}}}:{}:done", chore.name())
 }
 
 /// The predecessor's key for a meeting; one for all tenants.
