@@ -16,11 +16,18 @@ pub(super) struct Draft {
 }
 
 /// Section `redis`; without an address the embedded store is used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Redis {
     pub(super) address: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) database: i64,
+    pub(super) keep_predecessor_keys: bool,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self { address: None, password: None, database: 0, keep_predecessor_keys: true }
+    }
 }
 
 /// Section `influxdb`; without an address agents push to us.
@@ -48,11 +55,12 @@ impl Draft {
         };
         match &config.store {
             StoreConfig::Embedded { path } => draft.path.clone_from(path),
-            StoreConfig::Redis { address, password, database } => {
+            StoreConfig::Redis { address, password, database, keep_predecessor_keys } => {
                 draft.redis = Redis {
                     address: Some(address.clone()),
                     password: password.clone(),
                     database: *database,
+                    keep_predecessor_keys: *keep_predecessor_keys,
                 };
             }
         }
@@ -70,8 +78,8 @@ impl Draft {
     /// The configuration, once the rules have found nothing missing.
     pub(super) fn close(self) -> Config {
         let store = match self.redis {
-            Redis { address: Some(address), password, database } => {
-                StoreConfig::Redis { address, password, database }
+            Redis { address: Some(address), password, database, keep_predecessor_keys } => {
+                StoreConfig::Redis { address, password, database, keep_predecessor_keys }
             }
             Redis { address: None, .. } => StoreConfig::Embedded { path: self.path },
         };

@@ -161,8 +161,16 @@ pub struct Limits {
 /// Where state is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreConfig {
-    Embedded { path: PathBuf },
-    Redis { address: String, password: Option<Secret>, database: i64 },
+    Embedded {
+        path: PathBuf,
+    },
+    Redis {
+        address: String,
+        password: Option<Secret>,
+        database: i64,
+        /// Whether the predecessor's keys of meetings and recordings are written beside ours.
+        keep_predecessor_keys: bool,
+    },
 }
 
 /// Where load figures come from.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::draft::Draft;
+use super::field::Field;
+use super::keys::Key;
 use super::sheet::{Raw, Sheet};
 use super::text;
 use super::{Config, CpuMetric};
@@ -41,9 +43,10 @@ fn required(sheet: &mut Sheet) {
     }
 }
 
-/// A section of which anything is given needs all of these.
+/// A section of which anything is given needs all of these; a flag alone asks for nothing.
 fn together(sheet: &mut Sheet, section: &str, paths: &[&str]) {
-    let any = sheet.given.values().any(|given| given.key.section == section);
+    let asks = |key: &Key| key.section == section && !matches!(key.field, Field::Flag(_));
+    let any = sheet.given.values().any(|given| asks(given.key));
     for path in paths {
         if any && is_missing(sheet, path) {
             sheet.fault_at(

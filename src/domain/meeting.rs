@@ -83,6 +83,8 @@ pub struct Route {
     pub state: RouteState,
     /// Instances that may hold a copy from a create that was given up; such a copy is ended when seen.
     pub tombs: Vec<InstanceId>,
+    /// The meeting's id, if whoever made the route knew its text: an instance that folds blanks shows only the key.
+    pub meeting: Option<MeetingId>,
 }
 
 /// Every tenant's route of one meeting id.

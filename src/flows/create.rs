@@ -245,13 +245,7 @@ impl Creation<'_> {
             Ok(Settled::Otherwise(other)) => Some(other),
             Ok(Settled::Gone) => Some(self.world.adopt(tenant, meeting, &home.instance).await?),
         };
-        let winner = winner.filter(|other| other.instance.id != home.instance.id);
-        if winner.is_none() {
-            let (store, meeting) = (self.world.store.clone(), meeting.clone());
-            let id = home.instance.id.clone();
-            tokio::spawn(async move { store.set_hint(&meeting, &id, true).await });
-        }
-        Ok(winner)
+        Ok(winner.filter(|other| other.instance.id != home.instance.id))
     }
 
     async fn attempt(&self, home: &Home, confirmed: bool) -> Attempt {

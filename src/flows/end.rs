@@ -47,5 +47,4 @@ async fn ended(world: &World, tenant: &Tenant, meeting: &MeetingId, home: &Home)
     if let Err(error) = marked {
         tracing::warn!(%error, "an ended meeting could not be marked; a sweep will find it gone");
     }
-    world.store.set_hint(meeting, &home.instance.id, false).await;
 }

@@ -88,7 +88,7 @@ impl World {
         match self.presence(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
             Ok(Presence::Ours) => self.adopt(&tenant.id, meeting, &member.instance).await.map(Some),
             Ok(Presence::None) => {
-                self.store.set_hint(meeting, &id, false).await;
+                self.store.forget_hint(meeting, &id).await;
                 Ok(None)
             }
             Ok(Presence::Others) | Err(_) => Ok(None),
@@ -153,11 +153,7 @@ impl World {
             self.actors.meetings.release(tenant.clone(), meeting.clone(), home.version).await?;
         match settled {
             Settled::Otherwise(other) if other.instance.id != home.instance.id => Ok(Some(other)),
-            Settled::Yes => {
-                self.store.set_hint(meeting, &home.instance.id, false).await;
-                Ok(None)
-            }
-            Settled::Otherwise(_) | Settled::Gone => Ok(None),
+            Settled::Yes | Settled::Otherwise(_) | Settled::Gone => Ok(None),
         }
     }
 }

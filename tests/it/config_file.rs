@@ -104,10 +104,12 @@ fn a_configuration_of_the_predecessor_means_what_it_meant() {
     assert_eq!(config.balancer.metrics_range, Duration::from_secs(60));
     assert_eq!(config.balancer.cpu_limit, 95.0);
     assert_eq!(config.http.port, 8090);
-    let StoreConfig::Redis { address, password, database } = &config.store else {
+    let StoreConfig::Redis { address, password, database, keep_predecessor_keys } = &config.store
+    else {
         panic!("no redis")
     };
     assert_eq!((address.as_str(), password, *database), ("127.0.0.1:6379", &None, 0));
+    assert!(keep_predecessor_keys);
     let LoadsConfig::Influx { bucket, .. } = &config.loads else { panic!("no influxdb") };
     assert_eq!(bucket, "bucket");
 }

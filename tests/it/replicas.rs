@@ -1,5 +1,7 @@
 //! Stories about two programs that share their state in a real Redis.
 
+mod sweeps;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +28,8 @@ const SOON: Duration = Duration::from_millis(1_500);
 pub(crate) fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     let config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
     let (address, password, database) = (redis.address(), None, 0);
-    let redis = StoreConfig::Redis { address, password, database };
+    let keep_predecessor_keys = true;
+    let redis = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
     store::open(&redis, &config.deadlines).expect("a store")
 }
 

@@ -5,6 +5,7 @@ mod follow;
 mod home;
 mod model;
 pub(crate) mod predecessor;
+mod predecessor_keys;
 mod queue;
 mod redis;
 mod shelves;

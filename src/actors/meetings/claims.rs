@@ -9,7 +9,7 @@ use super::queue::{Due, Pending, Then};
 use super::{Home, MeetingsState, RouteError, Settled, Waiter, Wish};
 use crate::actors::answer;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteState, Version};
 use crate::domain::placement::rank;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::{
@@ -62,7 +62,8 @@ impl MeetingsState {
         wish: Wish,
     ) {
         self.place(&candidates[0]);
-        let ask = ClaimAsk { key, tenant: tenant.clone(), candidates, version: self.draw() };
+        let (version, meeting) = (self.draw(), Some(wish.meeting.clone()));
+        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version };
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
     }
@@ -112,6 +113,7 @@ impl MeetingsState {
         self.place(&candidates[0]);
         let step = Step::Change(ChangeAsk {
             key,
+            meeting: Some(wish.meeting.clone()),
             tenant: tenant.clone(),
             expect: Some(from),
             becomes: Becomes::Moved { candidates, tomb },
@@ -129,38 +131,47 @@ impl MeetingsState {
     pub(super) fn set(
         &mut self,
         tenant: TenantId,
-        key: RouteKey,
+        meeting: MeetingId,
         from: Version,
         to: Option<RouteState>,
         reply_to: RpcReplyPort<Result<Settled, RouteError>>,
     ) {
         let becomes = to.map_or(Becomes::Removed, Becomes::State);
-        self.change(key, tenant, Some(from), becomes, Then::Settle { reply_to });
+        let then = Then::Settle { reply_to };
+        self.change(meeting.key(), Some(meeting), tenant, Some(from), becomes, then);
     }
 
     pub(super) fn adopt(
         &mut self,
         tenant: TenantId,
-        key: RouteKey,
+        meeting: MeetingId,
         instance: InstanceId,
         reply_to: HomePort,
     ) {
         let becomes = Becomes::Adopted { instance };
-        self.change(key, tenant, None, becomes, Then::Adopted { reply_to });
+        let then = Then::Adopted { reply_to };
+        self.change(meeting.key(), Some(meeting), tenant, None, becomes, then);
     }
 
     /// Sends a change that need not be on disk at once: after a crash the instances say the same again.
     pub(super) fn change(
         &mut self,
         key: RouteKey,
+        meeting: Option<MeetingId>,
         tenant: TenantId,
         expect: Option<Version>,
         becomes: Becomes,
         then: Then,
     ) {
         let (version, durable) = (self.draw(), false);
-        let ask = ChangeAsk { key, tenant: tenant.clone(), expect, becomes, version, durable };
+        let of = tenant.clone();
+        let ask = ChangeAsk { key, meeting, tenant: of, expect, becomes, version, durable };
         self.enqueue(Pending { key, tenant, step: Step::Change(ask), then });
+    }
+
+    /// The text of the meeting's id, as far as its route knows it.
+    pub(super) fn id_of(&self, key: &RouteKey, tenant: &TenantId) -> Option<MeetingId> {
+        self.table.get(key, tenant)?.route.meeting.clone()
     }
 
     fn enqueue(&mut self, pending: Pending) {

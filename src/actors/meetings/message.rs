@@ -183,6 +183,13 @@ pub struct Seen {
     pub ended: bool,
 }
 
+impl Seen {
+    /// The id as it was created, unless its instance prints another text.
+    pub(super) fn id(&self) -> Option<MeetingId> {
+        Some(&self.meeting).filter(|meeting| meeting.key() == self.key).cloned()
+    }
+}
+
 /// A copy of a meeting that lives elsewhere; its instance shall end it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {

@@ -128,10 +128,10 @@ impl Actor for Meetings {
                 state.move_on(wish, from, tomb, reply_to);
             }
             MeetingsMessage::Set { tenant, meeting, from, to, reply_to } => {
-                state.set(tenant, meeting.key(), from, to, reply_to);
+                state.set(tenant, meeting, from, to, reply_to);
             }
             MeetingsMessage::Adopt { tenant, meeting, instance, reply_to } => {
-                state.adopt(tenant, meeting.key(), instance, reply_to);
+                state.adopt(tenant, meeting, instance, reply_to);
             }
             MeetingsMessage::Swept { sweep, reply_to } => answer(reply_to, state.swept(&sweep)),
             MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::message::{Copy, Stray, Sweep};
 use super::table::{Slot, Table};
-use crate::domain::meeting::{RouteKey, RouteState, Version};
+use crate::domain::meeting::{MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 
@@ -24,7 +24,7 @@ const READ_RECENTLY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     /// Found on the instance without a route of ours.
-    pub(super) adopt: Vec<(RouteKey, TenantId)>,
+    pub(super) adopt: Vec<(RouteKey, TenantId, Option<MeetingId>)>,
     /// Claims that are confirmed by what was seen.
     pub(super) confirm: Vec<(RouteKey, TenantId, Version)>,
     /// Routes whose meeting is gone.
@@ -45,7 +45,7 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
         let Some(tenant) = &seen.tenant else { continue };
         let key = seen.key;
         match table.get(&key, tenant) {
-            None => findings.adopt.push((key, tenant.clone())),
+            None => findings.adopt.push((key, tenant.clone(), seen.id())),
             Some(slot) if slot.route.instance == sweep.instance => {
                 listed.insert((key, tenant), seen.participants);
             }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::actors::meetings::Seen;
     use crate::domain::instance::InstanceId;
-    use crate::domain::meeting::{MeetingId, Route};
+    use crate::domain::meeting::Route;
 
     fn at(secs: u64) -> Moment {
         Moment(Duration::from_secs(secs))
@@ -151,6 +151,7 @@ mod tests {
             version: Version(1),
             state,
             tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
+            meeting: None,
         };
         table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
         table
@@ -203,7 +204,8 @@ mod tests {
     #[test]
     fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
         let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
-        assert_eq!(found.adopt, vec![(MeetingId::new("m").key(), tenant())]);
+        let m = MeetingId::new("m");
+        assert_eq!(found.adopt, vec![(m.key(), tenant(), Some(m))]);
         let mut ended = sweep(20, Some(1));
         ended.seen[0].ended = true;
         let found = reconcile(&mut Table::default(), &ended, at(21), false);

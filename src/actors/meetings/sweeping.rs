@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::queue::Then;
 use super::reconcile::{Findings, reconcile};
 use super::{Copy, MeetingsState, Sweep};
-use crate::domain::meeting::{RouteKey, RouteState};
+use crate::domain::meeting::{MeetingId, RouteKey, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
@@ -29,19 +29,21 @@ impl MeetingsState {
         if sweep.shared {
             self.fetch_unknown(&adopt);
         }
-        for (key, tenant) in adopt.into_iter().filter(|_| !sweep.shared) {
+        for (key, tenant, meeting) in adopt.into_iter().filter(|_| !sweep.shared) {
             // A meeting whose claim is being stored has a home in a moment.
             if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
                 let instance = sweep.instance.clone();
-                self.change(key, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+                self.change(key, meeting, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
             }
         }
         for (key, tenant, version) in confirm {
             let becomes = Becomes::State(RouteState::Confirmed);
-            self.change(key, tenant, Some(version), becomes, Then::Quiet);
+            let meeting = self.id_of(&key, &tenant);
+            self.change(key, meeting, tenant, Some(version), becomes, Then::Quiet);
         }
         for (key, tenant, version) in remove {
-            self.change(key, tenant, Some(version), Becomes::Removed, Then::Quiet);
+            let meeting = self.id_of(&key, &tenant);
+            self.change(key, meeting, tenant, Some(version), Becomes::Removed, Then::Quiet);
         }
         if !fetch.is_empty() {
             self.fetch(fetch);
@@ -52,8 +54,8 @@ impl MeetingsState {
     }
 
     /// What another replica found without a route here is one that it makes, or that we missed.
-    fn fetch_unknown(&self, found: &[(RouteKey, TenantId)]) {
-        let keys: Vec<_> = found.iter().map(|(key, _)| *key).take(MOST_FETCHED).collect();
+    fn fetch_unknown(&self, found: &[(RouteKey, TenantId, Option<MeetingId>)]) {
+        let keys: Vec<_> = found.iter().map(|(key, ..)| *key).take(MOST_FETCHED).collect();
         if !keys.is_empty() && self.loaded {
             self.fetch(keys);
         }

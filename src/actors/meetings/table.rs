@@ -271,6 +271,7 @@ mod tests {
             version: Version(1),
             state: RouteState::Confirmed,
             tombs: Vec::new(),
+            meeting: None,
         };
         RouteRecord::from([(TenantId::new("t"), route)])
     }

@@ -13,7 +13,7 @@ use super::message::RecordingsMessage;
 use super::recording::Recording;
 use crate::actors::settle;
 use crate::domain::instance::InstanceId;
-use crate::outside::store::{RecordingHint, Shelf, Shelved, Store, StoreError};
+use crate::outside::store::{RecordingsKept, Store, StoreError};
 
 /// The most records of one write, and their bytes: a write is synced, and holds up others.
 const MOST_RECORDS: usize = 1_000;
@@ -54,7 +54,7 @@ impl Keeping {
         let (store, myself) = (store.clone(), myself.clone());
         self.tasks.spawn(async move {
             let owed = batch.owed.clone();
-            let written = settle(async move { batch.write(&*store).await }).await;
+            let written = settle(async move { store.keep_recordings(batch.kept).await }).await;
             let result = written.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
             let _ = myself.cast(RecordingsMessage::Written { owed, result });
         });
@@ -68,13 +68,9 @@ impl Keeping {
                 Some((instance, raw)) => {
                     let record = Recording::stored(instance, raw);
                     bytes += record.len();
-                    batch.hints.push((id.to_string(), instance.clone(), true));
-                    batch.records.push((id.to_string(), record));
+                    batch.kept.there.push(((id.to_string(), record), instance.clone()));
                 }
-                None => {
-                    batch.hints.push((id.to_string(), was.clone(), false));
-                    batch.gone.push(id.to_string());
-                }
+                None => batch.kept.gone.push((id.to_string(), was.clone())),
             }
             batch.owed.push((id, was));
         }
@@ -111,20 +107,5 @@ impl Keeping {
 #[derive(Default)]
 struct Batch {
     owed: Vec<Owed>,
-    records: Vec<Shelved>,
-    gone: Vec<String>,
-    hints: Vec<RecordingHint>,
-}
-
-impl Batch {
-    async fn write(self, store: &dyn Store) -> Result<(), StoreError> {
-        if !self.records.is_empty() {
-            store.shelve(Shelf::Recordings, self.records).await?;
-        }
-        if !self.gone.is_empty() {
-            store.unshelve(Shelf::Recordings, self.gone).await?;
-        }
-        store.hint_recordings(self.hints).await;
-        Ok(())
-    }
+    kept: RecordingsKept,
 }

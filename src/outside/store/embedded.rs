@@ -142,7 +142,7 @@ impl Store for Embedded {
         Ok(None)
     }
 
-    async fn set_hint(&self, _: &MeetingId, _: &InstanceId, _: bool) {}
+    async fn forget_hint(&self, _: &MeetingId, _: &InstanceId) {}
 
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {
         self.run(move |database| shelves::read(database, shelf)).await

@@ -53,8 +53,9 @@ pub fn open(config: &StoreConfig, deadlines: &Deadlines) -> Result<Arc<dyn Store
         StoreConfig::Embedded { path } => {
             Arc::new(embedded::Embedded::open(path, deadlines.store)?)
         }
-        StoreConfig::Redis { address, password, database } => {
-            Arc::new(redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?)
+        StoreConfig::Redis { address, password, database, keep_predecessor_keys } => {
+            let redis = redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?;
+            Arc::new(redis.keep_predecessor_keys(*keep_predecessor_keys))
         }
     })
 }
@@ -76,6 +77,8 @@ pub struct InstanceRecord {
 #[derive(Clone, Debug)]
 pub struct ClaimAsk {
     pub key: RouteKey,
+    /// The id's text, if it is known; kept with the route.
+    pub meeting: Option<MeetingId>,
     pub tenant: TenantId,
     /// Best first. The first that holds no *other* tenant's meeting of this id is taken.
     pub candidates: Vec<InstanceId>,
@@ -119,6 +122,8 @@ pub enum Becomes {
 #[derive(Clone, Debug)]
 pub struct ChangeAsk {
     pub key: RouteKey,
+    /// The id's text, if it is known; kept with a route that the change makes.
+    pub meeting: Option<MeetingId>,
     pub tenant: TenantId,
     /// The version the asker saw; `None`: no route stood.
     pub expect: Option<Version>,
@@ -178,8 +183,12 @@ impl Shelf {
 /// A record of a [`Shelf`]: its id, and bytes that only its owner reads.
 pub type Shelved = (String, Vec<u8>);
 
-/// A recording's id, its instance, and whether it is there still.
-pub type RecordingHint = (String, InstanceId, bool);
+/// What is kept of recordings from now on, and what no longer is; each with the instance it is or was on.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingsKept {
+    pub there: Vec<(Shelved, InstanceId)>,
+    pub gone: Vec<(String, InstanceId)>,
+}
 
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,14 +236,12 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Takes every step atomically by itself, in this order, in one sync or pipeline; answers in the same order.
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError>;
 
-    /// Where the predecessor says a meeting lives. A hint only: ask the instance.
+    /// Where the predecessor's key says a meeting lives. A hint only: ask the instance. Those that are written
+    /// go with the steps.
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError>;
-    /// Writes the predecessor's key for a meeting (best effort), or removes it if it still names `instance`.
-    async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool);
-
-    /// Writes the predecessor's keys for recordings (best effort), or removes those that still name the
-    /// instance. An embedded store has none.
-    async fn hint_recordings(&self, _: Vec<RecordingHint>) {}
+    /// Removes the predecessor's key for a meeting (best effort), if it still names the instance and no
+    /// route leads there.
+    async fn forget_hint(&self, meeting: &MeetingId, instance: &InstanceId);
 
     /// Every record of a shelf, ordered by id.
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError>;
@@ -268,6 +275,15 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     async fn leave(&self, _: Chore, _: &InstanceId, _tell: bool) {}
     /// Tells the other replicas, as far as they hear it.
     async fn tell(&self, _: &News) {}
+    /// Takes these changes of [`Shelf::Recordings`] over, and the predecessor's keys with them where there are any.
+    async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
+        let there: Vec<_> = kept.there.into_iter().map(|(record, _)| record).collect();
+        if !there.is_empty() {
+            self.shelve(Shelf::Recordings, there).await?;
+        }
+        let gone: Vec<_> = kept.gone.into_iter().map(|(id, _)| id).collect();
+        if gone.is_empty() { Ok(()) } else { self.unshelve(Shelf::Recordings, gone).await }
+    }
 
     /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId};
-use crate::domain::meeting::{Route, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteState, Version};
 use crate::domain::secret::Secret;
 
 use super::{InstanceRecord, StoreError};
@@ -17,6 +17,8 @@ pub(super) struct StoredRoute {
     state: RouteState,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tombs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    meeting: Option<String>,
 }
 
 impl From<&Route> for StoredRoute {
@@ -26,6 +28,7 @@ impl From<&Route> for StoredRoute {
             version: version_text(route.version),
             state: route.state,
             tombs: route.tombs.iter().map(|tomb| tomb.as_str().to_owned()).collect(),
+            meeting: route.meeting.as_ref().map(|id| id.as_str().to_owned()),
         }
     }
 }
@@ -41,6 +44,7 @@ impl TryFrom<StoredRoute> for Route {
             version: Version(version),
             state: stored.state,
             tombs: stored.tombs.into_iter().map(InstanceId::new).collect(),
+            meeting: stored.meeting.map(MeetingId::new),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 mod chores; // what one replica does for all
 mod follow; // what other replicas change
-mod hints; // the predecessor's meeting keys
+mod hints; // the predecessor's keys of meetings and recordings
 mod incarnation; // which server answers
 mod keys; // every key's name
 mod link; // connections, deadlines, errors
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::bbb::callback::KEY_BYTES;
 use crate::domain::delivery::DeliveryId;
@@ -27,8 +28,9 @@ use crate::domain::tenant::{TenantDocument, TenantId};
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{
-    InstanceRecord, RecordingHint, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+    InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
 };
+use hints::Hints;
 use link::Link;
 
 /// The store in Redis.
@@ -36,6 +38,7 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
+    hints: Hints,
 }
 
 impl Redis {
@@ -48,7 +51,14 @@ impl Redis {
         deadline: Duration,
     ) -> Result<Self, StoreError> {
         let link = Link::new(address, password, database, deadline)?;
-        Ok(Self { link, sender: format!("{:016x}", rand::random::<u64>()) })
+        let sender = format!("{:016x}", rand::random::<u64>());
+        Ok(Self { link, sender, hints: Hints { kept: true } })
+    }
+
+    /// Whether the predecessor's `meeting:ID` and `recording:ID` are written beside our own records.
+    pub fn keep_predecessor_keys(mut self, kept: bool) -> Self {
+        self.hints.kept = kept;
+        self
     }
 }
 
@@ -95,19 +105,20 @@ impl Store for Redis {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        self.link.within(routes::step(&self.link, &self.sender, &steps)).await
+        self.link.within(routes::step(&self.link, &self.sender, self.hints, &steps)).await
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
         hints::read(&self.link, meeting).await
     }
 
-    async fn set_hint(&self, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
-        hints::write(&self.link, meeting, instance, lives).await;
-    }
-
-    async fn hint_recordings(&self, hints: Vec<RecordingHint>) {
-        hints::write_recordings(&self.link, &hints).await;
+    async fn forget_hint(&self, meeting: &MeetingId, instance: &InstanceId) {
+        if !self.hints.kept {
+            return;
+        }
+        if let Err(error) = hints::forget(&self.link, meeting, instance).await {
+            debug!(meeting.id = %meeting, %error, "the predecessor's key was not removed");
+        }
     }
 
     async fn shelf(&self, shelf: Shelf) -> Result<Vec<Shelved>, StoreError> {
@@ -156,6 +167,10 @@ impl Store for Redis {
 
     async fn tell(&self, news: &News) {
         chores::tell(&self.link, &self.sender, news).await;
+    }
+
+    async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
+        shelves::keep_recordings(&self.link, &self.sender, self.hints, &kept).await
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {

@@ -1,17 +1,25 @@
 //! What a step does to a record. The embedded store and Redis's script (`redis/step.lua`) do the same.
 
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteRecord, RouteState};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState};
 use crate::domain::tenant::TenantId;
 
 use super::{Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped};
 
 impl Step {
     /// The record it is about.
-    pub fn key(&self) -> crate::domain::meeting::RouteKey {
+    pub fn key(&self) -> RouteKey {
         match self {
             Self::Claim(ask) => ask.key,
             Self::Change(ask) => ask.key,
+        }
+    }
+
+    /// The id of the meeting it is about, where its text is known.
+    pub fn meeting(&self) -> Option<&MeetingId> {
+        match self {
+            Self::Claim(ask) => ask.meeting.as_ref(),
+            Self::Change(ask) => ask.meeting.as_ref(),
         }
     }
 
@@ -39,8 +47,8 @@ fn claim(record: &mut RouteRecord, ask: &ClaimAsk) -> Claimed {
     let Some(instance) = first_free(record, &ask.tenant, &ask.candidates) else {
         return Claimed::Taken;
     };
-    let route =
-        Route { instance, version: ask.version, state: RouteState::Claimed, tombs: Vec::new() };
+    let (version, meeting) = (ask.version, ask.meeting.clone());
+    let route = Route { instance, version, state: RouteState::Claimed, tombs: Vec::new(), meeting };
     record.insert(ask.tenant.clone(), route.clone());
     Claimed::New(route)
 }
@@ -58,12 +66,12 @@ fn change(record: &mut RouteRecord, ask: &ChangeAsk) -> Changed {
         Becomes::State(state) => present.map(|route| Route { state: *state, ..route.clone() }),
         Becomes::Unburied(tomb) => present.map(|route| without_tomb(route.clone(), tomb)),
         Becomes::Moved { candidates, tomb } => match first_free(record, &ask.tenant, candidates) {
-            Some(home) => Some(settled(present, home, *tomb, RouteState::Claimed)),
+            Some(home) => Some(settled(present, ask, home, *tomb)),
             None => return Changed::Taken,
         },
         Becomes::Adopted { instance } => {
             match first_free(record, &ask.tenant, std::slice::from_ref(instance)) {
-                Some(home) => Some(settled(present, home, false, RouteState::Confirmed)),
+                Some(home) => Some(settled(present, ask, home, false)),
                 None => return Changed::Taken,
             }
         }
@@ -88,15 +96,19 @@ fn first_free(
 
 /// The route at its new home. Tombs of the old one stay, or the copies they name would be adopted;
 /// the home itself is none, or the living meeting would be ended as a copy.
-fn settled(before: Option<&Route>, home: InstanceId, tomb: bool, state: RouteState) -> Route {
+fn settled(before: Option<&Route>, ask: &ChangeAsk, home: InstanceId, tomb: bool) -> Route {
     let mut tombs = before.map(|route| route.tombs.clone()).unwrap_or_default();
     if let Some(left) =
         before.map(|route| &route.instance).filter(|left| tomb && !tombs.contains(left))
     {
         tombs.push(left.clone());
     }
-    let version = before.map_or(crate::domain::meeting::Version(0), |route| route.version);
-    without_tomb(Route { instance: home.clone(), version, state, tombs }, &home)
+    let state = match ask.becomes {
+        Becomes::Moved { .. } => RouteState::Claimed,
+        _ => RouteState::Confirmed,
+    };
+    let (version, meeting) = (ask.version, ask.meeting.clone());
+    without_tomb(Route { instance: home.clone(), version, state, tombs, meeting }, &home)
 }
 
 fn without_tomb(mut route: Route, tomb: &InstanceId) -> Route {

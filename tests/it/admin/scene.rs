@@ -331,7 +331,7 @@ impl Store for Away {
         panic!("asked past its actor")
     }
 
-    async fn set_hint(&self, _: &MeetingId, _: &InstanceId, _: bool) {
+    async fn forget_hint(&self, _: &MeetingId, _: &InstanceId) {
         panic!("asked past its actor")
     }
 

@@ -13,7 +13,8 @@ fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     let secret = bigblueswarm::domain::secret::Secret::new;
     let config = bigblueswarm::config::Config::with_secrets(secret(GLOBAL), secret(KEY));
     let (address, password, database) = (redis.address(), None, 0);
-    let redis = StoreConfig::Redis { address, password, database };
+    let keep_predecessor_keys = true;
+    let redis = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
     store::open(&redis, &config.deadlines).expect("a store")
 }
 

@@ -226,7 +226,7 @@ async fn nobody_else_writes_here_and_nobody_left_hints() {
     let store = open(&directory.path().join("swarm.redb")).expect("it opens");
     assert!(!store.shared());
     let meeting = MeetingId::new("room");
-    store.set_hint(&meeting, &instance("a"), true).await;
+    store.forget_hint(&meeting, &instance("a")).await;
     assert_eq!(store.hint(&meeting).await.expect("an answer"), None);
     let (tell, heard) = mpsc::channel(1);
     let following = tokio::spawn(async move { store.follow(tell).await });

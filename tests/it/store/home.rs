@@ -106,6 +106,7 @@ pub(crate) fn record(name: &str) -> InstanceRecord {
 pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
     Step::Claim(ClaimAsk {
         key: key(meeting),
+        meeting: Some(MeetingId::new(meeting)),
         tenant: tenant(by),
         candidates: instances(candidates),
         version: version(),
@@ -115,6 +116,7 @@ pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
 pub(crate) fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: Becomes) -> Step {
     Step::Change(ChangeAsk {
         key: key(meeting),
+        meeting: Some(MeetingId::new(meeting)),
         tenant: tenant(by),
         expect,
         becomes,
@@ -168,7 +170,9 @@ async fn the_configured_store_is_opened() {
     let deadlines = Config::with_secrets(secret(), secret()).deadlines;
     let path = directory.path().join("swarm.redb");
     let embedded = StoreConfig::Embedded { path: path.clone() };
-    let shared = StoreConfig::Redis { address: server.address(), password: None, database: 0 };
+    let (address, password, database) = (server.address(), None, 0);
+    let keep_predecessor_keys = true;
+    let shared = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
     for (config, is_shared) in [(&embedded, false), (&shared, true)] {
         let store = open(config, &deadlines).expect("it opens");
         store.ping().await.expect("it answers");

@@ -1,7 +1,7 @@
 //! Any sequence of steps ends as it does in a plain model that was written apart from the stores.
 
 use bigblueswarm::domain::instance::InstanceId;
-use bigblueswarm::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
+use bigblueswarm::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use bigblueswarm::domain::tenant::TenantId;
 use bigblueswarm::outside::store::{Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped};
 use proptest::collection::vec;
@@ -12,6 +12,7 @@ use super::home::{EmbeddedHome, Home, RedisHome, instance, key, tenant, version}
 
 const MEETINGS: [&str; 2] = ["room", "hall"];
 const TENANTS: [&str; 3] = ["t", "u:8090", "v"];
+const UNNAMED: usize = 2;
 const INSTANCES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// What the asker of a change believes.
@@ -81,8 +82,8 @@ impl Model {
         let Some(instance) = self.home(ask.key, &ask.tenant, &ask.candidates) else {
             return Claimed::Taken;
         };
-        let (version, state) = (ask.version, RouteState::Claimed);
-        let route = Route { instance, version, state, tombs: vec![] };
+        let (version, state, meeting) = (ask.version, RouteState::Claimed, ask.meeting.clone());
+        let route = Route { instance, version, state, tombs: vec![], meeting };
         self.set(ask.key, &ask.tenant, Some(route.clone()));
         Claimed::New(route)
     }
@@ -121,7 +122,8 @@ impl Model {
                 }
             }
         }
-        self.done(ask, Route { instance, version: ask.version, state, tombs })
+        let meeting = ask.meeting.clone();
+        self.done(ask, Route { instance, version: ask.version, state, tombs, meeting })
     }
 
     fn done(&mut self, ask: &ChangeAsk, route: Route) -> Changed {
@@ -133,9 +135,12 @@ impl Model {
     /// What the asker says, and what the answer must be.
     fn expect(&mut self, (meeting, by, verb): Op) -> (Step, Stepped) {
         let (key, tenant) = (key(MEETINGS[meeting]), tenant(TENANTS[by]));
+        // One of them never knows more than the key.
+        let meeting = (by != UNNAMED).then(|| MeetingId::new(MEETINGS[meeting]));
         match verb {
             Verb::Claim(candidates) => {
-                let ask = ClaimAsk { key, tenant, candidates, version: version() };
+                let version = version();
+                let ask = ClaimAsk { key, meeting, tenant, candidates, version };
                 let answer = self.claim(&ask);
                 (Step::Claim(ask), Stepped::Claimed(answer))
             }
@@ -145,7 +150,8 @@ impl Model {
                     Belief::Nothing => None,
                     Belief::Outdated => Some(Version(7)),
                 };
-                let ask = ChangeAsk { key, tenant, expect, becomes, version: version(), durable };
+                let version = version();
+                let ask = ChangeAsk { key, meeting, tenant, expect, becomes, version, durable };
                 let answer = self.change(&ask);
                 (Step::Change(ask), Stepped::Changed(answer))
             }

@@ -89,35 +89,6 @@ async fn meetings_of_the_predecessor_are_hints() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hint_is_written_beside_our_route_and_removed_only_by_who_it_names() {
-    let server = RedisServer::start();
-    let store = redis_at(&server, DEADLINE);
-    let (meeting, a, b) =
-        (MeetingId::new("room 2/é"), InstanceId::new("http://a"), InstanceId::new("http://b"));
-    store.set_hint(&meeting, &a, true).await;
-    assert_eq!(server.connection().get::<_, String>("meeting:room 2/é"), Ok("http://a".into()));
-    store.set_hint(&meeting, &b, false).await;
-    assert_eq!(store.hint(&meeting).await.expect("an answer"), Some(a.clone()));
-    store.set_hint(&meeting, &a, false).await;
-    assert_eq!(store.hint(&meeting).await.expect("an answer"), None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn its_keys_of_recordings_are_written_and_removed_only_for_who_they_name() {
-    let server = RedisServer::start();
-    let store = redis_at(&server, DEADLINE);
-    let (a, b) = (InstanceId::new("http://a"), InstanceId::new("http://b"));
-    let many = (0..1_200).map(|n| (format!("r-{n}"), a.clone(), true));
-    store.hint_recordings(many.collect()).await;
-    let mut connection = server.connection();
-    assert_eq!(connection.get::<_, String>("recording:r-1199"), Ok("http://a".into()));
-    let gone = [("r-1".to_owned(), a, false), ("r-2".to_owned(), b, false)];
-    store.hint_recordings(gone.to_vec()).await;
-    assert_eq!(connection.exists::<_, bool>("recording:r-1"), Ok(false));
-    assert_eq!(connection.exists::<_, bool>("recording:r-2"), Ok(true));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_its_tools_write_beside_us_is_seen_and_a_broken_document_stands_alone() {
     let (server, _) = filled();
     let store = redis_at(&server, DEADLINE);

@@ -1,17 +1,66 @@
 //! The predecessor's `meeting:ID` and `recording:ID` keys: written so that it can be put back, never read as truth.
+//! Each changes in one step with what it stands for: a meeting's with its route (`step.lua`), a recording's with its record.
 
-use tracing::debug;
+use redis::Pipeline;
 
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::MeetingId;
-use crate::outside::store::{RecordingHint, StoreError};
+use crate::outside::store::{RecordingsKept, StoreError};
 
 use super::keys;
-use super::link::{Link, PART};
+use super::link::Link;
 
-/// Deletes the key if it still names this instance. EVAL, since it is short and not frequent.
-const DELETE_IF: &str =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+/// Deletes a meeting's key if it still names this instance and no route leads there.
+const FORGET: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for _, route in ipairs(redis.call('HVALS', KEYS[2])) do
+  if cjson.decode(route).instance == ARGV[1] then return 0 end
+end
+return redis.call('DEL', KEYS[1])";
+
+/// Deletes each of the keys that still names its instance. One of another type is left alone.
+const DELETE_EACH: &str = "
+for n, key in ipairs(KEYS) do
+  if redis.pcall('GET', key) == ARGV[n] then redis.call('DEL', key) end
+end";
+
+/// Whether the predecessor's keys are written. Never in a cluster: there they are in other slots than ours, and
+/// the predecessor can't speak to one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hints {
+    pub(super) kept: bool,
+}
+
+impl Hints {
+    /// The second key of a step's script: the predecessor's for this meeting. None where the keys are not
+    /// kept, or the meeting's id is not known as text.
+    pub(super) fn of_meeting(self, meeting: Option<&MeetingId>) -> Option<String> {
+        meeting.filter(|_| self.kept).map(keys::hint)
+    }
+
+    /// Adds the predecessor's keys to the transaction that changes our records of these recordings.
+    pub(super) fn add_recordings(self, transaction: &mut Pipeline, changed: &RecordingsKept) {
+        if !self.kept {
+            return;
+        }
+        if !changed.there.is_empty() {
+            transaction.cmd("MSET");
+            for ((id, _), instance) in &changed.there {
+                transaction.arg(keys::recording_hint(id)).arg(instance.as_str());
+            }
+            transaction.ignore();
+        }
+        if !changed.gone.is_empty() {
+            let (keys, instances): (Vec<_>, Vec<_>) = changed
+                .gone
+                .iter()
+                .map(|(id, instance)| (keys::recording_hint(id), instance.as_str()))
+                .unzip();
+            transaction.cmd("EVAL").arg(DELETE_EACH).arg(keys.len()).arg(keys).arg(instances);
+            transaction.ignore();
+        }
+    }
+}
 
 pub(super) async fn read(
     link: &Link,
@@ -23,32 +72,13 @@ pub(super) async fn read(
     Ok(url.filter(|url| !url.is_empty()).map(InstanceId::new))
 }
 
-pub(super) async fn write(link: &Link, meeting: &MeetingId, instance: &InstanceId, lives: bool) {
+pub(super) async fn forget(
+    link: &Link,
+    meeting: &MeetingId,
+    instance: &InstanceId,
+) -> Result<(), StoreError> {
     let mut asked = redis::pipe();
-    hint(&mut asked, keys::hint(meeting), instance, lives);
-    if let Err(e) = link.send::<()>(&asked).await {
-        debug!(meeting.id = %meeting, error = %e, "the predecessor's key was not written");
-    }
-}
-
-/// The same for recordings, so many in one pipeline; the first that fails is the last that is tried.
-pub(super) async fn write_recordings(link: &Link, hints: &[RecordingHint]) {
-    for part in hints.chunks(PART) {
-        let mut asked = redis::pipe();
-        for (id, instance, lives) in part {
-            hint(&mut asked, keys::recording_hint(id), instance, *lives);
-        }
-        if let Err(e) = link.send::<()>(&asked).await {
-            return debug!(error = %e, "the predecessor's keys of recordings were not written");
-        }
-    }
-}
-
-fn hint(asked: &mut redis::Pipeline, key: String, instance: &InstanceId, lives: bool) {
-    let url = instance.as_str();
-    if lives {
-        asked.cmd("SET").arg(key).arg(url).ignore();
-    } else {
-        asked.cmd("EVAL").arg(DELETE_IF).arg(1).arg(key).arg(url).ignore();
-    }
+    asked.cmd("EVAL").arg(FORGET).arg(2).arg(keys::hint(meeting)).arg(keys::route(&meeting.key()));
+    asked.arg(instance.as_str()).ignore();
+    link.send(&asked).await
 }

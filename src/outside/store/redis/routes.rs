@@ -7,13 +7,14 @@ use redis::{Cmd, Pipeline, RedisResult, Script, ServerErrorKind};
 use tracing::warn;
 
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState};
 use crate::domain::tenant::TenantId;
 use crate::outside::store::record::{read_route, version_text};
 use crate::outside::store::{
     Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped, StoreError,
 };
 
+use super::hints::Hints;
 use super::keys;
 use super::link::{Link, PART, explained};
 
@@ -28,9 +29,10 @@ type Answer = (String, Option<String>);
 pub(super) async fn step(
     link: &Link,
     sender: &str,
+    hints: Hints,
     steps: &[Step],
 ) -> Result<Vec<Stepped>, StoreError> {
-    let commands: Vec<Cmd> = steps.iter().map(|step| command(sender, step)).collect();
+    let commands: Vec<Cmd> = steps.iter().map(|step| command(sender, hints, step)).collect();
     let mut answers = call(link, &commands).await?;
     let unknown: Vec<usize> = (0..answers.len()).filter(|&n| not_loaded(&answers[n])).collect();
     if !unknown.is_empty() {
@@ -66,22 +68,25 @@ fn not_loaded(answer: &RedisResult<Answer>) -> bool {
     answer.as_ref().is_err_and(|e| e.kind() == ServerErrorKind::NoScript.into())
 }
 
-fn command(sender: &str, step: &Step) -> Cmd {
-    let key = step.key();
+fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
+    let (key, meeting) = (step.key(), step.meeting());
     let mut command = redis::cmd("EVALSHA");
-    command.arg(STEP.get_hash()).arg(1).arg(keys::route(&key));
+    let hint = hints.of_meeting(meeting);
+    command.arg(STEP.get_hash()).arg(1 + usize::from(hint.is_some()));
+    command.arg(keys::route(&key)).arg(hint);
+    let meeting = meeting.map_or("", MeetingId::as_str);
     let told = format!("{sender} route {key}");
     match step {
         Step::Claim(ask) => {
             command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg("");
-            command.arg(keys::CHANNEL).arg(told).arg("");
+            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg("");
             command.arg(texts(&ask.candidates));
         }
         Step::Change(ask) => {
             let expected = ask.expect.map(version_text).unwrap_or_default();
             command.arg(word(&ask.becomes)).arg(ask.tenant.as_str());
             command.arg(version_text(ask.version)).arg(expected);
-            command.arg(keys::CHANNEL).arg(told);
+            command.arg(keys::CHANNEL).arg(told).arg(meeting);
             add_target(&mut command, &ask.becomes);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::outside::store::{Shelf, Shelved, StoreError};
+use crate::outside::store::{RecordingsKept, Shelf, Shelved, StoreError};
 
+use super::hints::Hints;
 use super::keys;
 use super::link::{Link, PART};
 use super::pool::count_and_tell;
@@ -55,5 +56,33 @@ pub(super) async fn remove(
     let mut transaction = redis::pipe();
     transaction.atomic().cmd("HDEL").arg(keys::shelf(shelf)).arg(ids).ignore();
     count_and_tell(&mut transaction, sender, shelf.name());
+    link.send(&transaction).await
+}
+
+/// Records of recordings, and the predecessor's keys for them, in one transaction.
+pub(super) async fn keep_recordings(
+    link: &Link,
+    sender: &str,
+    hints: Hints,
+    changed: &RecordingsKept,
+) -> Result<(), StoreError> {
+    let (mut transaction, shelf) = (redis::pipe(), keys::shelf(Shelf::Recordings));
+    transaction.atomic();
+    if !changed.there.is_empty() {
+        transaction.cmd("HSET").arg(&shelf);
+        for ((id, bytes), _) in &changed.there {
+            transaction.arg(id).arg(bytes);
+        }
+        transaction.ignore();
+    }
+    if !changed.gone.is_empty() {
+        transaction.cmd("HDEL").arg(&shelf);
+        for (id, _) in &changed.gone {
+            transaction.arg(id);
+        }
+        transaction.ignore();
+    }
+    hints.add_recordings(&mut transaction, changed);
+    count_and_tell(&mut transaction, sender, Shelf::Recordings.name());
     link.send(&transaction).await
 }

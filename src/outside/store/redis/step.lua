@@ -1,15 +1,25 @@
 -- Takes one step on one record of routes, as take.rs does.
 -- KEYS[1] the record: a hash, tenant -> route as JSON
+-- KEYS[2] the predecessor's key for the meeting, if it is kept: a string, the instance
 -- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none), 5 channel, 6 message,
---         7 state | instance | '1' if a move leaves a tomb, 8... candidates, best first
+--         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb,
+--         9... candidates, best first
 -- Answers a word and the route it is about, if any.
 local what, tenant, version, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local meeting = ARGV[7] ~= '' and ARGV[7] or nil
+
+-- The routes of other tenants.
+local function others()
+  local routes, record = {}, redis.call('HGETALL', KEYS[1])
+  for i = 1, #record, 2 do
+    if record[i] ~= tenant then routes[#routes + 1] = cjson.decode(record[i + 1]) end
+  end
+  return routes
+end
 
 local function first_free(from)
-  local held, record = {}, redis.call('HGETALL', KEYS[1])
-  for i = 1, #record, 2 do
-    if record[i] ~= tenant then held[cjson.decode(record[i + 1]).instance] = true end
-  end
+  local held = {}
+  for _, route in ipairs(others()) do held[route.instance] = true end
   for i = from, #ARGV do
     if not held[ARGV[i]] then return ARGV[i] end
   end
@@ -24,6 +34,26 @@ local function tombs_of(route, without, added)
   end
   if added and added ~= without and not has[added] then tombs[#tombs + 1] = added end
   if #tombs > 0 then return tombs end
+end
+
+-- What follows on the predecessor's key must not end the step: pcall, whatever is there.
+local function name(instance)
+  if KEYS[2] then redis.pcall('SET', KEYS[2], instance) end
+end
+
+-- Whether the key names this instance.
+local function names(instance)
+  return KEYS[2] and instance and redis.pcall('GET', KEYS[2]) == instance
+end
+
+-- The key no longer names this instance, but that of another tenant's meeting of this id, if one lives.
+local function unname(instance)
+  if not names(instance) then return end
+  local readable, routes = pcall(others)
+  for _, route in ipairs(readable and routes or {}) do
+    if route.state == 'confirmed' then return name(route.instance) end
+  end
+  redis.pcall('DEL', KEYS[2])
 end
 
 local function tell()
@@ -42,9 +72,9 @@ local present = redis.call('HGET', KEYS[1], tenant)
 
 if what == 'claim' then
   if present then return { 'existing', present } end
-  local home = first_free(8)
+  local home = first_free(9)
   if not home then return { 'taken' } end
-  return store('new', { instance = home, state = 'claimed' })
+  return store('new', { instance = home, state = 'claimed', meeting = meeting })
 end
 
 local route = present and cjson.decode(present)
@@ -53,23 +83,31 @@ if (route and route.version or '') ~= expected then
 end
 
 if what == 'removed' then
-  if redis.call('HDEL', KEYS[1], tenant) > 0 then tell() end
+  if redis.call('HDEL', KEYS[1], tenant) > 0 then
+    tell()
+    unname(route.instance)
+  end
   return { 'done' }
 end
 
 if what == 'moved' or what == 'adopted' then
-  local home = first_free(8)
+  local home = first_free(9)
   if not home then return { 'taken' } end
-  local left = what == 'moved' and ARGV[7] == '1' and route and route.instance or nil
-  local state = what == 'moved' and 'claimed' or 'confirmed'
-  return store('done', { instance = home, state = state, tombs = tombs_of(route, home, left) })
+  local moved, from = what == 'moved', route and route.instance
+  local tombs = tombs_of(route, home, moved and ARGV[8] == '1' and from or nil)
+  -- A claim has no key yet: it is named when it is confirmed.
+  if not moved or names(from) then name(home) end
+  local state = moved and 'claimed' or 'confirmed'
+  return store('done', { instance = home, state = state, tombs = tombs, meeting = meeting })
 end
 
 if not route then return { 'lost' } end
 if what == 'state' then
-  route.state = ARGV[7]
+  route.state = ARGV[8]
   route.tombs = tombs_of(route)
+  if route.state == 'confirmed' then name(route.instance) end
+  if route.state == 'ending' then unname(route.instance) end
 else
-  route.tombs = tombs_of(route, ARGV[7])
+  route.tombs = tombs_of(route, ARGV[8])
 end
 return store('done', route)
