@@ -1,5 +1,7 @@
 //! Stories about two programs that share their state in a real Redis.
 
+mod caches;
+mod placements;
 mod sweeps;
 
 use std::collections::HashSet;

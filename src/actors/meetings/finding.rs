@@ -22,7 +22,7 @@ impl MeetingsState {
             return waiting.push(Waiter::Find(asker));
         }
         let slot = self.table.get(&key, &asker.tenant);
-        if slot.map_or_else(|| self.complete(), |slot| !slot.stale) {
+        if slot.map_or_else(|| self.complete(), |slot| self.trusts(slot)) {
             let found = self.told(slot);
             return self.tell(&key, asker, found);
         }
@@ -35,7 +35,7 @@ impl MeetingsState {
         let Asker { tenant, joins, reply_to } = asker;
         let full = joins.is_some_and(|most| {
             let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
-            lives && !self.table.admit(key, &tenant, most, self.clock.now())
+            lives && !self.admit(key, &tenant, most)
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
@@ -93,6 +93,7 @@ impl MeetingsState {
             }
             Err(error) => {
                 warn!(%error, "routes could not be read: answering from memory");
+                self.table.make_do();
                 Some(error)
             }
         };

@@ -190,6 +190,16 @@ pub struct RecordingsKept {
     pub gone: Vec<(String, InstanceId)>,
 }
 
+/// What became of one tenant's route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Became {
+    pub tenant: TenantId,
+    /// What stood before; none when no route did.
+    pub was: Option<Version>,
+    /// What stands now; none after a removal.
+    pub route: Option<Route>,
+}
+
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -197,6 +207,10 @@ pub enum Told {
     Tenants,
     Shelf(Shelf),
     Route(RouteKey),
+    /// A route of this record became another.
+    Became(RouteKey, Box<Became>),
+    /// The claim of this version, made here, has been told to all: what others claimed before was told before.
+    Echo(RouteKey, TenantId, Version),
     /// What a replica, named by a number, tells the others.
     News(u64, peers::News),
     /// We may have missed something: read everything again.
@@ -213,6 +227,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// not know may be true all the same. Asked after an answer, so that no change before it is overlooked.
     fn incarnation(&self) -> u64 {
         0
+    }
+    /// Whether what others change is told at once. If not, memory may be behind though the store answers.
+    fn hears(&self) -> bool {
+        true
     }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -12,6 +12,8 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +40,8 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
+    /// Whether what others change is told at once.
+    hears: AtomicBool,
     hints: Hints,
 }
 
@@ -52,7 +56,7 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let link = Link::new(address, password, database, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
-        Ok(Self { link, sender, hints: Hints { kept: true } })
+        Ok(Self { link, sender, hears: AtomicBool::new(true), hints: Hints { kept: true } })
     }
 
     /// Whether the predecessor's `meeting:ID` and `recording:ID` are written beside our own records.
@@ -70,6 +74,10 @@ impl Store for Redis {
 
     fn incarnation(&self) -> u64 {
         self.link.incarnation.count()
+    }
+
+    fn hears(&self) -> bool {
+        self.hears.load(Relaxed)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -174,7 +182,7 @@ impl Store for Redis {
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
-        follow::follow(&self.link, &self.sender, tell).await;
+        follow::follow(&self.link, &self.sender, &self.hears, tell).await;
     }
 }
 

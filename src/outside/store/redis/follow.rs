@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,8 +14,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
+use crate::domain::meeting::{RouteKey, RouteState};
 use crate::outside::store::peers::{MOST_NEWS, News};
-use crate::outside::store::{Shelf, StoreError, Told};
+use crate::outside::store::record::read_became;
+use crate::outside::store::{Became, Shelf, StoreError, Told};
 
 use super::keys;
 use super::link::Link;
@@ -23,8 +27,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// The longest pause while the server is away.
 const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
 
-/// Follows until the receiver is dropped.
-pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) {
+/// Follows until the receiver is dropped; `hears` is kept to whether what others change is told at once. A
+/// server that is away changes nothing, as far as we can know.
+pub(super) async fn follow(
+    link: &Link,
+    sender: &str,
+    hears: &AtomicBool,
+    tell: mpsc::Sender<Told>,
+) {
     let mut ear = Ear::new(link, sender);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
     let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
@@ -53,10 +63,12 @@ pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) 
             () = sleep_until(look_at) => {
                 match ear.look().await {
                     Ok(changes) => {
+                        hears.store(ear.subscription.is_some(), Relaxed);
                         changes.into_iter().for_each(|told| outbox.send(told));
                         pause = LOOK_EVERY;
                     }
                     Err(e) => {
+                        hears.store(true, Relaxed);
                         if ear.forget() {
                             warn!(error = %e, "changes of other replicas are not heard");
                         }
@@ -116,15 +128,31 @@ enum Message {
     Counted,
 }
 
-/// `SENDER route KEY`, or `SENDER` and what changed, as it is counted; what is not understood may be a change too.
+/// `SENDER route KEY` and what became of it, which older replicas do not say; or `SENDER` and what changed, as
+/// it is counted. What is not understood may be a change too.
 fn read_message(message: &[u8], own: &str) -> Message {
     let text = String::from_utf8_lossy(message);
-    let mut words = text.split(' ');
+    let mut words = text.splitn(4, ' ');
     match (words.next(), words.next(), words.next().map(str::parse)) {
+        (Some(sender), Some("route"), Some(Ok(key))) if sender == own => {
+            words.next().and_then(read_became).map_or(Message::Own, |became| own_claim(key, became))
+        }
         (Some(sender), ..) if sender == own => Message::Own,
-        (_, Some("route"), Some(Ok(key))) => Message::Route(Told::Route(key)),
+        (_, Some("route"), Some(Ok(key))) => {
+            let became = words.next().filter(|text| text.len() <= MOST_NEWS).and_then(read_became);
+            let told = became.map(|became| Told::Became(key, Box::new(became)));
+            Message::Route(told.unwrap_or(Told::Route(key)))
+        }
         _ => Message::Counted,
     }
+}
+
+/// Of what we did ourselves, only new claims matter: whoever made one may wait for its being told.
+fn own_claim(key: RouteKey, became: Became) -> Message {
+    let made = became.route.filter(|_| became.was.is_none());
+    let claim = made.filter(|route| route.state == RouteState::Claimed);
+    let echo = claim.map(|route| Message::Route(Told::Echo(key, became.tenant, route.version)));
+    echo.unwrap_or(Message::Own)
 }
 
 /// `SENDER NEWS`. What is not understood may come from a newer replica, and is none; so is our own.
