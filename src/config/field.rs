@@ -30,7 +30,10 @@ pub(super) enum Field {
     /// May be left out or be empty, which is the same.
     Password(At<Option<Secret>>),
     Text(At<Option<String>>),
-    HostAndPort(At<Option<String>>),
+    /// `host:port`, or a URL.
+    RedisAddress(At<Option<String>>),
+    /// Each `host:port`.
+    Servers(At<Vec<String>>),
     Url(At<Option<String>>),
     Duration(At<Duration>),
     Lookback(At<Duration>),
@@ -49,6 +52,8 @@ pub(super) enum Field {
     /// Networks and hosts.
     Inside(At<Vec<Inside>>),
     Path(At<PathBuf>),
+    /// May be left out.
+    File(At<Option<PathBuf>>),
     Flag(At<bool>),
     Policy(At<Policy>),
     CpuMetric(At<CpuMetric>),
@@ -66,7 +71,7 @@ impl Field {
     }
 
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Networks(_) | Self::Inside(_))
+        matches!(self, Self::Networks(_) | Self::Inside(_) | Self::Servers(_))
     }
 
     /// Reads `text` into its place.
@@ -76,7 +81,7 @@ impl Field {
             Self::Token(at) => *at(draft) = Some(Secret::new(filled(text)?)),
             Self::Password(at) => *at(draft) = (!text.is_empty()).then(|| Secret::new(text)),
             Self::Text(at) => *at(draft) = Some(filled(text)?.into()),
-            Self::HostAndPort(at) => *at(draft) = Some(text::host_and_port(text)?),
+            Self::RedisAddress(at) => *at(draft) = Some(text::redis_address(text)?),
             Self::Url(at) => *at(draft) = Some(text::url(text)?),
             Self::Duration(at) => *at(draft) = text::duration(text)?,
             Self::Lookback(at) => *at(draft) = text::lookback(text)?,
@@ -106,7 +111,11 @@ impl Field {
             Self::Inside(_) => {
                 return Err("expected a list such as [10.0.0.0/8, hooks.example.org]".into());
             }
+            Self::Servers(_) => {
+                return Err("expected a list such as [redis-1:6379, redis-2:6379]".into());
+            }
             Self::Path(at) => *at(draft) = filled(text)?.into(),
+            Self::File(at) => *at(draft) = Some(filled(text)?.into()),
             Self::Flag(at) => *at(draft) = text.parse().map_err(|_| "expected true or false")?,
             Self::Policy(at) => *at(draft) = word(text, "expected predictive or seed")?,
             Self::CpuMetric(at) => *at(draft) = word(text, "expected total or system")?,
@@ -127,6 +136,15 @@ impl Field {
             Self::Inside(at) => {
                 *at(draft) = texts.map(|text| text::inside(text)).collect::<Result<_, _>>()?;
             }
+            Self::Servers(_) if texts.len() == 0 => {
+                return Err(
+                    "names no server: expected a list such as [redis-1:6379, redis-2:6379]".into(),
+                );
+            }
+            Self::Servers(at) => {
+                *at(draft) =
+                    texts.map(|text| text::host_and_port(text)).collect::<Result<_, _>>()?;
+            }
             _ => return Err("expected a single value, not a list".into()),
         }
         Ok(())
@@ -139,7 +157,9 @@ impl Field {
             Self::Token(at) | Self::Password(at) => {
                 at(draft).as_ref().map_or(Value::Null, |secret| secret.reveal().into())
             }
-            Self::Text(at) | Self::HostAndPort(at) | Self::Url(at) => at(draft).clone().into(),
+            Self::Text(at) | Self::RedisAddress(at) | Self::Url(at) => at(draft).clone().into(),
+            Self::Servers(at) if at(draft).is_empty() => Value::Null,
+            Self::Servers(at) => at(draft).clone().into(),
             Self::Duration(at) | Self::Lookback(at) => text::show_duration(*at(draft)).into(),
             Self::Percent(at) => number(*at(draft)),
             Self::Size { at, .. } => text::show_size(*at(draft) as u64).into(),
@@ -151,6 +171,9 @@ impl Field {
             Self::Networks(at) => at(draft).iter().map(ToString::to_string).collect(),
             Self::Inside(at) => at(draft).iter().map(ToString::to_string).collect(),
             Self::Path(at) => at(draft).to_string_lossy().into_owned().into(),
+            Self::File(at) => {
+                at(draft).as_ref().map(|path| path.to_string_lossy().into_owned()).into()
+            }
             Self::Flag(at) => (*at(draft)).into(),
             Self::Policy(at) => named(*at(draft)),
             Self::CpuMetric(at) => named(*at(draft)),

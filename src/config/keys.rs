@@ -109,9 +109,17 @@ pub(super) static KEYS: &[Key] = &[
     fixed("http", "address", Address(|d| &mut d.config.http.address)),
     fixed("http", "trustedProxies", Networks(|d| &mut d.config.http.trusted_proxies)),
     fixed("store", "path", Path(|d| &mut d.path)),
-    fixed("redis", "address", HostAndPort(|d| &mut d.redis.address)),
+    fixed("redis", "address", RedisAddress(|d| &mut d.redis.address)),
+    fixed("redis", "username", Text(|d| &mut d.redis.username)),
     fixed("redis", "password", Password(|d| &mut d.redis.password)),
     fixed("redis", "database", Database(|d| &mut d.redis.database)),
+    fixed("redis", "tls", Flag(|d| &mut d.redis.tls)),
+    fixed("redis", "ca", File(|d| &mut d.redis.ca)),
+    fixed("redis", "sentinels", Servers(|d| &mut d.redis.sentinels)),
+    fixed("redis", "sentinelMaster", Text(|d| &mut d.redis.sentinel_master)),
+    fixed("redis", "sentinelUsername", Text(|d| &mut d.redis.sentinel_username)),
+    fixed("redis", "sentinelPassword", Password(|d| &mut d.redis.sentinel_password)),
+    fixed("redis", "cluster", Servers(|d| &mut d.redis.cluster)),
     fixed("redis", "keepPredecessorKeys", Flag(|d| &mut d.redis.keep_predecessor_keys)),
     fixed("influxdb", "address", Url(|d| &mut d.influx.address)),
     fixed("influxdb", "token", Token(|d| &mut d.influx.token)),
@@ -233,8 +241,10 @@ mod tests {
     /// Something else than the default for every key, read through its variable.
     fn otherwise(key: &Key) -> &'static str {
         match key.field {
-            Secret(_) | Token(_) | Password(_) | Text(_) | Path(_) => "something-else-than-before",
-            HostAndPort(_) => "elsewhere:1",
+            Secret(_) | Token(_) | Password(_) | Text(_) | Path(_) | File(_) => {
+                "something-else-than-before"
+            }
+            RedisAddress(_) | Servers(_) => "elsewhere:1",
             Url(_) => "http://elsewhere",
             Duration(_) if key.name == "connect" => "1s",
             Duration(_) if key.name == "attempt" => "5s",
@@ -253,6 +263,21 @@ mod tests {
         }
     }
 
+    /// The keys that can stand together, by the way in which Redis is reached.
+    fn sets() -> [Vec<&'static Key>; 3] {
+        let of = |ways: &[&str]| {
+            let fits = |key: &&Key| {
+                let way = ["address", "cluster", "database"].contains(&key.name)
+                    || key.name.starts_with("sentinel");
+                key.section != "redis" || !way || ways.contains(&key.name)
+            };
+            KEYS.iter().filter(fits).collect()
+        };
+        let sentinels =
+            ["sentinels", "sentinelMaster", "sentinelUsername", "sentinelPassword", "database"];
+        [of(&["address", "database"]), of(&sentinels), of(&["cluster"])]
+    }
+
     fn with(keys: &[&Key]) -> crate::config::Config {
         let mut environment: Environment =
             keys.iter().map(|key| (key.variable(), otherwise(key).to_string())).collect();
@@ -265,25 +290,31 @@ mod tests {
     #[test]
     fn a_reload_applies_every_live_key_and_no_other() {
         let old = with(&[]);
-        let new = with(&KEYS.iter().collect::<Vec<_>>());
-        let now = old.reloaded(new.clone());
-        let applied: BTreeSet<_> = old.changes(&now).into_iter().collect();
-        for key in KEYS {
-            let prefix = key.path();
-            assert_eq!(applied.iter().any(|line| line.starts_with(&prefix)), key.live, "{prefix}");
+        for set in sets() {
+            let now = old.reloaded(with(&set));
+            let applied: BTreeSet<_> = old.changes(&now).into_iter().collect();
+            for key in set {
+                let prefix = key.path();
+                let changed = applied.iter().any(|line| line.starts_with(&prefix));
+                assert_eq!(changed, key.live, "{prefix}");
+            }
+            assert!(applied.iter().all(|line| !line.contains("something-else")));
         }
-        assert!(applied.iter().all(|line| !line.contains("something-else")));
     }
 
     #[test]
     fn every_key_reaches_a_place_of_its_own() {
-        let all: Vec<_> = KEYS.iter().collect();
-        let (mut old, mut new) = (Draft::of(&with(&[])), Draft::of(&with(&all)));
-        for key in KEYS.iter().filter(|key| key.section != "store") {
-            let shown = [key.field.show(&mut old), key.field.show(&mut new)];
-            assert_ne!(shown[0], shown[1], "{}", key.path());
-            let text = shown[1].as_str().map_or_else(|| shown[1].to_string(), String::from);
-            assert!(text.contains(otherwise(key)), "{}", key.path());
+        let mut reached = HashSet::new();
+        for set in sets() {
+            let (mut old, mut new) = (Draft::of(&with(&[])), Draft::of(&with(&set)));
+            for key in set.into_iter().filter(|key| key.section != "store") {
+                let shown = [key.field.show(&mut old), key.field.show(&mut new)];
+                assert_ne!(shown[0], shown[1], "{}", key.path());
+                let text = shown[1].as_str().map_or_else(|| shown[1].to_string(), String::from);
+                assert!(text.contains(otherwise(key)), "{}", key.path());
+                reached.insert(key.path());
+            }
         }
+        assert_eq!(reached.len(), KEYS.len() - 1);
     }
 }

@@ -6,6 +6,7 @@ mod fault;
 mod field;
 mod keys;
 mod part;
+mod redis;
 mod rules;
 mod sheet;
 mod show;
@@ -16,6 +17,7 @@ mod yaml;
 pub use consul::Consul;
 pub use fault::{Fault, Faults};
 pub use part::Part;
+pub use redis::{RedisConfig, RedisServers, Sentinels};
 pub use sheet::Environment;
 pub(crate) use show::{MASK, mask_secrets};
 pub use source::{ConfigSource, LoadError, Parsed, environment, parse};
@@ -161,16 +163,8 @@ pub struct Limits {
 /// Where state is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreConfig {
-    Embedded {
-        path: PathBuf,
-    },
-    Redis {
-        address: String,
-        password: Option<Secret>,
-        database: i64,
-        /// Whether the predecessor's keys of meetings and recordings are written beside ours.
-        keep_predecessor_keys: bool,
-    },
+    Embedded { path: PathBuf },
+    Redis(RedisConfig),
 }
 
 /// Where load figures come from.

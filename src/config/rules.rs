@@ -14,7 +14,7 @@ const SHORT: usize = 16;
 /// Looks at the whole after every key was read by itself.
 pub(super) fn check(sheet: &mut Sheet, draft: &mut Draft) {
     required(sheet);
-    together(sheet, "redis", &["redis.address"]);
+    redis(sheet, draft);
     together(
         sheet,
         "influxdb",
@@ -54,6 +54,38 @@ fn together(sheet: &mut Sheet, section: &str, paths: &[&str]) {
                 format!("is missing: section {section} needs it, or leave out the whole section"),
             );
         }
+    }
+}
+
+/// One way to one Redis.
+fn redis(sheet: &mut Sheet, draft: &Draft) {
+    const WAYS: [&str; 3] = ["redis.address", "redis.sentinels", "redis.cluster"];
+    let given: Vec<_> = WAYS.into_iter().filter(|path| is_given(sheet, path)).collect();
+    if given.is_empty() {
+        together(sheet, "redis", &WAYS[..1]);
+    }
+    for path in given.iter().skip(1) {
+        sheet.fault_at(path, format!("can't stand beside {}: keep one of them", given[0]));
+    }
+    let of_sentinels = ["redis.sentinelMaster", "redis.sentinelUsername", "redis.sentinelPassword"];
+    if given.contains(&"redis.sentinels") {
+        if is_missing(sheet, of_sentinels[0]) {
+            let what = "is missing: expected what the Sentinels call the master, such as mymaster";
+            sheet.fault_at(of_sentinels[0], what);
+        }
+    } else {
+        for path in of_sentinels {
+            if is_given(sheet, path) {
+                sheet.fault_at(path, "is for redis.sentinels, which is not given");
+            }
+        }
+    }
+    if given.contains(&"redis.cluster") && draft.redis.database != 0 {
+        sheet.fault_at("redis.database", "must be 0: a Cluster has no other database");
+    }
+    let encrypted = draft.redis.address.as_ref().is_some_and(|url| url.starts_with("rediss://"));
+    if is_given(sheet, "redis.ca") && !draft.redis.tls && !encrypted {
+        sheet.fault_at("redis.ca", "is of no use without redis.tls: true");
     }
 }
 
@@ -108,7 +140,7 @@ fn remarks(sheet: &mut Sheet, draft: &Draft) {
             "is longer than health.probeInterval, so a hanging instance is noticed late",
         );
     }
-    if draft.redis.address.is_some() && is_given(sheet, "store.path") {
+    if draft.redis.is_used() && is_given(sheet, "store.path") {
         sheet.warn_at("store.path", "is not used, as there is a section redis");
     }
     if draft.config.http.trusted_proxies.iter().any(|net| net.prefix_len() == 0) {

@@ -52,9 +52,9 @@ impl Config {
     /// One line of YAML; JSON's scalars and lists are YAML too. None for what is not set or not used.
     fn masked_line(&self, key: &Key, draft: &mut Draft) -> Option<String> {
         let unused = match key.section {
-            "redis" => draft.redis.address.is_none(),
+            "redis" => !draft.redis.is_used(),
             "influxdb" => draft.influx.address.is_none(),
-            "store" => matches!(self.store, StoreConfig::Redis { .. }),
+            "store" => matches!(self.store, StoreConfig::Redis(_)),
             _ => false,
         };
         let value =
@@ -132,7 +132,7 @@ impl Written {
 
 fn change(key: &Key, old: &mut Draft, new: &mut Draft) -> Option<String> {
     let [before, after] = [key.field.show(old), key.field.show(new)];
-    let unused = key.section == "store" && new.redis.address.is_some();
+    let unused = key.section == "store" && new.redis.is_used();
     if before == after || unused {
         return None;
     }

@@ -110,6 +110,14 @@ pub(super) fn host_and_port(text: &str) -> Result<String, Expected> {
     if !complete || text.contains('@') { Err(EXPECTED) } else { Ok(text.into()) }
 }
 
+/// `host:port`, or the same as a URL whose scheme says whether it is encrypted.
+pub(super) fn redis_address(text: &str) -> Result<String, Expected> {
+    const EXPECTED: Expected = "expected host:port, such as 127.0.0.1:6379, or rediss://host:port";
+    let server = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    host_and_port(server.unwrap_or(text)).map_err(|_| EXPECTED)?;
+    Ok(text.into())
+}
+
 /// An address to call, without user or query, as both would be logged.
 pub(super) fn url(text: &str) -> Result<String, Expected> {
     const EXPECTED: Expected =
@@ -202,6 +210,18 @@ mod tests {
             ["", "redis", "redis:0", "redis:99999", ":6379", "me:pw@redis:6379", "redis://r:1"]
         {
             assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+        for right in ["r:1", "redis://r:1", "rediss://[::1]:6379"] {
+            assert!(redis_address(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "rediss://r",
+            "rediss://me:pw@r:1",
+            "rediss://r:1/0",
+            "http://r:1",
+            "rediss://r:1#insecure",
+        ] {
+            assert!(redis_address(wrong).is_err(), "{wrong}");
         }
     }
 

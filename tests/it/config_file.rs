@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bigblueswarm::config::{
-    Config, CpuMetric, Environment, Faults, LoadsConfig, Parsed, StoreConfig, parse,
+    Config, CpuMetric, Environment, Faults, LoadsConfig, Parsed, RedisConfig, RedisServers,
+    Sentinels, StoreConfig, parse,
 };
 use bigblueswarm::domain::secret::Secret;
 
@@ -104,12 +105,7 @@ fn a_configuration_of_the_predecessor_means_what_it_meant() {
     assert_eq!(config.balancer.metrics_range, Duration::from_secs(60));
     assert_eq!(config.balancer.cpu_limit, 95.0);
     assert_eq!(config.http.port, 8090);
-    let StoreConfig::Redis { address, password, database, keep_predecessor_keys } = &config.store
-    else {
-        panic!("no redis")
-    };
-    assert_eq!((address.as_str(), password, *database), ("127.0.0.1:6379", &None, 0));
-    assert!(keep_predecessor_keys);
+    assert_eq!(config.store, StoreConfig::Redis(RedisConfig::at("127.0.0.1:6379")));
     let LoadsConfig::Influx { bucket, .. } = &config.loads else { panic!("no influxdb") };
     assert_eq!(bucket, "bucket");
 }
@@ -255,6 +251,69 @@ fn contradictions_are_named() {
 }
 
 #[test]
+fn redis_is_reached_in_one_way() {
+    check(
+        "redis:\n  address: r:1\n  cluster: [r:1]\n",
+        &["c.yml:7: redis.cluster: can't stand beside redis.address"],
+    );
+    check(
+        "redis:\n  sentinels: [s:1]\n  cluster: [r:1]\n  sentinelMaster: m\n",
+        &["c.yml:7: redis.cluster: can't stand beside redis.sentinels"],
+    );
+    check("redis:\n  cluster: []\n", &["c.yml:6: redis.cluster: names no server"]);
+    check("redis:\n  cluster: r:1\n", &["c.yml:6: redis.cluster: expected a list"]);
+    check("redis:\n  cluster: [r]\n", &["c.yml:6: redis.cluster: expected host:port"]);
+    check("redis:\n  cluster: [r:1]\n  database: 1\n", &["c.yml:7: redis.database: must be 0"]);
+    check("redis:\n  sentinels: [s:1]\n", &["c.yml:5: redis.sentinelMaster: is missing"]);
+    check(
+        "redis:\n  address: r:1\n  sentinelPassword: x\n",
+        &["c.yml:7: redis.sentinelPassword: is for redis.sentinels"],
+    );
+    check("redis:\n  address: r:1\n  ca: /x\n", &["c.yml:7: redis.ca: is of no use"]);
+    check("redis:\n  address: rediss://r:1/0\n", &["c.yml:6: redis.address: expected host:port"]);
+}
+
+#[test]
+fn each_way_to_redis_is_read_also_from_variables() {
+    let read =
+        |text: &str, variables: &[(&str, &str)]| match sound(&format!("{SOUND}{text}"), variables)
+            .config
+            .store
+        {
+            StoreConfig::Redis(redis) => redis,
+            other => panic!("{other:?}"),
+        };
+    let one = read("redis:\n  address: rediss://r:1\n  ca: /ca.pem\n  username: ada\n", &[]);
+    let expected = RedisConfig {
+        tls: true,
+        ca: Some("/ca.pem".into()),
+        username: Some("ada".into()),
+        ..RedisConfig::at("rediss://r:1")
+    };
+    assert_eq!(one, expected);
+    let variables = [
+        ("BBS_REDIS_SENTINELS", "s:1, s:2"),
+        ("BBS_REDIS_SENTINEL_MASTER", "swarm"),
+        ("BBS_REDIS_SENTINEL_PASSWORD", "hidden-from-all"),
+        ("BBS_REDIS_DATABASE", "3"),
+    ];
+    let sentinels = RedisServers::Sentinels(Sentinels {
+        addresses: vec!["s:1".into(), "s:2".into()],
+        master: "swarm".into(),
+        username: None,
+        password: Some(Secret::new("hidden-from-all")),
+    });
+    let watched = read("", &variables);
+    assert_eq!(watched, RedisConfig { database: 3, ..RedisConfig::plain(sentinels) });
+    assert!(!format!("{watched:?}").contains("hidden"));
+    let shown = sound(SOUND, &variables).config.to_masked_yaml();
+    assert!(shown.contains("sentinelMaster: \"swarm\"") && !shown.contains("hidden"), "{shown}");
+    let cluster = read("redis:\n  cluster: [a:1, b:2]\n  tls: true\n", &[]);
+    let servers = RedisServers::Cluster(vec!["a:1".into(), "b:2".into()]);
+    assert_eq!(cluster, RedisConfig { tls: true, ..RedisConfig::plain(servers) });
+}
+
+#[test]
 fn keys_that_stand_twice_are_named_whatever_their_spelling() {
     check("port: 1\nport: 2\n", &["c.yml:6: port: stands twice, first on line 5"]);
     check(
@@ -323,7 +382,7 @@ fn a_variable_says_otherwise_than_the_file() {
     assert_eq!(config.swarm.secret.reveal(), "another-secret-of-the-swarm");
     assert_eq!(config.http.port, 9000);
     assert_eq!(config.balancer.poll_interval, Duration::from_secs(3));
-    assert!(matches!(config.store, StoreConfig::Redis { .. }));
+    assert!(matches!(config.store, StoreConfig::Redis(_)));
     assert_eq!(config.http.trusted_proxies.len(), 2);
 }
 

@@ -413,3 +413,30 @@ async fn the_flags_of_the_predecessor_start_it() {
         assert_eq!(home.path("bbs.log").exists(), line.contains("bbs.log"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verb_health_says_by_its_exit_code_whether_the_program_lives_and_is_ready() {
+    let redis = RedisServer::start();
+    redis.pause();
+    let home = Home::on_redis(&redis);
+    let ask = |line: &str| {
+        let ended = home.command(line).output().expect("it runs").status.code();
+        (ended, home.said())
+    };
+    assert_eq!(ask("health -config config.yml").0, Some(1));
+    assert_eq!(ask("health").0, Some(64));
+    let program = home.start().await;
+    assert_eq!(ask("health -config config.yml").0, Some(0));
+    let url = program.url("/");
+    let (code, said) = ask(&format!("health --ready --url {url}"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("answered 503 Service Unavailable\n- "), "{said}");
+    redis.resume();
+    program.ready().await;
+    assert_eq!(ask(&format!("health --ready --url {url}")).0, Some(0));
+    program.signal("-STOP");
+    let (code, said) = ask("health --timeout 1 -config config.yml");
+    program.signal("-CONT");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("did not answer within 1 s"), "{said}");
+}

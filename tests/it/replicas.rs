@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::bbb::query;
-use bigblueswarm::config::{Config, StoreConfig};
+use bigblueswarm::config::{Config, RedisConfig, StoreConfig};
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::outside::store::{self, Shelf, Store};
 use bigblueswarm::sim::{Ask, Fault, Recording, SimServer, SimServers, SimSettings};
@@ -29,9 +29,7 @@ const SOON: Duration = Duration::from_millis(1_500);
 /// A replica's own connections to the server.
 pub(crate) fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     let config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
-    let (address, password, database) = (redis.address(), None, 0);
-    let keep_predecessor_keys = true;
-    let redis = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
+    let redis = StoreConfig::Redis(RedisConfig::at(redis.address()));
     store::open(&redis, &config.deadlines).expect("a store")
 }
 

@@ -30,6 +30,7 @@ pub(super) async fn look(world: &World) -> Seen {
         meetings: meetings.map(|counts| counts.loaded),
         reading,
         store,
+        store_ails: world.store.ailment(),
         now: world.clock.now(),
         metrics_range: range,
     }

@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) meetings: Result<bool, String>,
     pub(super) reading: Result<Reading, String>,
     pub(super) store: Result<(), String>,
+    /// What works less well than it should while it answers.
+    pub(super) store_ails: Option<String>,
     pub(super) now: Moment,
     pub(super) metrics_range: Duration,
 }
@@ -80,10 +82,16 @@ pub(super) fn degraded(seen: &Seen) -> Vec<Degraded> {
         ("store", seen.store.as_ref().err()),
     ];
     let silent = silent.into_iter().filter_map(|(part, why)| Some((part, why?.clone())));
+    let store = seen.store_ails.clone().filter(|_| seen.store.is_ok()).map(|why| ("store", why));
     let metrics = metrics_fault(seen).map(|why| ("metrics", why));
     let instances = seen.roster.iter().flat_map(|roster| roster.members()).filter_map(ailment);
     let instances = named(instances.collect()).into_iter().map(|why| ("instances", why));
-    silent.chain(metrics).chain(instances).map(|(part, why)| Degraded { part, why }).collect()
+    silent
+        .chain(store)
+        .chain(metrics)
+        .chain(instances)
+        .map(|(part, why)| Degraded { part, why })
+        .collect()
 }
 
 fn ailment(member: &Member) -> Option<String> {
@@ -161,6 +169,7 @@ mod tests {
             meetings: Ok(true),
             reading: Ok(reading(at(990))),
             store: Ok(()),
+            store_ails: None,
             now: at(1_000),
             metrics_range: Duration::from_secs(300),
         }
@@ -215,6 +224,8 @@ mod tests {
     fn a_store_that_is_away_degrades_and_no_more() {
         let away = "store is away: refused";
         check(|s| s.store = Err(away.into()), &[], &[("store", away)]);
+        let lost = "Redis server r:1 has lost its replicas";
+        check(|s| s.store_ails = Some(lost.into()), &[], &[("store", lost)]);
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub enum StoreError {
     /// The configured address names no server.
     #[error("store address {0:?} is not host:port")]
     BadAddress(String),
+    /// The authorities of `redis.ca` can't be read.
+    #[error("redis.ca: {0}")]
+    BadAuthority(String),
 }
 
 /// The store that is configured. One that is away is an error of its calls, not of this; an embedded
@@ -53,10 +56,7 @@ pub fn open(config: &StoreConfig, deadlines: &Deadlines) -> Result<Arc<dyn Store
         StoreConfig::Embedded { path } => {
             Arc::new(embedded::Embedded::open(path, deadlines.store)?)
         }
-        StoreConfig::Redis { address, password, database, keep_predecessor_keys } => {
-            let redis = redis::Redis::new(address, password.as_ref(), *database, deadlines.store)?;
-            Arc::new(redis.keep_predecessor_keys(*keep_predecessor_keys))
-        }
+        StoreConfig::Redis(config) => Arc::new(redis::Redis::new(config, deadlines.store)?),
     })
 }
 
@@ -231,6 +231,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Whether what others change is told at once. If not, memory may be behind though the store answers.
     fn hears(&self) -> bool {
         true
+    }
+    /// What works less well than it should while it answers, for operators.
+    fn ailment(&self) -> Option<String> {
+        None
     }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,11 +1,12 @@
-//! The store that replicas share: one Redis server, with the predecessor's keys beside ours.
+//! The store that replicas share: Redis, with the predecessor's keys beside ours.
 
 mod chores; // what one replica does for all
+mod copies; // whether replicas have what was written
 mod follow; // what other replicas change
 mod hints; // the predecessor's keys of meetings and recordings
 mod incarnation; // which server answers
 mod keys; // every key's name
-mod link; // connections, deadlines, errors
+mod link; // single, Sentinel, Cluster: connections, deadlines, errors
 mod pool; // instances
 mod queue; // what is owed to tenants' servers
 mod routes; // claims and changes
@@ -21,10 +22,10 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use crate::bbb::callback::KEY_BYTES;
+use crate::config::RedisConfig;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
-use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
@@ -46,23 +47,13 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A store at `host:port` (or a `redis://` or `rediss://` URL). Nothing is connected yet: a server
-    /// that is away is an error of the calls, each within the deadline, until it is back.
-    pub fn new(
-        address: &str,
-        password: Option<&Secret>,
-        database: i64,
-        deadline: Duration,
-    ) -> Result<Self, StoreError> {
-        let link = Link::new(address, password, database, deadline)?;
+    /// A store in the Redis that is configured. Nothing is connected yet: servers that are away are an
+    /// error of the calls, each within the deadline, until they are back.
+    pub fn new(config: &RedisConfig, deadline: Duration) -> Result<Self, StoreError> {
+        let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
-        Ok(Self { link, sender, hears: AtomicBool::new(true), hints: Hints { kept: true } })
-    }
-
-    /// Whether the predecessor's `meeting:ID` and `recording:ID` are written beside our own records.
-    pub fn keep_predecessor_keys(mut self, kept: bool) -> Self {
-        self.hints.kept = kept;
-        self
+        let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
+        Ok(Self { link, sender, hears: AtomicBool::new(true), hints })
     }
 }
 
@@ -78,6 +69,10 @@ impl Store for Redis {
 
     fn hears(&self) -> bool {
         self.hears.load(Relaxed)
+    }
+
+    fn ailment(&self) -> Option<String> {
+        self.link.copies.ailment()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bigblueswarm::config::StoreConfig;
+use bigblueswarm::config::{RedisConfig, StoreConfig};
 use bigblueswarm::outside::store::{self, Store};
 
 use super::*;
@@ -12,9 +12,7 @@ use crate::world::{GLOBAL, KEY};
 fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     let secret = bigblueswarm::domain::secret::Secret::new;
     let config = bigblueswarm::config::Config::with_secrets(secret(GLOBAL), secret(KEY));
-    let (address, password, database) = (redis.address(), None, 0);
-    let keep_predecessor_keys = true;
-    let redis = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
+    let redis = StoreConfig::Redis(RedisConfig::at(redis.address()));
     store::open(&redis, &config.deadlines).expect("a store")
 }
 

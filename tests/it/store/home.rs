@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bigblueswarm::config::{Config, StoreConfig};
+use bigblueswarm::config::{Config, RedisConfig, StoreConfig};
 use bigblueswarm::domain::instance::{AdminState, InstanceId};
 use bigblueswarm::domain::meeting::{MeetingId, Route, RouteKey, RouteState, Version};
 use bigblueswarm::domain::secret::Secret;
@@ -68,7 +68,7 @@ impl Home for RedisHome {
 }
 
 pub(crate) fn redis_at(server: &RedisServer, deadline: Duration) -> Redis {
-    Redis::new(&server.address(), None, 0, deadline).expect("an address")
+    Redis::new(&RedisConfig::at(server.address()), deadline).expect("an address")
 }
 
 pub(crate) fn version() -> Version {
@@ -170,9 +170,7 @@ async fn the_configured_store_is_opened() {
     let deadlines = Config::with_secrets(secret(), secret()).deadlines;
     let path = directory.path().join("swarm.redb");
     let embedded = StoreConfig::Embedded { path: path.clone() };
-    let (address, password, database) = (server.address(), None, 0);
-    let keep_predecessor_keys = true;
-    let shared = StoreConfig::Redis { address, password, database, keep_predecessor_keys };
+    let shared = StoreConfig::Redis(RedisConfig::at(server.address()));
     for (config, is_shared) in [(&embedded, false), (&shared, true)] {
         let store = open(config, &deadlines).expect("it opens");
         store.ping().await.expect("it answers");

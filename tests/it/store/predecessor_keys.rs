@@ -1,5 +1,6 @@
 //! The predecessor's keys beside ours: each changes in one step with what it stands for, so that one can go back.
 
+use bigblueswarm::config::RedisConfig;
 use bigblueswarm::domain::instance::InstanceId;
 use bigblueswarm::domain::meeting::{MeetingId, RouteRecord, RouteState, Version};
 use bigblueswarm::outside::store::redis::Redis;
@@ -225,7 +226,8 @@ async fn the_keys_of_recordings_change_with_their_records() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keep_predecessor_keys_none_is_written_or_removed_and_they_are_still_read() {
     let server = RedisServer::start();
-    let store = redis_at(&server, DEADLINE).keep_predecessor_keys(false);
+    let config = RedisConfig { keep_predecessor_keys: false, ..RedisConfig::at(server.address()) };
+    let store = Redis::new(&config, DEADLINE).expect("an address");
     claimed(&store, ROOM, "t", &["a"]).await;
     becomes(&store, "t", CONFIRMED).await;
     store.keep_recordings(recordings(&["r-1", "r-2"], "a")).await.expect("kept");

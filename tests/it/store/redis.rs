@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bigblueswarm::config::RedisConfig;
 use bigblueswarm::domain::meeting::MeetingId;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::outside::store::redis::Redis;
@@ -103,8 +104,9 @@ async fn a_server_that_forgot_the_script_is_given_it_again_within_the_step() {
 async fn password_and_database_are_those_configured_and_a_wrong_password_is_not_shown() {
     let server = RedisServer::start_with(&["--requirepass", "right secret"]);
     let with = |password: &str, database| {
-        Redis::new(&server.address(), Some(&Secret::new(password)), database, DEADLINE)
-            .expect("an address")
+        let password = Some(Secret::new(password));
+        let config = RedisConfig { password, database, ..RedisConfig::at(server.address()) };
+        Redis::new(&config, DEADLINE).expect("an address")
     };
     let (zero, three) = (with("right secret", 0), with("right secret", 3));
     claimed(&three, "room", "t", &["a"]).await;
@@ -140,7 +142,7 @@ async fn a_record_that_cannot_be_read_is_left_out_of_the_rest() {
 #[test]
 fn an_address_that_names_no_server_is_refused_at_once() {
     for address in ["", "host:port", ":6379", "redis://", "http://user:hidden@host"] {
-        let error = Redis::new(address, None, 0, DEADLINE).err().expect(address);
+        let error = Redis::new(&RedisConfig::at(address), DEADLINE).err().expect(address);
         assert!(
             matches!(error, StoreError::BadAddress(_)) && !error.to_string().contains("hidden")
         );

@@ -20,12 +20,14 @@ use crate::outside::store::record::read_became;
 use crate::outside::store::{Became, Shelf, StoreError, Told};
 
 use super::keys;
-use super::link::Link;
+use super::link::{Heard, Link};
 
 /// How often the counts are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// The longest pause while the server is away.
 const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
+/// How often it is looked which servers answer.
+const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
 /// Follows until the receiver is dropped; `hears` is kept to whether what others change is told at once. A
 /// server that is away changes nothing, as far as we can know.
@@ -46,10 +48,10 @@ pub(super) async fn follow(
                 Err(_) => return,
             },
             message = heard(&mut ear.subscription) => match message {
-                Some(Heard { news: true, text }) => {
+                Some(Arrived { news: true, text }) => {
                     read_news(&text, sender).into_iter().for_each(|told| outbox.send(told));
                 }
-                Some(Heard { news: false, text }) => match read_message(&text, sender) {
+                Some(Arrived { news: false, text }) => match read_message(&text, sender) {
                     Message::Own => {}
                     Message::Route(told) => outbox.send(told),
                     // The counts say what changed, so that nothing is told twice.
@@ -103,18 +105,20 @@ impl Outbox {
 struct Subscription {
     sink: PubSubSink,
     stream: PubSubStream,
+    /// Who is heard.
+    server: Heard,
 }
 
 /// A message, and whether it is news or a change.
-struct Heard {
+struct Arrived {
     news: bool,
     text: Vec<u8>,
 }
 
 /// The next message; none when the connection has ended. Waits for ever while there is no subscription.
-async fn heard(subscription: &mut Option<Subscription>) -> Option<Heard> {
+async fn heard(subscription: &mut Option<Subscription>) -> Option<Arrived> {
     match subscription {
-        Some(subscription) => subscription.stream.next().await.map(|message| Heard {
+        Some(subscription) => subscription.stream.next().await.map(|message| Arrived {
             news: message.get_channel_name() == keys::NEWS,
             text: message.get_payload_bytes().to_owned(),
         }),
@@ -169,6 +173,8 @@ struct Ear<'a> {
     subscription: Option<Subscription>,
     /// Not before this is a subscription tried again.
     subscribe_at: Instant,
+    /// Not before this is looked who answers.
+    servers_at: Instant,
     /// Whether it was said that there is none, so that it is said once.
     complained: bool,
     /// What the last look saw; none before the first and after a failed one.
@@ -178,12 +184,22 @@ struct Ear<'a> {
 impl<'a> Ear<'a> {
     fn new(link: &'a Link, sender: &'a str) -> Self {
         let subscribe_at = Instant::now();
-        Self { link, sender, subscription: None, subscribe_at, complained: false, seen: None }
+        let servers_at = subscribe_at;
+        Self {
+            link,
+            sender,
+            subscription: None,
+            subscribe_at,
+            servers_at,
+            complained: false,
+            seen: None,
+        }
     }
 
     /// Looks at the counts: what have others changed since the last look? Subscribes first when need
     /// be, so that nothing falls between the two.
     async fn look(&mut self) -> Result<Vec<Told>, StoreError> {
+        self.look_at_servers().await?;
         let subscribed = self.subscribe().await?;
         let marks = self.marks().await?;
         let before = self.seen.replace(marks.clone());
@@ -194,6 +210,19 @@ impl<'a> Ear<'a> {
             Some(before) if !subscribed => compare(&before, &marks),
             _ => vec![Told::Everything],
         })
+    }
+
+    /// Looks who answers: one that is no master any more says nothing of what others change.
+    async fn look_at_servers(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.servers_at {
+            return Ok(());
+        }
+        self.servers_at = Instant::now() + LOOK_AT_SERVERS_EVERY;
+        let server = self.subscription.as_ref().map(|subscription| &subscription.server);
+        if !self.link.look(server).await? {
+            self.subscription = None;
+        }
+        Ok(())
     }
 
     /// Whether a new subscription stands. A server that answers but refuses one is only looked at.
@@ -210,14 +239,14 @@ impl<'a> Ear<'a> {
             return Ok(false);
         }
         match self.link.subscribe(keys::CHANNEL).await {
-            Ok(subscribed) => {
+            Ok((subscribed, server)) => {
                 let (mut sink, stream) = subscribed.split();
                 // A server that refuses this one channel has told the changes at least.
                 let news = timeout(self.link.deadline(), sink.subscribe(keys::NEWS)).await;
                 if !matches!(news, Ok(Ok(()))) {
                     warn!("news of other replicas is not heard");
                 }
-                self.subscription = Some(Subscription { sink, stream });
+                self.subscription = Some(Subscription { sink, stream, server });
                 self.complained = false;
                 info!("changes of other replicas are heard");
                 Ok(true)
@@ -241,7 +270,7 @@ impl<'a> Ear<'a> {
         asked.cmd("GET").arg(keys::EPOCH);
         asked.cmd("HGETALL").arg(keys::REVISIONS);
         asked.cmd("HGETALL").arg(keys::own_revisions(self.sender));
-        asked.cmd("HGETALL").arg(keys::INSTANCES);
+        asked.cmd("HGETALL").arg(keys::instances(self.link.is_cluster()));
         type Counts = BTreeMap<String, i64>;
         type Read = (String, Counts, Counts, BTreeMap<Vec<u8>, Vec<u8>>);
         let (epoch, all, own, listed): Read = self.link.send(&asked).await?;

@@ -1,11 +1,10 @@
-//! Which server answers. One that was restarted, or took over from another, may hold an older state.
+//! Which servers answer. One that was restarted, or took over from another, may hold an older state.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use deadpool_redis::Hook;
-use redis::RedisResult;
-use redis::aio::MultiplexedConnection;
+use arc_swap::ArcSwap;
 use tracing::warn;
 
 /// Counts how often the state became another one. Clones count together.
@@ -14,9 +13,47 @@ pub(super) struct Incarnation(Arc<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// The server that answered last, as a number; 0 before the first.
-    server: AtomicU64,
+    /// Who answered last, by its place.
+    servers: ArcSwap<HashMap<String, Server>>,
     count: AtomicU64,
+}
+
+/// Who a server says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// Drawn anew at each start.
+    run: String,
+    /// What it writes is called so; its replicas call it the same.
+    history: String,
+    /// What the history was called before it became a master, if it was a replica.
+    before: Option<String>,
+}
+
+impl Server {
+    /// From the sections `server` and `replication` of INFO.
+    pub(super) fn read(info: &str) -> Option<Self> {
+        let run = value(info, "run_id")?.to_owned();
+        let history = value(info, "master_replid").unwrap_or_default().to_owned();
+        let before = value(info, "master_replid2").filter(|id| id.bytes().any(|b| b != b'0'));
+        Some(Self { run, history, before: before.map(str::to_owned) })
+    }
+
+    /// Whether it may have lost what it said before. Without replicas a history gets another name in the
+    /// end, and has none before it.
+    fn forgets(&self, old: &Self) -> bool {
+        self.run != old.run || (self.history != old.history && self.before.is_some())
+    }
+
+    /// Whether it was a replica of that one.
+    fn follows(&self, old: &Self) -> bool {
+        self.before.as_ref() == Some(&old.history)
+    }
+}
+
+/// The value of a line of INFO.
+pub(super) fn value<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let line = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
+    info.lines().find_map(line).map(str::trim)
 }
 
 impl Incarnation {
@@ -29,27 +66,20 @@ impl Incarnation {
         self.0.count.fetch_add(1, SeqCst);
     }
 
-    /// Looks at every new connection before anything is asked on it: whoever answers after a restart
-    /// is first seen here, since a restart ends all connections.
-    pub(super) fn hook(&self) -> Hook {
-        let this = self.clone();
-        Hook::async_fn(move |connection: &mut MultiplexedConnection, _| {
-            let this = this.clone();
-            Box::pin(async move {
-                let said: RedisResult<String> =
-                    redis::cmd("INFO").arg("server").query_async(connection).await;
-                // A server that does not say who it is can't be told from another.
-                if let Some(server) = said.ok().as_deref().and_then(run_id) {
-                    this.met(server);
-                }
-                Ok(())
-            })
-        })
-    }
-
-    fn met(&self, server: u64) {
-        let before = self.0.server.swap(server, SeqCst);
-        if before != 0 && before != server {
+    /// A server answers at this place. Told of every new connection before anything is asked on it: whoever
+    /// answers after a restart or a failover is first seen there, since both end all connections.
+    /// A place that is new has taken slots over from others, which loses nothing, unless it was a replica.
+    pub(super) fn met(&self, place: &str, server: Server) {
+        let known = self.0.servers.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(place.to_owned(), server.clone());
+            known
+        });
+        let other = match known.get(place) {
+            Some(old) => server.forgets(old),
+            None => known.values().any(|old| server.follows(old)),
+        };
+        if other {
             self.changed();
             warn!(
                 "another Redis server answers, or it was restarted: its state may be an older one"
@@ -58,29 +88,47 @@ impl Incarnation {
     }
 }
 
-/// The part of a server's run id that tells it from others: it is drawn anew at each start.
-fn run_id(info: &str) -> Option<u64> {
-    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
-    u64::from_str_radix(id.get(..16)?, 16).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    fn server(run: &str, history: &str, before: &str) -> Server {
+        let info = format!(
+            "# Server\r\nredis_version:7.0.15\r\nrun_id:{run}\r\ntcp_port:1\r\n# Replication\r\nrole:master\r\n\
+             master_replid:{history}\r\nmaster_replid2:{before}\r\n"
+        );
+        Server::read(&info).expect("a run id")
+    }
+
     #[test]
     fn only_another_server_changes_the_incarnation() {
         let incarnation = Incarnation::default();
-        let info =
-            |id: &str| format!("# Server\r\nredis_version:7.0.15\r\nrun_id:{id}\r\ntcp_port:1\r\n");
-        let check = |id: &str, count| {
-            incarnation.met(run_id(&info(id)).expect("a run id"));
-            assert_eq!(incarnation.count(), count, "{id}");
+        let check = |run, history, before, count| {
+            incarnation.met("", server(run, history, before));
+            assert_eq!(incarnation.count(), count, "{run} {history}");
         };
-        check("2a45a5b6c9a1ff5a0a4b1de3e1cb3cd4b3a8a33d", 0);
-        check("2a45a5b6c9a1ff5a0a4b1de3e1cb3cd4b3a8a33d", 0);
-        check("7f0000000000000a0a4b1de3e1cb3cd4b3a8a33d", 1);
-        check("2a45a5b6c9a1ff5a0a4b1de3e1cb3cd4b3a8a33d", 2);
-        assert_eq!(run_id("# Server\r\nredis_version:7.0.15\r\n"), None);
+        check("a", "h1", NONE, 0);
+        check("a", "h1", NONE, 0);
+        check("a", "h2", NONE, 0); // its replicas have been gone for long
+        check("b", "h3", "h2", 1);
+        check("b", "h4", "h5", 2); // it was a replica in between
+        check("a", "h6", NONE, 3);
+        assert_eq!(Server::read("# Server\r\nredis_version:7.0.15\r\n"), None);
+    }
+
+    #[test]
+    fn of_several_servers_a_new_one_counts_only_if_it_took_over_from_one_we_knew() {
+        let incarnation = Incarnation::default();
+        let check = |place, run, history, before, count| {
+            incarnation.met(place, server(run, history, before));
+            assert_eq!(incarnation.count(), count, "{place}");
+        };
+        check("a", "a", "ha", NONE, 0);
+        check("b", "b", "hb", "elsewhere", 0); // promoted before our time
+        check("c", "c", "hc", NONE, 0); // an empty one that slots were moved to
+        check("d", "d", "hd", "ha", 1); // the replica of the first
+        check("a", "again", "he", NONE, 2);
     }
 }

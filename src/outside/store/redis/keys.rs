@@ -1,5 +1,6 @@
-//! Every key's name. What one script touches has one hash tag, so that it is one slot of a cluster;
-//! only the predecessor's `instances:list` and `tenant:HOST` have none.
+//! Every key's name. What one script or transaction touches has one hash tag, so that it is one slot of a
+//! Cluster; only the predecessor's `instances:list` and `tenant:HOST` have none. It can't use a Cluster, so
+//! there these have names of ours.
 
 use crate::domain::instance::InstanceMark;
 use crate::domain::meeting::{MeetingId, RouteKey};
@@ -7,7 +8,11 @@ use crate::outside::store::Shelf;
 use crate::outside::store::peers::Chore;
 
 /// The predecessor's hash: URL → secret.
-pub(super) const INSTANCES: &str = "instances:list";
+const INSTANCES: &str = "instances:list";
+/// The same in a Cluster.
+const POOLED_INSTANCES: &str = "bigblueswarm:{pool}:instances";
+/// In a Cluster: host → the predecessor's YAML.
+pub(super) const POOLED_TENANTS: &str = "bigblueswarm:{pool}:tenants";
 /// What we know of instances beyond that: URL → JSON.
 pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
 /// Counts changes: `instances`, `tenants` and each shelf by its name.
@@ -35,6 +40,11 @@ const ROUTE: &str = "bigblueswarm:route:{";
 
 pub(super) const ALL_TENANTS: &str = "tenant:*";
 pub(super) const ALL_ROUTES: &str = "bigblueswarm:route:{*}";
+
+/// Who is in the pool, with secrets.
+pub(super) fn instances(cluster: bool) -> &'static str {
+    if cluster { POOLED_INSTANCES } else { INSTANCES }
+}
 
 /// How many of the [`REVISIONS`] were made by this sender.
 pub(super) fn own_revisions(sender: &str) -> String {

@@ -28,7 +28,8 @@ pub(super) fn count_and_tell(transaction: &mut Pipeline, sender: &str, what: &st
 
 pub(super) async fn read(link: &Link) -> Result<Vec<InstanceRecord>, StoreError> {
     let mut asked = redis::pipe();
-    asked.atomic().cmd("HGETALL").arg(keys::INSTANCES).cmd("HGETALL").arg(keys::FACTS);
+    let list = keys::instances(link.is_cluster());
+    asked.atomic().cmd("HGETALL").arg(list).cmd("HGETALL").arg(keys::FACTS);
     let (listed, facts): (Hash, Hash) = link.send(&asked).await?;
     merge(listed, facts)
 }
@@ -39,12 +40,13 @@ pub(super) async fn replace(
     pool: &[InstanceRecord],
 ) -> Result<(), StoreError> {
     let mut transaction = redis::pipe();
-    transaction.atomic().cmd("DEL").arg(keys::INSTANCES).arg(keys::FACTS).ignore();
+    let list = keys::instances(link.is_cluster());
+    transaction.atomic().cmd("DEL").arg(list).arg(keys::FACTS).ignore();
     for record in pool {
         let url = record.id.as_str();
         if !record.retired {
             let secret = record.secret.reveal();
-            transaction.cmd("HSET").arg(keys::INSTANCES).arg(url).arg(secret).ignore();
+            transaction.cmd("HSET").arg(list).arg(url).arg(secret).ignore();
         }
         if let Some(facts) = facts_of(record) {
             transaction.cmd("HSET").arg(keys::FACTS).arg(url).arg(json(&facts)).ignore();

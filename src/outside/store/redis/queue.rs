@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use redis::{Cmd, Pipeline, RedisResult, Script, ServerErrorKind, ToRedisArgs};
+use redis::{Cmd, RedisResult, Script, ToRedisArgs};
 
 use crate::bbb::callback::KEY_BYTES;
 use crate::domain::delivery::{DeliveryId, millis};
@@ -13,7 +13,7 @@ use crate::outside::store::queue::{
 };
 
 use super::keys;
-use super::link::{Link, explained};
+use super::link::{Batch, Link, explained};
 
 const SCRIPT: &str = include_str!("queue.lua");
 static QUEUE: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
@@ -46,40 +46,17 @@ fn forgotten(now: u64) -> u64 {
     now.saturating_sub(millis(REMEMBERED_FOR))
 }
 
-/// Runs the script with these commands in one pipeline. Where the server does not know it (it was
-/// restarted) it ran for none, so they are sent again after it was loaded.
-async fn run(link: &Link, commands: &[Cmd]) -> Result<Vec<Words>, StoreError> {
-    let mut answers = call(link, commands).await?;
-    let unknown = |answer: &RedisResult<Words>| {
-        answer.as_ref().is_err_and(|e| e.kind() == ServerErrorKind::NoScript.into())
-    };
-    if answers.iter().any(unknown) {
-        let mut load = redis::pipe();
-        load.cmd("SCRIPT").arg("LOAD").arg(SCRIPT).ignore();
-        link.send::<()>(&load).await?;
-        let again: Vec<usize> = (0..answers.len()).filter(|&n| unknown(&answers[n])).collect();
-        let commands: Vec<Cmd> = again.iter().map(|&n| commands[n].clone()).collect();
-        for (n, answer) in again.into_iter().zip(call(link, &commands).await?) {
-            answers[n] = answer;
-        }
-    }
-    answers.into_iter().map(|answer| answer.map_err(|e| explained(&e))).collect()
-}
-
-async fn call(link: &Link, commands: &[Cmd]) -> Result<Vec<RedisResult<Words>>, StoreError> {
-    if commands.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pipeline = Pipeline::with_capacity(commands.len());
-    pipeline.ignore_errors();
-    for command in commands {
-        pipeline.add_command(command.clone());
-    }
-    link.send(&pipeline).await
+/// Runs the script with these commands in one pipeline.
+async fn run(link: &Link, commands: &[Cmd], copied: bool) -> Result<Vec<Words>, StoreError> {
+    let answers = link.each(commands, Batch { script: Some(SCRIPT), copied }).await?;
+    answers
+        .into_iter()
+        .map(|answer: RedisResult<Words>| answer.map_err(|e| explained(&e)))
+        .collect()
 }
 
 async fn one(link: &Link, command: Cmd) -> Result<Words, StoreError> {
-    let answers = link.within(run(link, &[command])).await?;
+    let answers = link.within(run(link, &[command], false)).await?;
     answers.into_iter().next().ok_or_else(|| unreadable("the answer of a script"))
 }
 
@@ -99,7 +76,7 @@ pub(super) async fn owe(
             asked
         })
         .collect();
-    let answers = link.within(run(link, &commands)).await?;
+    let answers = link.within(run(link, &commands, true)).await?;
     let read = |words: Words| match words.first().map(Vec::as_slice) {
         Some(b"new") => Ok(Owed::New),
         Some(b"known") => Ok(Owed::Known),

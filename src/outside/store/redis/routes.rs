@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use redis::{Cmd, Pipeline, RedisResult, Script, ServerErrorKind};
+use redis::{Cmd, RedisResult, Script};
 use tracing::warn;
 
 use crate::domain::instance::InstanceId;
@@ -16,7 +16,7 @@ use crate::outside::store::{
 
 use super::hints::Hints;
 use super::keys;
-use super::link::{Link, PART, explained};
+use super::link::{Batch, Link, PART, explained};
 
 const SCRIPT: &str = include_str!("step.lua");
 static STEP: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
@@ -24,8 +24,8 @@ static STEP: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
 /// A word and the route it is about.
 type Answer = (String, Option<String>);
 
-/// Takes the steps in one pipeline. A script that the server does not know (it was restarted) ran for
-/// none of those it refused, so they are sent again in their order after it was loaded.
+/// Takes the steps in one pipeline to each server. What is claimed is on a replica when this answers, if
+/// there is one that keeps up.
 pub(super) async fn step(
     link: &Link,
     sender: &str,
@@ -33,39 +33,13 @@ pub(super) async fn step(
     steps: &[Step],
 ) -> Result<Vec<Stepped>, StoreError> {
     let commands: Vec<Cmd> = steps.iter().map(|step| command(sender, hints, step)).collect();
-    let mut answers = call(link, &commands).await?;
-    let unknown: Vec<usize> = (0..answers.len()).filter(|&n| not_loaded(&answers[n])).collect();
-    if !unknown.is_empty() {
-        let mut load = redis::pipe();
-        load.cmd("SCRIPT").arg("LOAD").arg(SCRIPT).ignore();
-        link.send::<()>(&load).await?;
-        let again: Vec<Cmd> = unknown.iter().map(|&n| commands[n].clone()).collect();
-        for (n, answer) in unknown.into_iter().zip(call(link, &again).await?) {
-            answers[n] = answer;
-        }
-    }
-    let read = |(step, answer): (&Step, RedisResult<Answer>)| {
-        stepped(step, answer.map_err(|e| explained(&e))?)
+    let answers = link.each(&commands, Batch { script: Some(SCRIPT), copied: true }).await?;
+    let read = |(step, answer): (&Step, RedisResult<Vec<String>>)| {
+        let mut words = answer.map_err(|e| explained(&e))?.into_iter();
+        let word = words.next().unwrap_or_default();
+        stepped(step, (word, words.next()))
     };
     steps.iter().zip(answers).map(read).collect()
-}
-
-async fn call(link: &Link, commands: &[Cmd]) -> Result<Vec<RedisResult<Answer>>, StoreError> {
-    if commands.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pipeline = Pipeline::with_capacity(commands.len());
-    pipeline.ignore_errors();
-    for command in commands {
-        pipeline.add_command(command.clone());
-    }
-    let answers: Vec<RedisResult<Vec<String>>> = link.send(&pipeline).await?;
-    let pair = |mut words: Vec<String>| (words.remove(0), words.pop());
-    Ok(answers.into_iter().map(|answer| answer.map(pair)).collect())
-}
-
-fn not_loaded(answer: &RedisResult<Answer>) -> bool {
-    answer.as_ref().is_err_and(|e| e.kind() == ServerErrorKind::NoScript.into())
 }
 
 fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
@@ -160,15 +134,9 @@ async fn hashes(
     link: &Link,
     keys: &[RouteKey],
 ) -> Result<Vec<Result<Hash, StoreError>>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut asked = Pipeline::with_capacity(keys.len());
-    asked.ignore_errors();
-    for key in keys {
-        asked.cmd("HGETALL").arg(keys::route(key));
-    }
-    let answers: Vec<RedisResult<Hash>> = link.send(&asked).await?;
+    let asked = |key| redis::cmd("HGETALL").arg(keys::route(key)).clone();
+    let asked: Vec<Cmd> = keys.iter().map(asked).collect();
+    let answers: Vec<RedisResult<Hash>> = link.each(&asked, Batch::default()).await?;
     Ok(answers.into_iter().map(|answer| answer.map_err(|e| explained(&e))).collect())
 }
 
