@@ -9,7 +9,7 @@ DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
+.PHONY: help demo run test test-dropin test-services test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: ## serve with CONFIG=path/to/file.yml
 
 test: packages ## every test that needs nothing built first (installs redis-server and haproxy when it can)
 	cargo test --locked --all-targets -- --skip real::
+
+test-dropin: packages ## the stories of the switch from v3, on what it left (part of `make test`)
+	cargo test --locked --test it -- dropin::
 
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
