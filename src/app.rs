@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use ractor::{Actor, ActorRef};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
@@ -17,7 +17,7 @@ use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
 use crate::flows::{
-    DONE_AHEAD, World, configuration, follow, health, hooks, recordings, sweeps,
+    DONE_AHEAD, World, configuration, follow, health, hooks, recordings, sweeps, tell,
 };
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
@@ -118,6 +118,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("watching recordings", world.clone(), recordings::watch));
     background.spawn(for_ever("keeping webhooks registered", world.clone(), hooks::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
+    background.spawn(for_ever("telling other replicas", world.clone(), tell::tell));
     let heard = move |world| configuration::watch(world, watched.clone());
     background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));

@@ -39,7 +39,9 @@ impl InstanceId {
 }
 
 /// The first half of the SHA-1 of an instance's URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct InstanceMark(pub u64);
 

@@ -37,7 +37,7 @@ fn pass_on(world: &World, change: Told) {
             let _ = world.done.send((chore, mark));
         }
         Told::News(_, News::Joined(key, tenant)) => actors.meetings.joined(key, tenant),
-        Told::News(..) => {}
+        Told::News(by, News::Health(outlook)) => actors.registry.told(by, outlook),
         Told::Everything => {
             actors.registry.reload();
             actors.tenants.reload();

@@ -70,7 +70,8 @@ async fn pass_on(
     watchers: &HashMap<InstanceId, Watcher>,
     until: Instant,
 ) {
-    let by_mark: HashMap<_, _> = watchers.iter().map(|(id, watcher)| (id.mark(), watcher)).collect();
+    let by_mark: HashMap<_, _> =
+        watchers.iter().map(|(id, watcher)| (id.mark(), watcher)).collect();
     let tell = |watcher: &Watcher| watcher.news.send_modify(|count| *count += 1);
     while let Ok(heard) = timeout_at(until, done.recv()).await {
         match heard {
@@ -94,8 +95,9 @@ async fn keep_probing(world: World, id: InstanceId) {
         let rules = world.health_rules().await;
         let next = Instant::now() + shortened(rules.probe_interval);
         if let Some(instance) = current(&world, &id).await {
+            let sent_at = world.clock.now();
             let result = probe(&world, &instance, rules.probe_timeout).await;
-            world.actors.registry.probed(id.clone(), result);
+            world.actors.registry.probed(id.clone(), sent_at, result);
         }
         sleep_until(next).await;
     }
@@ -122,4 +124,3 @@ async fn probe(world: &World, instance: &Arc<Instance>, within: Duration) -> Res
         Err(_) => Err(format!("no answer within {within:?}")),
     }
 }
-

@@ -20,6 +20,7 @@ pub mod recordings;
 pub mod refusal;
 pub mod sessions;
 pub mod sweeps;
+pub mod tell;
 
 use std::sync::Arc;
 

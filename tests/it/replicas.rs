@@ -1,6 +1,7 @@
 //! Stories about two programs that share their state in a real Redis.
 
 mod caches;
+mod health;
 mod placements;
 mod sweeps;
 

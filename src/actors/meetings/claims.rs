@@ -283,7 +283,12 @@ impl MeetingsState {
         }
     }
 
-    pub(super) fn tell_waiting(&mut self, key: RouteKey, tenant: TenantId, outcome: Result<Home, RouteError>) {
+    pub(super) fn tell_waiting(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        outcome: Result<Home, RouteError>,
+    ) {
         let id = (key, tenant);
         self.unheard.remove(&id);
         for waiter in self.claiming.remove(&id).unwrap_or_default() {

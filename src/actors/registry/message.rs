@@ -9,7 +9,9 @@ use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
+use crate::outside::store::peers::Outlook;
 use crate::outside::store::{InstanceRecord, StoreError};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -42,8 +44,12 @@ pub enum RegistryMessage {
         tags: Vec<String>,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
-    /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
-    Probed { instance: InstanceId, result: Result<(), String> },
+    /// A probe that was sent then ended; an error says why it failed. Told by [`crate::flows::health`].
+    Probed { instance: InstanceId, sent_at: Moment, result: Result<(), String> },
+    /// What did we see ourselves, and whom did we reach since then? Asked by [`crate::flows::tell`].
+    Outlook { since: Moment, reply_to: RpcReplyPort<Outlook> },
+    /// What another replica saw. Told by the store's follower.
+    Told { by: u64, outlook: Outlook },
     /// A call went wrong in a way that puts the instance in doubt. Told by flows.
     Suspect { instance: InstanceId, why: String },
     /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
@@ -142,9 +148,19 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Publish);
     }
 
-    /// Says how a probe went.
-    pub fn probed(&self, instance: InstanceId, result: Result<(), String>) {
-        self.0.tell(RegistryMessage::Probed { instance, result });
+    /// Says how a probe went that was sent then.
+    pub fn probed(&self, instance: InstanceId, sent_at: Moment, result: Result<(), String>) {
+        self.0.tell(RegistryMessage::Probed { instance, sent_at, result });
+    }
+
+    /// What we saw ourselves, and whom we reached since then, for other replicas.
+    pub async fn outlook(&self, since: Moment) -> Result<Outlook, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Outlook { since, reply_to }).await
+    }
+
+    /// Says what another replica saw.
+    pub(crate) fn told(&self, by: u64, outlook: Outlook) {
+        self.0.tell(RegistryMessage::Told { by, outlook });
     }
 
     /// Puts an instance in doubt.

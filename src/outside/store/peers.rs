@@ -85,6 +85,13 @@ pub struct Outlook {
     pub doubts: Vec<InstanceMark>,
 }
 
+impl Outlook {
+    /// Whether its doubts count elsewhere. Who doubts more than half is rather cut off itself.
+    pub fn is_credible(&self) -> bool {
+        self.doubted * 2 <= self.of
+    }
+}
+
 impl News {
     /// As it is told.
     pub fn write(&self) -> String {
@@ -150,8 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn who_doubts_more_than_half_is_not_believed() {
+        for (doubted, of, expected) in [
+            (0, 0, true),
+            (0, 1, true),
+            (1, 1, false),
+            (1, 2, true),
+            (2, 3, false),
+            (50, 100, true),
+        ] {
+            let outlook = Outlook { of, doubted, ..Outlook::default() };
+            assert_eq!(outlook.is_credible(), expected, "{doubted} of {of}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_no_news() {
-        for text in ["", "done", "done meetings", "done dishes 00", "later x", "health {}", "joined m t"] {
+        for text in
+            ["", "done", "done meetings", "done dishes 00", "later x", "health {}", "joined m t"]
+        {
             assert_eq!(News::read(text), None, "{text}");
         }
     }

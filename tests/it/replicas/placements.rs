@@ -7,7 +7,11 @@ use bigblueswarm::domain::tenant::TenantDocument;
 use super::*;
 use crate::world::{id, load};
 
-async fn three(redis: &RedisServer, instances: usize, tenant: Option<TenantDocument>) -> Vec<World> {
+async fn three(
+    redis: &RedisServer,
+    instances: usize,
+    tenant: Option<TenantDocument>,
+) -> Vec<World> {
     let made = plan(instances);
     let made = tenant.into_iter().fold(made, |plan, tenant| plan.tenant(tenant));
     let quick = Duration::from_millis(300);

@@ -62,8 +62,7 @@ async fn what_one_replica_swept_counts_on_all() {
     T.create(&replicas[1], "m2").await.assert_success();
     for sim in &replicas[0].sims {
         for meeting in ["m1", "m2"] {
-            let crowd =
-                Crowd { users: 7, over: Duration::ZERO, stay: Duration::from_secs(3_600) };
+            let crowd = Crowd { users: 7, over: Duration::ZERO, stay: Duration::from_secs(3_600) };
             sim.send_crowd(meeting, crowd).await;
         }
     }

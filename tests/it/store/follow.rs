@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
-use bigblueswarm::outside::store::redis::Redis;
 use bigblueswarm::domain::meeting::{Route, RouteState, Version};
+use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::peers::{Chore, News, Turn};
+use bigblueswarm::outside::store::redis::Redis;
 use bigblueswarm::outside::store::{Became, Becomes, ChangeAsk, Shelf, Step, Store, Told};
 use redis::Commands;
 use tokio::sync::mpsc;
