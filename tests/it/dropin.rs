@@ -5,8 +5,12 @@
 //! 3.0.1; `v1.yml` to `v3.yml` are its configuration files. Names of BBB servers and addresses are replaced when
 //! they are loaded, by those of simulated servers on which its meetings run.
 
+mod admin_rest;
+mod compare;
 mod edges;
 mod flags;
 mod found;
 mod kept;
 mod left;
+mod own_answers;
+mod page;

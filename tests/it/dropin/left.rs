@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Json, State};
+use axum::extract::Json;
 use axum::http::StatusCode;
 use axum::routing::post;
 use bigblueswarm::bbb::checksum::Algorithm;
@@ -12,13 +12,14 @@ use bigblueswarm::outside::clock::RuntimeClock;
 use bigblueswarm::sim::client::{Reply, query_of};
 use bigblueswarm::sim::{BbbClient, Recording, SimHandle, SimServer, SimSettings};
 use redis::Commands;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::program::{Home, Program};
 use crate::services::redis::RedisServer;
 use crate::world::Client;
 
 const REDIS: &str = include_str!("fixture/redis.json");
+const RECORDED: &str = include_str!("../recorded/predecessor-redis.json");
 const INFLUX: &str = include_str!("../recorded/influxdb-2.7-balancer.json");
 pub(super) const V1: &str = include_str!("fixture/v1.yml");
 pub(super) const V2: &str = include_str!("fixture/v2.yml");
@@ -67,17 +68,15 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// What the fixture says.
     pub(super) async fn behind() -> Self {
-        let clock = Arc::new(RuntimeClock::start());
-        let mut sims = Vec::new();
-        for (n, secret) in secrets().into_values().enumerate() {
-            let settings = SimSettings::new("http://unbound", &secret).seed(n as u64 + 1);
-            let sim = SimServer::start(settings, clock.clone());
-            sims.push(sim.listen().await.expect("a socket"));
-        }
-        let influx = influx(&there(&sims, INFLUX)).await;
-        let left = Self { redis: RedisServer::start(), sims, home: Home::new(""), influx };
-        left.fill_redis();
+        let recorded: Value = serde_json::from_str(INFLUX).expect("a recording");
+        let left = Self::of(REDIS, move |flux| {
+            let mut queries = recorded["queries"].as_array().into_iter().flatten();
+            let same = queries.find(|query| query["flux"] == flux)?;
+            Some(same["body"].as_str()?.to_owned())
+        })
+        .await;
         for (meeting, tenant, n) in MEETINGS {
             left.create(meeting, tenant, n).await;
         }
@@ -88,6 +87,32 @@ impl Left {
         left
     }
 
+    /// What was recorded from it, without any meeting.
+    pub(super) async fn as_recorded() -> Self {
+        Self::of(RECORDED, |flux| Some(crate::influx::alike(flux))).await
+    }
+
+    async fn of(
+        keys: &str,
+        influx: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let keys: Map<String, Value> = serde_json::from_str(keys).expect("keys");
+        let listed = keys["instances:list"]["value"].clone();
+        let secrets: BTreeMap<String, String> = serde_json::from_value(listed).expect("secrets");
+        let clock = Arc::new(RuntimeClock::start());
+        let mut sims = Vec::new();
+        for (n, secret) in secrets.into_values().enumerate() {
+            let settings = SimSettings::new("http://unbound", &secret).seed(n as u64 + 1);
+            let sim = SimServer::start(settings, clock.clone());
+            sims.push(sim.listen().await.expect("a socket"));
+        }
+        let names: Vec<_> = sims.iter().map(|sim| sim.url.clone()).collect();
+        let influx = serve_flux(move |flux| Some(there(&names, &influx(flux)?))).await;
+        let left = Self { redis: RedisServer::start(), sims, home: Home::new(""), influx };
+        left.fill_redis(&keys);
+        left
+    }
+
     /// The server of this number, from 1.
     pub(super) fn sim(&self, n: usize) -> &SimHandle {
         &self.sims[n - 1]
@@ -95,17 +120,18 @@ impl Left {
 
     /// A text of the fixture with the servers' own addresses.
     pub(super) fn there(&self, text: &str) -> String {
-        there(&self.sims, text)
+        let names: Vec<_> = self.sims.iter().map(|sim| sim.url.clone()).collect();
+        there(&names, text)
     }
 
-    fn fill_redis(&self) {
+    fn fill_redis(&self, keys: &Map<String, Value>) {
         let mut connection = self.redis.connection();
-        for (key, entry) in fixture() {
+        for (key, entry) in keys {
             match &entry["value"] {
                 Value::String(text) => connection.set(key, self.there(text)).expect("set"),
                 Value::Object(fields) => fields.iter().for_each(|(field, value)| {
                     let value = value.as_str().expect("text");
-                    connection.hset(&key, self.there(field), value).expect("set")
+                    connection.hset(key, self.there(field), value).expect("set")
                 }),
                 other => panic!("{key}: {other}"),
             }
@@ -114,7 +140,8 @@ impl Left {
 
     /// A text of the fixture's Redis as it was filled in.
     pub(super) fn filled(&self, key: &str) -> String {
-        self.there(fixture()[key]["value"].as_str().expect("text"))
+        let keys: Value = serde_json::from_str(REDIS).expect("a fixture");
+        self.there(keys[key]["value"].as_str().expect("text"))
     }
 
     /// Makes a meeting as the predecessor did: signed by SHA-1, with the tenant's tag.
@@ -183,32 +210,21 @@ impl Left {
     }
 }
 
-fn fixture() -> serde_json::Map<String, Value> {
-    serde_json::from_str(REDIS).expect("a fixture")
-}
-
-fn secrets() -> BTreeMap<String, String> {
-    let listed = fixture()["instances:list"]["value"].clone();
-    serde_json::from_value(listed).expect("secrets by URL")
-}
-
-fn there(sims: &[SimHandle], text: &str) -> String {
-    let numbered = sims.iter().enumerate();
-    numbered.fold(text.to_owned(), |text, (n, sim)| {
-        text.replace(&format!("http://bbb{}.example.org/bigbluebutton", n + 1), &sim.url)
+fn there(names: &[String], text: &str) -> String {
+    let numbered = names.iter().enumerate();
+    numbered.fold(text.to_owned(), |text, (n, name)| {
+        text.replace(&format!("http://bbb{}.example.org/bigbluebutton", n + 1), name)
     })
 }
 
-/// An InfluxDB that gives its recorded answers to the questions they were given to.
-async fn influx(recorded: &str) -> String {
-    let recorded: Arc<Value> = Arc::new(serde_json::from_str(recorded).expect("a recording"));
-    let answer = async |State(recorded): State<Arc<Value>>, Json(asked): Json<Value>| {
-        let mut queries = recorded["queries"].as_array().into_iter().flatten();
-        let same = queries.find(|query| query["flux"] == asked["query"]);
-        let body = same.and_then(|query| query["body"].as_str());
-        body.map(str::to_owned).ok_or(StatusCode::BAD_REQUEST)
+/// An InfluxDB that has these answers.
+async fn serve_flux(answer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> String {
+    let answer = Arc::new(answer);
+    let asked = async move |Json(asked): Json<Value>| {
+        let body = answer(asked["query"].as_str().unwrap_or_default());
+        body.ok_or(StatusCode::BAD_REQUEST)
     };
-    let routes = axum::Router::new().route("/api/v2/query", post(answer)).with_state(recorded);
+    let routes = axum::Router::new().route("/api/v2/query", post(asked));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, routes).await });
