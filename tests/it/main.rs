@@ -42,6 +42,7 @@ mod store;
 mod targets;
 mod tenant_rules;
 mod trio;
+mod usage;
 mod verbs;
 mod waiting;
 mod world;

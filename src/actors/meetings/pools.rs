@@ -107,8 +107,14 @@ impl MeetingsState {
     }
 
     /// Lets one more user in, unless the tenant has as many as it may; the other replicas are told.
-    pub(super) fn admit(&mut self, key: &RouteKey, tenant: &TenantId, most: u32) -> bool {
-        let admitted = self.table.admit(key, tenant, most, self.clock.now());
+    pub(super) fn admit(
+        &mut self,
+        key: &RouteKey,
+        tenant: &TenantId,
+        most: u32,
+        at_least: u64,
+    ) -> bool {
+        let admitted = self.table.admit(key, tenant, most, at_least, self.clock.now());
         while self.telling.try_join_next().is_some() {}
         if admitted && self.store.shared() && self.telling.len() < MOST_TELLING {
             let (store, news) = (self.store.clone(), News::Joined(*key, tenant.clone()));
