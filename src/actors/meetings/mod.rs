@@ -7,6 +7,7 @@ mod message;
 mod pools;
 mod queue;
 mod reconcile;
+mod sighted;
 mod sweeping;
 mod table;
 mod told;
@@ -23,6 +24,7 @@ use self::doubt::Doubt;
 pub use self::message::*;
 use self::pools::Unheard;
 use self::queue::Queue;
+use self::sighted::Sighted;
 use self::table::Table;
 use super::{answer, settle};
 use crate::config::Config;
@@ -67,6 +69,7 @@ pub struct MeetingsState {
     telling: JoinSet<()>,
     /// Who waits for a record that is being read.
     fetching: HashMap<RouteKey, Vec<Asker>>,
+    sighted: Sighted,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
@@ -116,6 +119,7 @@ impl Actor for Meetings {
             unheard: HashMap::new(),
             telling: JoinSet::new(),
             fetching: HashMap::new(),
+            sighted: Sighted::default(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),

@@ -26,6 +26,7 @@ impl MeetingsState {
         self.table.forget_told(Moment(oldest));
         let Findings { adopt, confirm, remove, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
+        self.sighted.saw(sweep, &adopt);
         if sweep.shared {
             self.fetch_unknown(&adopt);
         }

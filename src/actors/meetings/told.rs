@@ -15,6 +15,7 @@ impl MeetingsState {
     pub(super) fn became(&mut self, key: RouteKey, became: Became) {
         let before = self.table.get(&key, &became.tenant).map(|slot| slot.route.clone());
         let now = became.route.clone();
+        self.sighted.settled(&key, &became.tenant);
         if !self.table.became(key, became, self.clock.now()) {
             return;
         }
