@@ -2,7 +2,7 @@
 
 mod embedded;
 mod follow;
-mod home;
+pub(crate) mod home;
 mod model;
 pub(crate) mod predecessor;
 mod predecessor_keys;
