@@ -5,13 +5,14 @@ CONFIG ?= config/local.yml
 TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
+DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-services test-clients test-fast properties deny fuzz bench fmt lint image packages
+.PHONY: help demo run test test-dropin test-services test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a whole swarm on simulated BBB servers, live in the terminal (ARGS=--once: a short day, checked)
 	cargo run --locked -- demo $(ARGS)
@@ -21,6 +22,9 @@ run: ## serve with CONFIG=path/to/file.yml
 
 test: packages ## every test that needs nothing built first (installs redis-server and haproxy when it can)
 	cargo test --locked --all-targets -- --skip real::
+
+test-dropin: packages ## the stories of the switch from v3, on what it left (part of `make test`)
+	cargo test --locked --test it -- dropin::
 
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
@@ -34,6 +38,10 @@ properties: ## the property tests of what instances may send, with a million cas
 test-clients: ## client libraries from PyPI, npm and crates.io through the balancer, two tenants side by side
 	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
 	tests/clients/run
+
+test-packaging: $(TOOLS)/bin/cargo-deb ## the package, the image's last stage, and the files under config/ (as root; nothing stays installed)
+	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
+	tests/packaging/run
 
 fuzz: $(TOOLS)/bin/cargo-fuzz ## looks for inputs that break a promise, FUZZ_SECONDS=60 per target
 	@for target in $(FUZZ_TARGETS); do \
@@ -66,7 +74,15 @@ $(TOOLS)/bin/cargo-deny:
 	else cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(TOOLS); fi
 
 image: ## the container image
-	docker build -t bigblueswarm .
+	docker build -t bigblueswarm:0.1.0 .
+
+deb: $(TOOLS)/bin/cargo-deb ## the Debian package, in target/deb
+	cargo build --release --locked
+	config/debian/build target/release/bigblueswarm
+
+$(TOOLS)/bin/cargo-deb:
+	@if command -v cargo-deb >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-deb)" $@; \
+	else cargo install cargo-deb --version $(DEB_VERSION) --locked --root $(TOOLS); fi
 
 packages: # of Debian, whose haproxy is where only root looks
 	@missing=; for package in redis-server haproxy; do \

@@ -1,13 +1,17 @@
 //! The program on one page: build, start, serve, drain.
 
-use std::future::Future;
+use std::fmt::Display;
+use std::future::{Future, ready};
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use ractor::{Actor, ActorRef};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use crate::actors::directory::seats;
@@ -25,6 +29,10 @@ use crate::outside::servers::http::HttpServers;
 use crate::outside::store::{self, Store, StoreError};
 use crate::outside::targets::http::HttpTargets;
 use crate::outside::targets::{SystemLookup, Targets};
+
+/// So long a start waits for the embedded store or the port while another process has it, and between two looks.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(25);
 
 /// Why serving ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +65,15 @@ pub struct Parts {
 
 impl Parts {
     /// The real ones, as configured.
-    pub fn of(
+    pub async fn of(
         config: &Config,
         source: ConfigSource,
         environment: Environment,
     ) -> Result<Self, ServeError> {
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
-        let store = store::open(&config.store, &config.deadlines).map_err(|error| match error {
+        let open = || ready(store::open(&config.store, &config.deadlines));
+        let opened = when_free(open, |error| matches!(error, StoreError::InUse(_))).await;
+        let store = opened.map_err(|error| match error {
             StoreError::InUse(_) => ServeError::Away(error.to_string()),
             _ => ServeError::Configuration(error.to_string()),
         })?;
@@ -76,6 +86,25 @@ impl Parts {
             .map_err(|error| ServeError::Fault(error.to_string()))?;
         let targets = Arc::new(targets);
         Ok(Self { store, loads, ingest, servers, targets, clock, source, environment })
+    }
+}
+
+/// Tries again while another process holds what is needed: one that was killed just now may not be gone yet.
+async fn when_free<T, E: Display, A: Future<Output = Result<T, E>>>(
+    attempt: impl Fn() -> A,
+    is_held: fn(&E) -> bool,
+) -> Result<T, E> {
+    let (by, mut said) = (Instant::now() + FREE_WITHIN, false);
+    loop {
+        match attempt().await {
+            Err(held) if is_held(&held) && Instant::now() < by => {
+                if !std::mem::replace(&mut said, true) {
+                    warn!("{held}: waiting up to {FREE_WITHIN:?} for it");
+                }
+                sleep(LOOK_AGAIN_AFTER).await;
+            }
+            done => return done,
+        }
     }
 }
 
@@ -132,7 +161,7 @@ where
             Ok(()) => warn!(what, "a story without end has ended; it begins again"),
             Err(error) => error!(what, %error, "a story without end has failed; it begins again"),
         }
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -183,9 +212,12 @@ pub async fn serve(
     source: ConfigSource,
     environment: Environment,
 ) -> Result<(), ServeError> {
-    let parts = Parts::of(&config, source, environment)?;
+    let parts = Parts::of(&config, source, environment).await?;
     let address = (config.http.address, config.http.port);
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+    let bound =
+        when_free(|| TcpListener::bind(address), |error| error.kind() == ErrorKind::AddrInUse)
+            .await;
+    let listener = bound.map_err(|error| {
         let (ip, port) = address;
         ServeError::Configuration(format!("port: can't listen on {ip}:{port}: {error}"))
     })?;

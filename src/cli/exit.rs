@@ -6,6 +6,8 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done,
+    /// The balancer that was asked is not well, which is what a container's health check calls 1.
+    Unwell,
     /// All stands already as it was asked for.
     Unchanged,
     /// The configuration or the usage is wrong.
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
+            Exit::Unwell => 1,
             Exit::Unchanged => 3,
             Exit::Wrong => 64,
             Exit::Away => 69,

@@ -6,6 +6,7 @@ mod exit;
 mod failure;
 mod files;
 mod flags;
+mod health;
 mod import;
 mod init;
 mod operator;
@@ -57,6 +58,8 @@ enum Verb {
     Init(init::InitArgs),
     /// Say everything that is wrong with a configuration, or what is in force, with secrets masked
     Check,
+    /// Ask a running balancer whether it lives or is ready: 0 if so, else 1
+    Health(health::HealthArgs),
     #[command(flatten)]
     Operator(operator::Verb),
     /// Take servers and tenants over from another balancer, into files to apply
@@ -64,6 +67,9 @@ enum Verb {
     Import(import::Import),
     /// Print the completions of a shell, to be sourced by it
     Completions { shell: Shell },
+    /// Print the manual page, in roff
+    #[command(hide = true)]
+    Manual,
     /// Print the version
     Version,
 }
@@ -91,9 +97,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, around: &Surroundings
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Init(args) => init::run(&args, &flags, around),
         Verb::Check => check::run(&flags, around),
+        Verb::Health(args) => health::run(&args, &flags, around),
         Verb::Operator(verb) => operator::run(verb, around),
         Verb::Import(from) => import::run(&from),
         Verb::Completions { shell } => completions(shell),
+        Verb::Manual => manual(),
         Verb::Version => say(&format!("bigblueswarm {}\n", env!("CARGO_PKG_VERSION"))),
     }
 }
@@ -107,6 +115,14 @@ fn completions(shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "bigblueswarm", &mut script);
     say(&String::from_utf8_lossy(&script))
+}
+
+fn manual() -> Exit {
+    let mut page = Vec::new();
+    match clap_mangen::Man::new(Arguments::command()).render(&mut page) {
+        Ok(()) => say(&String::from_utf8_lossy(&page)),
+        Err(_) => Exit::Fault,
+    }
 }
 
 /// Prints to standard output; a reader that has gone is no fault.

@@ -34,7 +34,7 @@ impl StartBalancer for Ours {
         listener: TcpListener,
     ) -> anyhow::Result<Box<dyn RunningBalancer>> {
         let source = ConfigSource::Given(Box::new(config.clone()));
-        let parts = Parts::of(&config, source, Default::default())?;
+        let parts = Parts::of(&config, source, Default::default()).await?;
         let swarm = app::start(config, parts).await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async {

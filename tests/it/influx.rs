@@ -90,7 +90,8 @@ async fn answer(
     }
 }
 
-fn alike(flux: &str) -> String {
+/// What was recorded for the same measurement and function.
+pub(crate) fn alike(flux: &str) -> String {
     let what = match flux {
         f if f.contains("usage_system") && f.contains("mean()") => "mean of system cpu by instance",
         f if f.contains("used_percent") && f.contains("mean()") => {

@@ -11,6 +11,7 @@ mod config_shown;
 mod crash;
 mod creates;
 mod demo;
+mod dropin;
 mod forms;
 mod fuzz_seeds;
 mod hooks;

@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use bigblueswarm::outside::clock::RuntimeClock;
+use bigblueswarm::outside::store::embedded::Embedded;
 use bigblueswarm::sim::client::Reply;
 use bigblueswarm::sim::{Fault, SimHandle, Telegraf};
 use futures_util::future::join_all;
@@ -388,13 +389,48 @@ async fn a_second_process_on_the_same_file_ends_with_69_and_says_why() {
     let first = home.start().await;
     let mut second = home.command("-config config.yml");
     let mut second = second.env("BBS_PORT", "1").spawn().expect("started");
+    let began = Instant::now();
     assert_eq!(ended(&mut second).await, Some(69), "{}", home.said());
+    assert!(began.elapsed() >= Duration::from_secs(2), "it may become free");
     let said = home.said();
     assert!(said.contains("state.redb") && said.contains("in use by another process"), "{said}");
+    assert_eq!(said.matches("waiting up to 2s for it").count(), 1, "{said}");
     assert_eq!(first.get("/healthz").await.expect("an answer").status, 200);
     first.kill();
     let third = home.start().await;
     assert_eq!(third.get("/healthz").await.expect("an answer").status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_in_the_moment_of_a_kill_waits_until_the_killed_one_is_gone() {
+    let home = Home::new("");
+    let (program, sims) = ready(&home, 1).await;
+    assert_success(&create(&program, "known").await);
+    let mut killed = vec![program];
+    for _ in 0..10 {
+        // The dead one is not waited for: its file and its port may be taken still.
+        killed[killed.len() - 1].signal("-KILL");
+        let again = home.start().await;
+        let answers = async || again.get("/bigbluebutton/api").await.is_ok_and(|r| r.succeeded());
+        until("the new one answers", answers).await;
+        killed.push(again);
+    }
+    assert_success(&info(&killed[killed.len() - 1], "known").await);
+    drop(sims);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_becomes_free_in_time_is_taken() {
+    let home = Home::new("");
+    let deadline = Duration::from_secs(1);
+    let held = Embedded::open(&home.path("state.redb"), deadline).expect("it opens");
+    let starting = home.start();
+    let freed = async {
+        until("it waits", async || home.said().contains("waiting up to 2s for it")).await;
+        drop(held);
+    };
+    let (program, ()) = tokio::join!(starting, freed);
+    assert_eq!(program.get("/healthz").await.expect("an answer").status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -412,4 +448,31 @@ async fn the_flags_of_the_predecessor_start_it() {
         assert_eq!(program.ended().await, Some(0), "{line}");
         assert_eq!(home.path("bbs.log").exists(), line.contains("bbs.log"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verb_health_says_by_its_exit_code_whether_the_program_lives_and_is_ready() {
+    let redis = RedisServer::start();
+    redis.pause();
+    let home = Home::on_redis(&redis);
+    let ask = |line: &str| {
+        let ended = home.command(line).output().expect("it runs").status.code();
+        (ended, home.said())
+    };
+    assert_eq!(ask("health -config config.yml").0, Some(1));
+    assert_eq!(ask("health").0, Some(64));
+    let program = home.start().await;
+    assert_eq!(ask("health -config config.yml").0, Some(0));
+    let url = program.url("/");
+    let (code, said) = ask(&format!("health --ready --url {url}"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("answered 503 Service Unavailable\n- "), "{said}");
+    redis.resume();
+    program.ready().await;
+    assert_eq!(ask(&format!("health --ready --url {url}")).0, Some(0));
+    program.signal("-STOP");
+    let (code, said) = ask("health --timeout 1 -config config.yml");
+    program.signal("-CONT");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("did not answer within 1 s"), "{said}");
 }

@@ -91,7 +91,12 @@ impl Home {
     }
 
     pub(crate) async fn start_with(&self, line: &str) -> Program {
-        let child = self.command(line).spawn().expect("started");
+        self.run(self.command(line)).await
+    }
+
+    /// Runs the command and waits until the program listens.
+    pub(crate) async fn run(&self, mut command: Command) -> Program {
+        let child = command.spawn().expect("started");
         let mut program = Program { child, address: self.address, web: Web::default() };
         let began = Instant::now();
         while TcpStream::connect(self.address).is_err() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a story fails where it stands")]
 
+mod callbacks;
 mod documents;
 mod files;
 mod imports;

@@ -115,11 +115,13 @@ impl Index {
         self.by_tenant.get_mut(tenant)?.get_mut(&(Reverse(*start), id.clone()))
     }
 
-    /// Where it is and what the store keeps of it; none when it is to keep nothing.
-    pub(super) fn kept(&self, id: &str) -> Option<(&InstanceId, &Packed)> {
+    /// Where it is, what the store keeps of it, and whether its instance lists it to who asks for no state;
+    /// none when it is to keep nothing.
+    pub(super) fn kept(&self, id: &str) -> Option<(&InstanceId, &Packed, bool)> {
         let (_, entry) = self.entry(id)?;
         let raw = entry.raw.as_ref().filter(|_| !entry.hidden)?;
-        Some((&entry.instance, raw))
+        let listed = matches!(&*entry.state, "published" | "unpublished");
+        Some((&entry.instance, raw, listed))
     }
 
     /// Takes in what an instance says of a recording. Answers whether that is news.

@@ -64,13 +64,19 @@ impl Keeping {
         let (mut batch, mut bytes) = (Batch::default(), 0);
         while batch.owed.len() < MOST_RECORDS && bytes < MOST_BYTES {
             let Some((id, was)) = self.owed.pop_first() else { break };
+            let kept = &mut batch.kept;
             match index.kept(&id) {
-                Some((instance, raw)) => {
+                Some((instance, raw, shown)) => {
                     let record = Recording::stored(instance, raw);
                     bytes += record.len();
-                    batch.kept.there.push(((id.to_string(), record), instance.clone()));
+                    kept.there.push((id.to_string(), record));
+                    let at = (id.to_string(), instance.clone());
+                    if shown { kept.named.push(at) } else { kept.unnamed.push(at) }
                 }
-                None => batch.kept.gone.push((id.to_string(), was.clone())),
+                None => {
+                    kept.gone.push(id.to_string());
+                    kept.unnamed.push((id.to_string(), was.clone()));
+                }
             }
             batch.owed.push((id, was));
         }

@@ -58,11 +58,17 @@ fn write(path: &Path, force: bool) -> Result<PathBuf, String> {
         _ => format!("{} can't be written: {error}", path.display()),
     };
     let path = std::path::absolute(path).map_err(cannot)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let store = folder.join("data/bigblueswarm.redb");
-    let text = text(&[secret(), secret(), secret()], &store);
+    let text = text(&[secret(), secret(), secret()], &state_of(&path));
     place(&path, &text, force).map_err(cannot)?;
     Ok(path)
+}
+
+/// Where a balancer of this configuration keeps its state: beside it, or where the unit and the packages have it.
+fn state_of(configuration: &Path) -> PathBuf {
+    if configuration.starts_with("/etc/bigblueswarm") {
+        return PathBuf::from("/var/lib/bigblueswarm/bigblueswarm.redb");
+    }
+    configuration.parent().unwrap_or(Path::new("/")).join("data/bigblueswarm.redb")
 }
 
 fn secret() -> String {
@@ -166,6 +172,14 @@ mod tests {
         let parsed = parse("c.yml", &all, &Environment::new()).expect("sound");
         assert_eq!(parsed.config, expected());
         assert!(all.contains("\nbalancer:\n  policy: predictive # or seed"), "{all}");
+    }
+
+    #[test]
+    fn state_is_kept_beside_the_configuration_unless_that_is_the_systems() {
+        let check =
+            |path: &str, expected: &str| assert_eq!(state_of(Path::new(path)), Path::new(expected));
+        check("/home/ada/bbs.yml", "/home/ada/data/bigblueswarm.redb");
+        check("/etc/bigblueswarm/b.yml", "/var/lib/bigblueswarm/bigblueswarm.redb");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `delete`: a tenant goes.
+//! `delete`: a tenant or a callback goes.
 
 use clap::{Args, Subcommand};
 
+use super::callbacks::{self, IdArgs};
 use super::{Admin, Reach};
 use crate::cli::failure::Failure;
 use crate::cli::{Exit, Surroundings, complain, say};
@@ -11,6 +12,8 @@ use crate::cli::{Exit, Surroundings, complain, say};
 pub(in crate::cli) enum Delete {
     /// The tenant of this host; its meetings go on, its calls are refused. Ends with 3 when there is none
     Tenant(TenantArgs),
+    /// The callback of this id, which is dropped. Ends with 3 when there is none
+    Callback(IdArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -22,7 +25,13 @@ pub(in crate::cli) struct TenantArgs {
 }
 
 pub(super) async fn run(what: &Delete, around: &Surroundings) -> Result<Exit, Failure> {
-    let Delete::Tenant(args) = what;
+    match what {
+        Delete::Tenant(args) => tenant(args, around).await,
+        Delete::Callback(args) => callbacks::delete(args, around).await,
+    }
+}
+
+async fn tenant(args: &TenantArgs, around: &Surroundings) -> Result<Exit, Failure> {
     let admin = Admin::of(&args.reach, around)?;
     match admin.delete(&["tenants", &args.host]).await? {
         Ok(()) => Ok(say(&format!("Tenant {}: deleted\n", args.host))),

@@ -1,4 +1,4 @@
-//! `get`: instances, tenants and meetings as tables.
+//! `get`: instances, tenants, meetings and callbacks as tables.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::callbacks::{self, CallbacksArgs};
 use super::{Admin, Reach, Secrecy};
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell, Form, Table, Tone};
@@ -25,6 +26,8 @@ pub(in crate::cli) enum Get {
     Tenants(TenantsArgs),
     /// The meetings, as the instances listed them last
     Meetings(MeetingsArgs),
+    /// The callbacks that tenants' servers are owed, and dead letters
+    Callbacks(CallbacksArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -64,6 +67,7 @@ pub(super) async fn run(what: &Get, around: &Surroundings) -> Result<Exit, Failu
         Get::Instances(args) => instances(args, around).await,
         Get::Tenants(args) => tenants(args, around).await,
         Get::Meetings(args) => meetings(args, around).await,
+        Get::Callbacks(args) => callbacks::list(args, around).await,
     }
 }
 

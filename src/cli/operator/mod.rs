@@ -2,6 +2,7 @@
 
 mod admin;
 mod apply;
+mod callbacks;
 mod cluster;
 mod delete;
 mod describe;
@@ -28,13 +29,13 @@ use crate::domain::instance::AdminState;
 pub(super) enum Verb {
     /// Bring instances and tenants in line with a file
     Apply(apply::ApplyArgs),
-    /// List instances, tenants or meetings
+    /// List instances, tenants, meetings or callbacks
     #[command(subcommand)]
     Get(get::Get),
     /// Show all of one tenant, of one instance, or of the configuration in force
     #[command(subcommand)]
     Describe(describe::Describe),
-    /// Delete a tenant
+    /// Delete a tenant, or drop a callback
     #[command(subcommand)]
     Delete(delete::Delete),
     /// Show the whole pool: load, meetings, participants
@@ -47,6 +48,9 @@ pub(super) enum Verb {
     Disable(state::StateArgs),
     /// Give an instance the tags that creates may ask for
     Tag(state::TagArgs),
+    /// Try a callback to a tenant's server again, now
+    #[command(subcommand)]
+    Retry(callbacks::Retry),
     /// Say why each instance would be taken for a tenant's next meeting, or not
     Explain(explain::ExplainArgs),
 }
@@ -63,6 +67,7 @@ pub(super) fn run(verb: Verb, around: &Surroundings) -> Exit {
             Verb::Enable(args) => state::run(&args, AdminState::Enabled, around).await,
             Verb::Disable(args) => state::run(&args, AdminState::Disabled, around).await,
             Verb::Tag(args) => state::tag(&args, around).await,
+            Verb::Retry(what) => callbacks::retry(&what, around).await,
             Verb::Explain(args) => explain::run(&args, around).await,
         }
     })

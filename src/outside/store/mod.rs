@@ -180,11 +180,18 @@ impl Shelf {
 /// A record of a [`Shelf`]: its id, and bytes that only its owner reads.
 pub type Shelved = (String, Vec<u8>);
 
-/// What is kept of recordings from now on, and what no longer is; each with the instance it is or was on.
+/// A recording's id, and the instance it is or was on.
+pub type RecordingAt = (String, InstanceId);
+
+/// What is kept of recordings from now on, and what no longer is.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingsKept {
-    pub there: Vec<(Shelved, InstanceId)>,
-    pub gone: Vec<(String, InstanceId)>,
+    pub there: Vec<Shelved>,
+    pub gone: Vec<String>,
+    /// Those that the predecessor would know.
+    pub named: Vec<RecordingAt>,
+    /// Those that it would not know, or not there.
+    pub unnamed: Vec<RecordingAt>,
 }
 
 /// What another replica changed.
@@ -252,11 +259,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
 
     /// Takes these changes of [`Shelf::Recordings`] over, and the predecessor's keys with them where there are any.
     async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
-        let there: Vec<_> = kept.there.into_iter().map(|(record, _)| record).collect();
+        let RecordingsKept { there, gone, .. } = kept;
         if !there.is_empty() {
             self.shelve(Shelf::Recordings, there).await?;
         }
-        let gone: Vec<_> = kept.gone.into_iter().map(|(id, _)| id).collect();
         if gone.is_empty() { Ok(()) } else { self.unshelve(Shelf::Recordings, gone).await }
     }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::bbb::checksum::Algorithm;
 use crate::domain::tenant::{TenantDocument, TenantSpec, texts};
 
-use super::yaml::{key, scalar};
+use super::yaml::{in_order, key, scalar};
 
 /// The document as YAML: indent of four, lists indented, the predecessor's fields first.
 pub(super) fn write(document: &TenantDocument) -> String {
@@ -30,7 +30,7 @@ pub(super) fn write(document: &TenantDocument) -> String {
     if !document.metadata.is_empty() {
         out.push_str("metadata:\n");
     }
-    for (name, value) in &document.metadata {
+    for (name, value) in in_order(&document.metadata) {
         out.push_str(&format!("    {} {}\n", key(name, 4), scalar(value, 8, 4)));
     }
     out.push_str(&format!("instances:{}\n", list(&document.instances, 4)));

@@ -1,6 +1,7 @@
 //! YAML scalars byte for byte as Go's yaml.v3 writes them, so that documents of ours and of the
 //! predecessor don't differ. Whether quotes are needed is the library's verdict; which ones, Go's taste.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -28,6 +29,42 @@ pub(super) fn scalar(text: &str, indent: usize, step: usize) -> String {
 pub(super) fn key(text: &str, indent: usize) -> String {
     let written = if text.contains('\n') { escaped(text) } else { scalar(text, 0, 0) };
     if text.len() > 128 { format!("? {written}\n{:indent$}:", "") } else { format!("{written}:") }
+}
+
+/// The entries of a map in Go's order: numbers inside of names count as numbers, and letters come after
+/// everything else, but before it where a number went on until there.
+pub(super) fn in_order(map: &BTreeMap<String, String>) -> Vec<(&String, &String)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by(|(a, _), (b, _)| order(a, b));
+    entries
+}
+
+fn order(a: &str, b: &str) -> Ordering {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else {
+        return a.len().cmp(&b.len());
+    };
+    let ((before, a), (_, b)) = (a.split_at(at), b.split_at(at));
+    match (a[0].is_alphabetic(), b[0].is_alphabetic()) {
+        (true, true) => a[0].cmp(&b[0]),
+        (false, false) => numbers(before, a, b).then(a[0].cmp(&b[0])),
+        (letter, _) if before.last().is_some_and(char::is_ascii_digit) == letter => Ordering::Less,
+        _ => Ordering::Greater,
+    }
+}
+
+/// By the numbers with which the rests begin; a 0 inside of a number does not begin another.
+fn numbers(before: &[char], a: &[char], b: &[char]) -> Ordering {
+    let inside = before.iter().rev().take_while(|c| c.is_ascii_digit()).any(|&c| c != '0');
+    let first = i64::from((a[0] == '0' || b[0] == '0') && inside);
+    let number = |rest: &[char]| {
+        let digits = rest.iter().map_while(|c| c.to_digit(10));
+        // Go's would begin anew below zero, and then there is no order to speak of.
+        digits.fold((first, 0), |(n, length), digit| {
+            (n.saturating_mul(10).saturating_add(digit.into()), length + 1)
+        })
+    };
+    number(a).cmp(&number(b))
 }
 
 /// The scalar as the library writes it as the value of a map at the left margin.
@@ -152,6 +189,18 @@ mod tests {
             let read: serde_yaml::Value = serde_yaml::from_str(&document).expect("sound YAML");
             assert_eq!(read["metadata"]["note"].as_str(), Some(text.as_str()));
         }
+    }
+
+    /// Keys of a map in the order in which yaml.v3 3.0.1 wrote them.
+    const KEYS: &str = include_str!("../../../tests/it/recorded/go-yaml-v3-keys.json");
+
+    #[test]
+    fn a_map_has_the_order_that_go_gives_it() {
+        let recorded: Vec<String> = serde_json::from_str(KEYS).expect("a recording");
+        assert!(recorded.len() > 100);
+        let map = recorded.iter().map(|key| (key.clone(), String::new())).collect();
+        let ours: Vec<_> = in_order(&map).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(ours, recorded.iter().collect::<Vec<_>>());
     }
 
     #[track_caller]

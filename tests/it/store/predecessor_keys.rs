@@ -187,13 +187,15 @@ async fn a_key_is_forgotten_only_for_who_it_names_and_while_no_route_leads_there
 }
 
 fn recordings(ids: &[&str], on: &str) -> RecordingsKept {
-    let there = ids.iter().map(|id| ((id.to_string(), b"bytes".to_vec()), instance(on)));
-    RecordingsKept { there: there.collect(), gone: Vec::new() }
+    let there = ids.iter().map(|id| (id.to_string(), b"bytes".to_vec())).collect();
+    let named = ids.iter().map(|id| (id.to_string(), instance(on))).collect();
+    RecordingsKept { there, named, ..RecordingsKept::default() }
 }
 
 fn gone(ids: &[(&str, &str)]) -> RecordingsKept {
-    let gone = ids.iter().map(|(id, on)| (id.to_string(), instance(on)));
-    RecordingsKept { there: Vec::new(), gone: gone.collect() }
+    let gone = ids.iter().map(|(id, _)| id.to_string()).collect();
+    let unnamed = ids.iter().map(|(id, on)| (id.to_string(), instance(on))).collect();
+    RecordingsKept { gone, unnamed, ..RecordingsKept::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +212,8 @@ async fn the_keys_of_recordings_change_with_their_records() {
         .and_then(|()| connection.hset("recording:r-3", "a", "b"))
         .expect("set");
     let mut both = recordings(&["r-0"], "b");
-    both.gone = gone(&[("r-1", "a"), ("r-2", "b"), ("r-3", "a")]).gone;
+    let away = gone(&[("r-1", "a"), ("r-2", "b"), ("r-3", "a")]);
+    (both.gone, both.unnamed) = (away.gone, away.unnamed);
     store.keep_recordings(both).await.expect("kept");
     assert_eq!(connection.get::<_, String>("recording:r-0"), Ok(instance("b").to_string()));
     let there = |connection: &mut redis::Connection, id: &str| {

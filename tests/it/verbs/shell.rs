@@ -107,7 +107,10 @@ pub(super) struct Stage {
 impl Stage {
     /// A balancer that has nothing yet, beside so many servers.
     pub(super) async fn bare(count: usize) -> Self {
-        let home = Home::new("");
+        Self::at(Home::new(""), count).await
+    }
+
+    async fn at(home: Home, count: usize) -> Self {
         let sims = servers(count).await;
         let program = home.start().await;
         let shell = Shell::knowing(&program.url(""), KEY);
@@ -121,10 +124,18 @@ impl Stage {
 
     /// One that is ready, with so many servers and the tenants T and U.
     pub(super) async fn ready(count: usize) -> Self {
-        let stage = Self::bare(count).await;
-        stage.program.register(&stage.sims).await;
-        stage.program.ready().await;
-        stage
+        Self::bare(count).await.filled().await
+    }
+
+    /// The same with these further sections.
+    pub(super) async fn ready_with(more: &str, count: usize) -> Self {
+        Self::at(Home::new(more), count).await.filled().await
+    }
+
+    async fn filled(self) -> Self {
+        self.program.register(&self.sims).await;
+        self.program.ready().await;
+        self
     }
 
     /// The list of its servers as a document.

@@ -43,16 +43,16 @@ impl Hints {
         if !self.kept {
             return;
         }
-        if !changed.there.is_empty() {
+        if !changed.named.is_empty() {
             transaction.cmd("MSET");
-            for ((id, _), instance) in &changed.there {
+            for (id, instance) in &changed.named {
                 transaction.arg(keys::recording_hint(id)).arg(instance.as_str());
             }
             transaction.ignore();
         }
-        if !changed.gone.is_empty() {
+        if !changed.unnamed.is_empty() {
             let (keys, instances): (Vec<_>, Vec<_>) = changed
-                .gone
+                .unnamed
                 .iter()
                 .map(|(id, instance)| (keys::recording_hint(id), instance.as_str()))
                 .unzip();

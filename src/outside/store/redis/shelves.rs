@@ -70,17 +70,13 @@ pub(super) async fn keep_recordings(
     transaction.atomic();
     if !changed.there.is_empty() {
         transaction.cmd("HSET").arg(&shelf);
-        for ((id, bytes), _) in &changed.there {
+        for (id, bytes) in &changed.there {
             transaction.arg(id).arg(bytes);
         }
         transaction.ignore();
     }
     if !changed.gone.is_empty() {
-        transaction.cmd("HDEL").arg(&shelf);
-        for (id, _) in &changed.gone {
-            transaction.arg(id);
-        }
-        transaction.ignore();
+        transaction.cmd("HDEL").arg(&shelf).arg(&changed.gone).ignore();
     }
     hints.add_recordings(&mut transaction, changed);
     count_and_tell(&mut transaction, sender, Shelf::Recordings.name());
