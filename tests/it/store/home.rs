@@ -76,7 +76,9 @@ impl Home for SentinelHome {
     }
 
     fn replicas(&self, many: usize) -> Vec<Arc<dyn Store>> {
-        (0..many).map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>).collect()
+        (0..many)
+            .map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>)
+            .collect()
     }
 
     fn restart(&mut self) {
@@ -93,7 +95,9 @@ impl Home for ClusterHome {
     }
 
     fn replicas(&self, many: usize) -> Vec<Arc<dyn Store>> {
-        (0..many).map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>).collect()
+        (0..many)
+            .map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>)
+            .collect()
     }
 
     fn restart(&mut self) {

@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::home::{ClusterHome, EmbeddedHome, Home, RedisHome, SentinelHome, instance, key, tenant, version};
+use super::home::{
+    ClusterHome, EmbeddedHome, Home, RedisHome, SentinelHome, instance, key, tenant, version,
+};
 
 const MEETINGS: [&str; 2] = ["room", "hall"];
 const TENANTS: [&str; 3] = ["t", "u:8090", "v"];

@@ -22,7 +22,8 @@ impl RedisSentinels {
         let first = RedisServer::start_from(None, &[&PLAIN[..], &APPENDING, &AT_ONCE].concat());
         let port = first.port().to_string();
         let follows = ["--replicaof", "127.0.0.1", &port];
-        let second = RedisServer::start_from(None, &[&PLAIN[..], &APPENDING, &AT_ONCE, &follows].concat());
+        let second =
+            RedisServer::start_from(None, &[&PLAIN[..], &APPENDING, &AT_ONCE, &follows].concat());
         until("the replica follows", || second.says("replication", "master_link_status:up"));
         let file = format!(
             "sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
