@@ -10,7 +10,7 @@ use tracing::{debug, info};
 use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Home, Where};
+use crate::actors::meetings::{Home, UserPool, Where};
 use crate::domain::instance::Instance;
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::{Tenant, TenantId};
@@ -41,10 +41,8 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        let join = || {
-            let (id, meeting) = (tenant.id.clone(), meeting.clone());
-            self.actors.meetings.join(id, meeting, tenant.user_pool)
-        };
+        let pool = self.user_pool(tenant).await;
+        let join = || self.actors.meetings.join(tenant.id.clone(), meeting.clone(), pool);
         let sure = match join().await? {
             Where::At(home) => return Ok(Some(home)),
             Where::Unknown { sure } => sure,
@@ -57,6 +55,14 @@ impl World {
             Ok(home)
         };
         Box::pin(found).await
+    }
+
+    /// How many users the tenant may have, and how many the database counted. Others are spared the asking.
+    async fn user_pool(&self, tenant: &Tenant) -> Option<UserPool> {
+        let most = tenant.user_pool?;
+        let reading = self.actors.metrics.current().await.unwrap_or_default();
+        let usage = reading.loads.tenants.get(&tenant.id);
+        Some(UserPool { most, measured: usage.map_or(0, |usage| usage.participants) })
     }
 
     async fn unknown(

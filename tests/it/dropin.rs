@@ -13,3 +13,4 @@ mod found;
 mod kept;
 mod left;
 mod own_answers;
+mod page;

@@ -43,6 +43,7 @@ mod store;
 mod targets;
 mod tenant_rules;
 mod trio;
+mod usage;
 mod verbs;
 mod waiting;
 mod world;

@@ -11,10 +11,10 @@ use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::bbb::query;
 use bigblueswarm::config::{Config, ConfigSource};
 use bigblueswarm::domain::instance::{InstanceId, Roster};
-use bigblueswarm::domain::load::{Load, LoadSnapshot};
+use bigblueswarm::domain::load::{Load, LoadSnapshot, TenantUsage};
 use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
-use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
+use bigblueswarm::domain::tenant::{TenantDocument, TenantId, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
 use bigblueswarm::outside::loads::{LoadError, LoadSource, View};
 use bigblueswarm::outside::servers::Servers;
@@ -39,12 +39,18 @@ pub(crate) const KEY: &str = "admin-key-0123456789";
 #[derive(Clone)]
 pub(crate) struct ScriptedLoads {
     said: watch::Sender<Result<HashMap<InstanceId, Load>, String>>,
+    tenants: watch::Sender<HashMap<TenantId, TenantUsage>>,
     clock: Arc<dyn Clock>,
 }
 
 impl ScriptedLoads {
     pub(crate) fn say(&self, loads: HashMap<InstanceId, Load>) {
         let _ = self.said.send_replace(Ok(loads));
+    }
+
+    /// What agents count by tenant, from the next reading on.
+    pub(crate) fn say_tenants(&self, tenants: HashMap<TenantId, TenantUsage>) {
+        self.tenants.send_replace(tenants);
     }
 
     pub(crate) fn fail(&self, why: &str) {
@@ -59,7 +65,8 @@ impl LoadSource for ScriptedLoads {
         let mut loads = self.said.borrow().clone().map_err(LoadError)?;
         let age = |load: &Load| load.newest.0;
         loads.values_mut().for_each(|load| load.newest = Moment(now.0.saturating_sub(age(load))));
-        Ok(LoadSnapshot { read_at: Some(now), loads, tenants: HashMap::new() })
+        let tenants = self.tenants.borrow().clone();
+        Ok(LoadSnapshot { read_at: Some(now), loads, tenants })
     }
 }
 
@@ -185,7 +192,8 @@ impl Plan {
             (sims, servers)
         });
         let said = watch::channel(Ok(rising(&sims))).0;
-        let loads = ScriptedLoads { said, clock: clock.clone() };
+        let tenants = watch::channel(HashMap::new()).0;
+        let loads = ScriptedLoads { said, tenants, clock: clock.clone() };
         let added = (!self.as_stored).then_some(self.tenants);
         for tenant in added.into_iter().flatten() {
             store.put_tenant(tenant).await.expect("the store takes tenants");

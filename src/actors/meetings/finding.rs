@@ -33,9 +33,10 @@ impl MeetingsState {
     /// whose meeting is still on its way waits outside and is not.
     pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker, found: Where) {
         let Asker { tenant, joins, reply_to } = asker;
-        let full = joins.is_some_and(|most| {
+        let full = joins.is_some_and(|pool| {
             let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
-            lives && !self.table.admit(key, &tenant, most, self.clock.now())
+            let at_least = if self.roster.all_heard() { 0 } else { pool.measured };
+            lives && !self.table.admit(key, &tenant, pool.most, at_least, self.clock.now())
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }

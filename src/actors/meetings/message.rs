@@ -31,7 +31,7 @@ pub enum MeetingsMessage {
     Find {
         tenant: TenantId,
         meeting: MeetingId,
-        joins: Option<u32>,
+        joins: Option<UserPool>,
         reply_to: RpcReplyPort<Result<Where, RouteError>>,
     },
     /// Give this meeting a home. Asked by [`crate::flows::create`]. Answers after the claim is stored;
@@ -223,6 +223,14 @@ pub struct Usage {
     pub participants: u64,
 }
 
+/// How many users a tenant may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserPool {
+    pub most: u32,
+    /// How many were measured: counts while an instance is neither swept nor dead, so that its users are unknown.
+    pub measured: u64,
+}
+
 /// The meetings actor as its callers see it.
 #[derive(Clone)]
 pub struct MeetingsHandle(pub(crate) Seat<MeetingsMessage>);
@@ -238,7 +246,7 @@ impl MeetingsHandle {
         &self,
         tenant: TenantId,
         meeting: MeetingId,
-        joins: Option<u32>,
+        joins: Option<UserPool>,
     ) -> Result<Where, RouteError> {
         let question = |reply_to| MeetingsMessage::Find { tenant, meeting, joins, reply_to };
         self.0.ask(FIND_WITHIN, question).await?

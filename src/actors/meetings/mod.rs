@@ -77,7 +77,7 @@ enum Waiter {
 struct Asker {
     tenant: TenantId,
     /// The most users of the tenant, if the asker lets one join.
-    joins: Option<u32>,
+    joins: Option<UserPool>,
     reply_to: RpcReplyPort<Result<Where, RouteError>>,
 }
 

@@ -203,16 +203,18 @@ impl Table {
         self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
     }
 
-    /// Counts one more user who joins the tenant's meeting, unless it has as many as it may.
+    /// Counts one more user who joins the tenant's meeting, unless it has as many as it may; `at_least`
+    /// so many are there, whatever is known here.
     pub(super) fn admit(
         &mut self,
         key: &RouteKey,
         tenant: &TenantId,
         most: u32,
+        at_least: u64,
         now: Moment,
     ) -> bool {
         let users = self.users_of(tenant);
-        if users >= u64::from(most) {
+        if users.max(at_least) >= u64::from(most) {
             return false;
         }
         if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {

@@ -82,7 +82,7 @@ impl Listed {
 
 fn time(millis: u64) -> String {
     let millis = i64::try_from(millis).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).map(|at| at.to_string()).unwrap_or_default()
+    Timestamp::from_millisecond(millis).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 /// `GET callbacks`: those of one state, else those that wait before the dead ones.
@@ -149,5 +149,16 @@ impl From<CallbackError> for Refusal {
             CallbackError::UnderWay => Self(StatusCode::CONFLICT, error.to_string()),
             error => Self::away(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_as_many_digits_whatever_they_are() {
+        assert_eq!(time(1_767_225_600_000), "2026-01-01T00:00:00.000Z");
+        assert_eq!(time(1_767_225_600_120), "2026-01-01T00:00:00.120Z");
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Row<'a> {
             instance: meeting.instance.as_str(),
             participants: meeting.participants,
             running: meeting.running,
-            created: created.map(|at| at.to_string()),
+            created: created.map(|at| format!("{at:.3}")),
             copy: meeting.copy,
         }
     }

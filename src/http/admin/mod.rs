@@ -13,6 +13,7 @@ mod refusal;
 mod settings;
 mod state;
 mod tenants;
+mod usage;
 
 use std::sync::Arc;
 
@@ -88,6 +89,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/configurations", get(settings::show))
         .route("/placement", get(placement::explain))
         .route("/reload", post(settings::reload))
+        .route("/usage", get(usage::list))
         .fallback(refusal::unknown)
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(from_fn_with_state(gate, gate::pass))

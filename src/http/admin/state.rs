@@ -1,5 +1,7 @@
 //! What is known of each instance.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -27,6 +29,8 @@ struct InstanceState<'a> {
     /// Null while the routes can't be asked.
     meetings: Option<u64>,
     participants: Option<u64>,
+    /// How old its newest measurement is, in seconds; null where there is none.
+    measured_ago: Option<u64>,
     strays: Vec<Copy<'a>>,
 }
 
@@ -44,7 +48,7 @@ impl<'a> Copy<'a> {
 }
 
 impl<'a> InstanceState<'a> {
-    fn of(member: &'a Member, counts: Option<&'a Counts>) -> Self {
+    fn of(member: &'a Member, counts: Option<&'a Counts>, measured: Option<Duration>) -> Self {
         let id = &member.instance.id;
         let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
         let strays = counts.iter().flat_map(|c| c.strays.iter()).filter(|s| s.instance == *id);
@@ -59,6 +63,7 @@ impl<'a> InstanceState<'a> {
             swept: member.swept,
             meetings: usage.map(|u| u.meetings),
             participants: usage.map(|u| u.participants),
+            measured_ago: measured.map(|ago| ago.as_secs()),
             strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant)).collect(),
         }
     }
@@ -69,6 +74,11 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal
     let pool = pool(&admin.world).await?;
     let counts = admin.world.actors.meetings.count().await.ok();
     let counts = counts.as_ref();
-    let states = pool.members().iter().map(|member| InstanceState::of(member, counts));
+    let (reading, now) = (admin.world.actors.metrics.current().await?, admin.world.clock.now());
+    let ago = |id| reading.loads.loads.get(id).map(|load| now.since(load.newest));
+    let states = pool
+        .members()
+        .iter()
+        .map(|member| InstanceState::of(member, counts, ago(&member.instance.id)));
     Ok(json(&states.collect::<Vec<_>>()))
 }

@@ -38,7 +38,7 @@ impl<'a> Listed<'a> {
 }
 
 /// Every document, once they were read from the store.
-async fn documents(world: &World) -> Result<Vec<Arc<TenantDocument>>, Refusal> {
+pub(super) async fn documents(world: &World) -> Result<Vec<Arc<TenantDocument>>, Refusal> {
     // A list says nothing of whether it was read; a search for nobody does.
     if let Err(FindError::NotLoaded) = world.actors.tenants.find("".into()).await? {
         return Err(FindError::NotLoaded.into());

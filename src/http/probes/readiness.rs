@@ -110,14 +110,19 @@ fn metrics_fault(seen: &Seen) -> Option<String> {
         Ok(reading) => reading,
         Err(why) => return Some(why.clone()),
     };
+    let newest = reading.loads.loads.values().map(|load| load.newest).max();
     if let Some(why) = &reading.failed {
-        return Some(format!("the last reading failed: {why}"));
+        let age = newest.map(|newest| seen.now.since(newest).as_secs());
+        let age = age.map_or_else(
+            || "there are no figures".into(),
+            |age| format!("the newest figures are {age} s old"),
+        );
+        return Some(format!("the last reading failed: {why}; {age}"));
     }
     if seen.roster.as_ref().is_ok_and(|roster| roster.members().is_empty()) {
         return None;
     }
     let Some(read_at) = reading.loads.read_at else { return Some("nothing was read yet".into()) };
-    let newest = reading.loads.loads.values().map(|load| load.newest).max();
     let old = |moment| seen.now.since(moment) > seen.metrics_range;
     match newest {
         None => Some("no instance was measured".into()),
@@ -234,8 +239,11 @@ mod tests {
         check(|s| s.reading = Ok(reading(at(699))), &[], &[("metrics", "all figures are too old")]);
         check(|s| s.reading = Ok(Reading::default()), &[], &[("metrics", "nothing was read yet")]);
         let failed = Reading { failed: Some("load source: refused".into()), ..reading(at(990)) };
-        let why = "the last reading failed: load source: refused";
+        let why = "the last reading failed: load source: refused; the newest figures are 10 s old";
         check(|s| s.reading = Ok(failed), &[], &[("metrics", why)]);
+        let never = Reading { failed: Some("load source: refused".into()), ..Reading::default() };
+        let why = "the last reading failed: load source: refused; there are no figures";
+        check(|s| s.reading = Ok(never), &[], &[("metrics", why)]);
         let nobody = |seen: &mut Seen| {
             seen.roster = Ok(Arc::new(Roster::new(Vec::new())));
             seen.reading = Ok(Reading::default());

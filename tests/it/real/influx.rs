@@ -2,40 +2,20 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::routing::get;
-use bigblueswarm::sim::telegraf::lines;
 use bigblueswarm::sim::{BbbClient, SimHandle};
 use http::Method;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
+use super::plugin;
 use crate::program::{Home, Program, TOKEN, servers, until};
-use crate::services::influxd::{BUCKET, DATABASE_TOKEN, Influxd};
+use crate::services::between::{Between, Harm};
+use crate::services::influxd::{BUCKET, DATABASE_TOKEN, Influxd, section_at};
 use crate::services::telegraf::Telegraf;
 use crate::world::T;
 
 const QUICK: &str =
     "balancer:\n  pollInterval: 500ms\n  cpuMetric: total\n  cpuLimit: 100\n  memLimit: 100\n";
-
-/// Serves what the BBB plugin beside this server would say; the machine itself is measured by the agent.
-async fn bbb_plugin(sim: &SimHandle) -> String {
-    let (server, url) = (sim.server.clone(), sim.url.clone());
-    let say = move || {
-        let (server, url) = (server.clone(), url.clone());
-        async move {
-            let all = lines(&server.figures().await, &url, SystemTime::now());
-            let plugin = all.lines().filter(|line| line.starts_with("bigbluebutton"));
-            plugin.map(|line| format!("{line}\n")).collect::<String>()
-        }
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let routes = Router::new().route("/metrics", get(say));
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    format!("http://{address}/metrics")
-}
 
 async fn cluster(program: &Program) -> Vec<Value> {
     let reply = program.admin(Method::GET, "cluster", "").await;
@@ -77,7 +57,7 @@ async fn telegraf_by_influxdb_and_straight_to_us_give_the_same_figures() {
     for n in 0..3 {
         create(&database.client(T), &format!("room-{n}")).await;
     }
-    let plugin = bbb_plugin(&sims[0]).await;
+    let plugin = plugin::of_bbb(&sims[0]).await;
     let targets = [(influxd.url(), DATABASE_TOKEN), (push.url(""), TOKEN)];
     let mut telegraf = Telegraf::start(&sims[0].url, &plugin, &targets);
     for program in [&database, &push] {
@@ -98,6 +78,129 @@ async fn telegraf_by_influxdb_and_straight_to_us_give_the_same_figures() {
     let (row, _) = rows().await;
     assert_eq!((&row["meetings"], &row["api_status"]), (&Value::from(3), &Value::from("Up")));
     assert!(!telegraf.said().contains("E!"), "{}", telegraf.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v3s_own_files_are_read_by_either_processor_figure() {
+    let influxd = Influxd::start().await;
+    let sims = servers(1).await;
+    let section = influxd.section(DATABASE_TOKEN, BUCKET);
+    // As v3's guide has it, in its spelling; without cpuMetric its own figure counts.
+    let v3 = "balancer:\n  metrics_range: -5m\n  cpu_limit: 100\n  mem_limit: 100\n";
+    let as_v3 = Home::new(&format!("{v3}  pollInterval: 500ms\n{section}"));
+    let total = Home::new(&format!("{QUICK}{section}"));
+    let (as_v3, total) = (as_v3.start().await, total.start().await);
+    for program in [&as_v3, &total] {
+        program.register(&sims).await;
+        program.ready().await;
+    }
+    create(&as_v3.client(T), "room").await;
+    let plugin = plugin::lines_of_bbb(&sims[0].server).await;
+    let mut telegraf = Telegraf::start_as_v3(&sims[0].url, &plugin, &influxd.url(), DATABASE_TOKEN);
+    for program in [&as_v3, &total] {
+        until("figures arrive", async || {
+            let row = shown(program, &sims[0].url).await;
+            row["mem"].as_f64() > Some(0.0)
+                && row["cpu"].as_f64() > Some(0.0)
+                && row["meetings"] == 1
+        })
+        .await;
+    }
+    telegraf.stop(); // so that both read the same points from now on
+    until("both show the same memory, and different processors", async || {
+        let (a, b) = (shown(&as_v3, &sims[0].url).await, shown(&total, &sims[0].url).await);
+        a["mem"] == b["mem"] && a["cpu"].as_f64() < b["cpu"].as_f64()
+    })
+    .await;
+    let usage = as_v3.admin(Method::GET, "usage", "").await;
+    let usage: Value = serde_json::from_slice(&usage.body).expect("JSON");
+    let of_t = usage.as_array().expect("a list").iter().find(|row| row["tenant"] == T.host);
+    let measured = &of_t.expect("the tenant")["measured"];
+    assert_eq!(measured, &serde_json::json!({"meetings": 1, "participants": 0}));
+}
+
+/// What is not the present: said, old figures stand, creates go on by them, and all is well afterwards.
+async fn harmed(harm: Harm, said: &str) {
+    let influxd = Influxd::start().await;
+    let way = Between::start(&influxd.url()).await;
+    let sims = servers(2).await;
+    let section = section_at(&way.url, DATABASE_TOKEN, BUCKET);
+    let home = Home::new(&format!("{QUICK}{section}"));
+    let program = home.start().await;
+    program.register(&sims).await;
+    program.ready().await;
+    influxd.write(&points(&sims, |n| (80.0 - 40.0 * n as f64, 20.0), 0)).await;
+    until("figures are read", async || shown(&program, &sims[0].url).await["mem"] == 20).await;
+    way.does(harm);
+    let why = async || program.readiness().await.1["degraded"].to_string();
+    until("it is said", async || why().await.contains(said)).await;
+    for n in 0..3 {
+        assert!(create(&program.client(T), &format!("room-{n}")).await < Duration::from_secs(5));
+        assert!(sims[0].server.meeting(&format!("room-{n}")).await.is_some(), "the least loaded");
+    }
+    assert_eq!(shown(&program, &sims[0].url).await["mem"], 20);
+    until("its age is shown everywhere", async || {
+        let state = program.admin(Method::GET, "instances/state", "").await;
+        let state: Value = serde_json::from_slice(&state.body).expect("JSON");
+        let metrics = program.get("/metrics").await.expect("an answer").text();
+        let age = |line: &str| line.strip_prefix("bigblueswarm_metrics_age_seconds ")?.parse().ok();
+        let why = why().await;
+        state[0]["measured_ago"].as_u64() >= Some(2)
+            && metrics.lines().find_map(age).is_some_and(|age: f64| age >= 2.0)
+            && metrics.contains("bigblueswarm_metrics_stale 1")
+            && why.contains("the newest figures are ")
+            && !why.contains("are 0 s old")
+    })
+    .await;
+    way.does(Harm::None);
+    until("it recovers", async || !is_degraded(&program, "metrics").await).await;
+    assert!(!home.said().contains(DATABASE_TOKEN), "{}", home.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_thirty_seconds_is_given_up_and_holds_up_nobody() {
+    harmed(Harm::Late(Duration::from_secs(30)), "did not answer within").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_or_half_an_answer_is_said_and_believed_in_no_part() {
+    harmed(Harm::Garbage, "can't be read").await;
+    harmed(Harm::Half, "influxdb").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mean_that_is_no_number_counts_as_not_measured() {
+    let influxd = Influxd::start().await;
+    let way = Between::start(&influxd.url()).await;
+    let sims = servers(2).await;
+    let section = section_at(&way.url, DATABASE_TOKEN, BUCKET);
+    let home = Home::new(&format!("{QUICK}{section}"));
+    let program = home.start().await;
+    program.register(&sims).await;
+    program.ready().await;
+    // Sums of the first one's points are larger than any float: its means are infinite.
+    let (huge, url) = (f64::MAX / 1.5, &sims[0].url);
+    let points_of = |at| {
+        format!(
+            "mem,bigblueswarm_host={url} used_percent={huge} {at}\ncpu,bigblueswarm_host={url},cpu=cpu-total usage_idle=-{huge} {at}\n"
+        )
+    };
+    influxd.write(&(points_of(seconds() - 1) + &points_of(seconds()))).await;
+    influxd.write(&points(&sims[1..], |_| (60.0, 30.0), 0)).await;
+    until("figures are read", async || shown(&program, &sims[1].url).await["mem"] == 30).await;
+    let infinite = shown(&program, url).await;
+    assert_eq!((&infinite["cpu"], &infinite["mem"]), (&Value::from(0), &Value::from(0)));
+    create(&program.client(T), "infinite").await;
+    assert!(sims[1].server.meeting("infinite").await.is_some(), "the measured one");
+
+    way.does(Harm::NoNumbers);
+    until("nothing counts as measured", async || shown(&program, &sims[1].url).await["mem"] == 0)
+        .await;
+    assert!(create(&program.client(T), "nan").await < Duration::from_secs(5));
+    way.does(Harm::None);
+    until("figures are read again", async || shown(&program, &sims[1].url).await["mem"] == 30)
+        .await;
+    assert!(!home.said().contains("panic"), "{}", home.said());
 }
 
 #[tokio::test(flavor = "multi_thread")]

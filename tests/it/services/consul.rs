@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::built::program;
-use super::free_ports;
+use super::{free_ports, signal};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -79,6 +79,16 @@ impl Consul {
     async fn is_ready(&self) -> bool {
         let answer = self.ask(Method::PUT, "ready", "yes").await;
         answer.is_some_and(|answer| answer.text().trim() == "true")
+    }
+
+    /// Holds it: it accepts connections and answers nothing.
+    pub(crate) fn pause(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-CONT");
     }
 
     pub(crate) fn stop(&mut self) {

@@ -13,11 +13,12 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::built::program;
-use super::free_ports;
+use super::{free_ports, signal};
 
 pub(crate) const ORGANIZATION: &str = "bigblueswarm";
 pub(crate) const BUCKET: &str = "bucket";
-pub(crate) const DATABASE_TOKEN: &str = "influx-admin-token-0123456789";
+/// Of the letters that InfluxDB's own tokens have.
+pub(crate) const DATABASE_TOKEN: &str = "an-Influx_token-0123456789-of-86-letters_and_two_signs==";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running database. Killed on drop.
@@ -37,7 +38,7 @@ impl Influxd {
         let mut influxd = Self { child: None, directory, port, web };
         influxd.start_again().await;
         let setup = json!({
-            "username": "admin", "password": "Password1", "token": DATABASE_TOKEN,
+            "username": "admin", "password": "password", "token": DATABASE_TOKEN,
             "org": ORGANIZATION, "bucket": BUCKET, "retentionPeriodSeconds": 0,
         });
         let answer = influxd.send(Method::POST, "/api/v2/setup", &setup.to_string()).await;
@@ -64,6 +65,16 @@ impl Influxd {
         }
     }
 
+    /// Holds it: it accepts connections and answers nothing.
+    pub(crate) fn pause(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        signal(self.child.as_ref().expect("it runs"), "-CONT");
+    }
+
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it can be killed");
@@ -77,10 +88,7 @@ impl Influxd {
 
     /// The section of a configuration that reads this bucket with this token.
     pub(crate) fn section(&self, token: &str, bucket: &str) -> String {
-        let url = self.url();
-        format!(
-            "influxdb:\n  address: {url}\n  token: {token}\n  organization: {ORGANIZATION}\n  bucket: {bucket}\n"
-        )
+        section_at(&self.url(), token, bucket)
     }
 
     /// Writes points in line protocol, with times in seconds.
@@ -97,6 +105,13 @@ impl Influxd {
         let body = Bytes::copy_from_slice(body.as_bytes());
         self.web.send(method, &format!("{}{path}", self.url()), headers, body).await.ok()
     }
+}
+
+/// The same by way of another URL.
+pub(crate) fn section_at(url: &str, token: &str, bucket: &str) -> String {
+    format!(
+        "influxdb:\n  address: {url}\n  token: {token}\n  organization: {ORGANIZATION}\n  bucket: {bucket}\n"
+    )
 }
 
 impl Drop for Influxd {
