@@ -11,7 +11,7 @@ use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, UserPool, Where};
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::{Tenant, TenantId};
 
@@ -30,6 +30,7 @@ impl World {
     ) -> Result<Option<Home>, Refusal> {
         match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
             Where::At(home) => Ok(Some(home)),
+            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
             Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await,
         }
@@ -43,18 +44,33 @@ impl World {
     ) -> Result<Option<Home>, Refusal> {
         let pool = self.user_pool(tenant).await;
         let join = || self.actors.meetings.join(tenant.id.clone(), meeting.clone(), pool);
-        let sure = match join().await? {
-            Where::At(home) => return Ok(Some(home)),
-            Where::Unknown { sure } => sure,
-        };
+        let found = join().await?;
+        if let Where::At(home) = found {
+            return Ok(Some(home));
+        }
         let found = async {
-            let home = self.unknown(tenant, meeting, sure).await?;
+            let home = match found {
+                Where::At(home) => Some(home),
+                Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
+                Where::Unknown { sure } => self.unknown(tenant, meeting, sure).await?,
+            };
             if home.is_some() && tenant.user_pool.is_some() {
                 join().await?; // only now that it has a route can its users be counted
             }
             Ok(home)
         };
         Box::pin(found).await
+    }
+
+    /// Waits for the route of a meeting that a sweep saw.
+    async fn seen(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        instance: InstanceId,
+    ) -> Result<Home, Refusal> {
+        let adopted = self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance);
+        Ok(adopted.await?)
     }
 
     /// How many users the tenant may have, and how many the database counted. Others are spared the asking.

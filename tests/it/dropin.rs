@@ -11,6 +11,7 @@ mod edges;
 mod flags;
 mod found;
 mod kept;
+mod killed;
 mod left;
 mod own_answers;
 mod page;

@@ -22,6 +22,7 @@ mod inward;
 mod json_answers;
 mod maintenance;
 mod malformed;
+mod many_found;
 mod map;
 mod operation;
 mod placement_rows;

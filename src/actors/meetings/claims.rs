@@ -209,6 +209,7 @@ impl MeetingsState {
 
     /// Takes over what the store now says of this route.
     fn remember(&mut self, key: RouteKey, tenant: &TenantId, stepped: &Stepped) {
+        self.sighted.settled(&key, tenant);
         let route = match stepped {
             Stepped::Claimed(Claimed::Existing(route) | Claimed::New(route)) => Some(route),
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),

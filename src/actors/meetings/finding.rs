@@ -23,7 +23,7 @@ impl MeetingsState {
         }
         let slot = self.table.get(&key, &asker.tenant);
         if slot.map_or_else(|| self.complete(), |slot| !slot.stale) {
-            let found = self.told(slot);
+            let found = self.told(slot, &key, &asker.tenant);
             return self.tell(&key, asker, found);
         }
         self.fetch_for(key, asker);
@@ -43,12 +43,15 @@ impl MeetingsState {
 
     /// What memory says.
     pub(super) fn found(&self, key: &RouteKey, tenant: &TenantId) -> Where {
-        self.told(self.table.get(key, tenant))
+        self.told(self.table.get(key, tenant), key, tenant)
     }
 
-    fn told(&self, slot: Option<&Slot>) -> Where {
-        match slot.and_then(|slot| self.home(&slot.route)) {
-            Some(home) => Where::At(home),
+    fn told(&self, slot: Option<&Slot>, key: &RouteKey, tenant: &TenantId) -> Where {
+        if let Some(home) = slot.and_then(|slot| self.home(&slot.route)) {
+            return Where::At(home);
+        }
+        match self.sighted.at(key, tenant) {
+            Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown {
                 sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
             },

@@ -120,6 +120,8 @@ pub struct Home {
 #[derive(Clone, Debug)]
 pub enum Where {
     At(Home),
+    /// A sweep saw it on this instance, and its route is not written yet: adopt it.
+    Seen(InstanceId),
     /// No such meeting. Unless `sure`, some instance was not heard yet: ask them.
     Unknown {
         sure: bool,

@@ -6,6 +6,7 @@ mod finding;
 mod message;
 mod queue;
 mod reconcile;
+mod sighted;
 mod sweeping;
 mod table;
 
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 use self::doubt::Doubt;
 pub use self::message::*;
 use self::queue::Queue;
+use self::sighted::Sighted;
 use self::table::Table;
 use super::{answer, settle};
 use crate::config::Config;
@@ -59,6 +61,7 @@ pub struct MeetingsState {
     claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
     /// Who waits for a record that is being read.
     fetching: HashMap<RouteKey, Vec<Asker>>,
+    sighted: Sighted,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
@@ -106,6 +109,7 @@ impl Actor for Meetings {
             queue: Queue::default(),
             claiming: HashMap::new(),
             fetching: HashMap::new(),
+            sighted: Sighted::default(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),

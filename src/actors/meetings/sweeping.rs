@@ -22,6 +22,7 @@ impl MeetingsState {
         self.table.forget_told(Moment(oldest));
         let Findings { adopt, confirm, remove, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
+        self.sighted.saw(sweep, &adopt);
         for (key, tenant, meeting) in adopt {
             // A meeting whose claim is being stored has a home in a moment.
             if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {

@@ -35,7 +35,8 @@ async fn released(world: &World, tenant: &TenantId, meeting: &MeetingId) -> bool
     let home = match found {
         Ok(Where::At(home)) => home,
         Ok(Where::Unknown { .. }) => return true,
-        Err(_) => return false,
+        // Its route is being written: the next look finds it.
+        Ok(Where::Seen(_)) | Err(_) => return false,
     };
     match world.presence(&home.instance, tenant, meeting, CHECK_WITHIN).await {
         Ok(Presence::None) => world.not_there(tenant, meeting, &home).await.is_ok(),

@@ -6,7 +6,7 @@ use bigblueswarm::sim::client::query_of;
 use super::left::{
     B, FULL, HAND, LB, Left, MEETINGS, OLD, RECORDINGS, SCHOOL, about, ask, success,
 };
-use crate::program::{Program, until};
+use crate::program::{Home, Program, until};
 use crate::world::Client;
 
 const TENANTS: [Client; 6] = [LB, B, FULL, SCHOOL, OLD, HAND];
@@ -56,6 +56,27 @@ async fn every_meeting_is_found_by_its_tenant_and_ended_where_it_is() {
     for (meeting, tenant, _) in MEETINGS {
         success(about(&program, tenant, "end", meeting).await);
         assert_eq!(left.homes(meeting, tenant).await, [0; 0], "{meeting}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_start_together_on_what_it_left_all_find_it() {
+    let left = Left::behind().await;
+    let homes = [(); 2].map(|()| Home::new(""));
+    let (first, second, third) =
+        tokio::join!(left.start(), left.start_replica(&homes[0]), left.start_replica(&homes[1]),);
+    for (n, meeting) in MEETINGS.into_iter().enumerate() {
+        for program in [&first, &second, &third] {
+            check_meeting(&left, program, meeting).await;
+        }
+        let (id, tenant, _) = meeting;
+        let [here, there] = [[&first, &second], [&second, &third], [&third, &first]][n % 3];
+        let again = success(about(here, tenant, "create", id).await);
+        assert_eq!(again.key().as_deref(), Some("duplicateWarning"), "{id}");
+        success(about(there, tenant, "end", id).await);
+    }
+    for (id, ..) in MEETINGS {
+        assert_eq!(left.read().meeting(id), None, "{id} was ended");
     }
 }
 

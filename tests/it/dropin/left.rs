@@ -157,7 +157,11 @@ impl Left {
 
     /// A configuration of the fixture with the addresses of here.
     pub(super) fn configured(&self, text: &str) -> String {
-        let port = self.home.address.port();
+        self.configured_at(&self.home, text)
+    }
+
+    fn configured_at(&self, home: &Home, text: &str) -> String {
+        let port = home.address.port();
         text.replace("8090", &port.to_string())
             .replace("127.0.0.1:6379", &self.redis.address())
             .replace("http://127.0.0.1:8086", &self.influx)
@@ -165,18 +169,27 @@ impl Left {
 
     /// Starts the built program on this configuration as the predecessor was started.
     pub(super) async fn start_on(&self, text: &str, line: &str) -> Program {
-        self.home.write(&self.configured(text));
-        let mut command = self.home.command(line);
+        self.start_at(&self.home, text, line).await
+    }
+
+    async fn start_at(&self, home: &Home, text: &str, line: &str) -> Program {
+        home.write(&self.configured_at(home, text));
+        let mut command = home.command(line);
         command.env("BBS_HTTP_ADDRESS", "127.0.0.1");
         // Slow by default, and no file of the predecessor can say otherwise.
         command.env("BBS_HEALTH_PROBE_INTERVAL", "500ms").env("BBS_HEALTH_SWEEP_INTERVAL", "1s");
-        self.home.run(command).await
+        home.run(command).await
     }
 
     /// Starts it, and waits until it is ready.
     pub(super) async fn start(&self) -> Program {
+        self.start_replica(&self.home).await
+    }
+
+    /// The same in another home: a replica.
+    pub(super) async fn start_replica(&self, home: &Home) -> Program {
         let quick = V3.replace("PollInterval: 15m", "PollInterval: 1s");
-        let program = self.start_on(&quick, "-config config.yml").await;
+        let program = self.start_at(home, &quick, "-config config.yml").await;
         program.ready().await;
         program
     }
