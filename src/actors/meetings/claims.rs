@@ -125,7 +125,7 @@ impl MeetingsState {
     }
 
     pub(super) fn place(&mut self, instance: &InstanceId) {
-        self.table.placed(instance, self.clock.now(), self.rules.metrics_range);
+        self.table.placed(instance, self.clock.now(), self.rules.placements_count_for());
     }
 
     pub(super) fn set(

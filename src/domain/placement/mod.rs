@@ -24,7 +24,7 @@ use super::tenant::Tenant;
 pub enum Policy {
     /// Mean cpu + mean mem, lowest first, as the predecessor.
     Seed,
-    /// The same, plus what our own placements since the last reading will still add, per core.
+    /// Mean cpu plus what the new meeting and our own recent placements will still add, per core.
     #[default]
     Predictive,
 }
@@ -38,6 +38,13 @@ pub struct Rules {
     pub mem_limit: f64,
     /// Figures older than this count as none.
     pub metrics_range: Duration,
+}
+
+impl Rules {
+    /// How long a placement of ours counts for more than what is measured of it.
+    pub fn placements_count_for(&self) -> Duration {
+        score::counts_for(self.metrics_range)
+    }
 }
 
 /// What we ourselves know of an instance's meetings, newer than any measurement.

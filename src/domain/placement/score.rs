@@ -7,9 +7,10 @@ use super::{Own, Policy};
 use crate::domain::load::Load;
 use crate::domain::moment::Moment;
 
-/// What a new meeting will come to use, in percent of one core: BBB's own advice is 8 cores for 200
-/// users, which is 4 % of a core for each, and ten of them make a usual meeting.
-const MEETING: f64 = 40.0;
+/// What a new meeting will come to use, in percent of one core. The simulator's best of 40 to 100 (README, "Placement").
+const MEETING: f64 = 80.0;
+/// How long meetings grow before they use that.
+const GROWTH: Duration = Duration::from_mins(10);
 /// Cores of an instance whose agent does not say.
 const ASSUMED_CORES: f64 = 4.0;
 
@@ -17,12 +18,22 @@ const ASSUMED_CORES: f64 = 4.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Score {
     pub(super) cpu: f64,
-    pub(super) mem: f64,
-    /// What our own placements will still add.
-    coming: f64,
-    /// How many placements of ours the means do not show in full.
-    young: usize,
-    cores: Option<f64>,
+    rest: Rest,
+}
+
+/// What counts besides its measured CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rest {
+    /// As the predecessor: the measured memory.
+    Mem(f64),
+    /// What is still to come; memory only bounds, as meetings use little of it.
+    Coming {
+        /// Percent that the meeting to be placed and our own recent placements will still add.
+        more: f64,
+        /// How many placements of ours the mean does not show in full.
+        young: usize,
+        cores: Option<f64>,
+    },
 }
 
 impl Score {
@@ -35,48 +46,58 @@ impl Score {
     ) -> Option<Self> {
         let cpu = load.cpu.filter(|cpu| cpu.is_finite())?;
         let mem = load.mem.filter(|mem| mem.is_finite())?;
-        let cores = load.cores.filter(|&cores| cores.is_finite() && cores >= 1.0);
-        let mut score = Self { cpu, mem, coming: 0.0, young: 0, cores };
-        if policy == Policy::Predictive {
-            let recent = own.map_or(&[][..], |own| &own.recent);
-            let unseen = recent.iter().map(|&made| unseen(made, load.newest, range));
-            let (young, weight) =
-                unseen.filter(|&w| w > 0.0).fold((0, 0.0), |(n, sum), w| (n + 1, sum + w));
-            score.young = young;
-            score.coming = weight * MEETING / cores.unwrap_or(ASSUMED_CORES);
-        }
-        Some(score)
+        let rest = match policy {
+            Policy::Seed => Rest::Mem(mem),
+            Policy::Predictive => coming(load, own, range),
+        };
+        Some(Self { cpu, rest })
     }
 
     pub(super) fn total(&self) -> f64 {
-        self.cpu + self.mem + self.coming
+        match self.rest {
+            Rest::Mem(mem) => self.cpu + mem,
+            Rest::Coming { more, .. } => self.cpu + more,
+        }
     }
 }
 
-/// How much of a placement the means do not show yet, from 1 to 0.
+fn coming(load: &Load, own: Option<&Own>, range: Duration) -> Rest {
+    let recent = own.map_or(&[][..], |own| &own.recent);
+    let unseen = recent.iter().map(|&made| unseen(made, load.newest, range));
+    let (young, weight) =
+        unseen.filter(|&w| w > 0.0).fold((0, 1.0), |(n, sum), w| (n + 1, sum + w));
+    let cores = load.cores.filter(|&cores| cores.is_finite() && cores >= 1.0);
+    Rest::Coming { more: weight * MEETING / cores.unwrap_or(ASSUMED_CORES), young, cores }
+}
+
+/// How long a placement counts for more than what is measured of it.
+pub(super) fn counts_for(range: Duration) -> Duration {
+    range / 2 + GROWTH
+}
+
+/// How much of a placement the mean does not show yet, from 1 to 0.
 ///
-/// A mean over `range` shows a meeting that began `age` before its newest point by `age / range`. What
-/// counts is the newest measurement and not the present: while no new one arrives, nothing more is shown.
+/// A meeting grows for a while, and a mean over `range` is as old as half of it. What counts is the newest measurement
+/// and not the present: while no new one arrives, nothing more is shown.
 fn unseen(made: Moment, newest: Moment, range: Duration) -> f64 {
-    let age = newest.since(made);
-    if age >= range { 0.0 } else { 1.0 - age.as_secs_f64() / range.as_secs_f64() }
+    let left = counts_for(range).saturating_sub(newest.since(made));
+    (left.as_secs_f64() / GROWTH.as_secs_f64()).min(1.0)
 }
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cpu {:.1} % + mem {:.1} %", self.cpu, self.mem)?;
-        match (self.young, self.cores) {
-            (0, _) => Ok(()),
-            (young, Some(cores)) => {
-                write!(f, " + {:.1} for {young} recent placements on {cores} cores", self.coming)
-            }
-            (young, None) => {
-                write!(
-                    f,
-                    " + {:.1} for {young} recent placements, cores unknown, {ASSUMED_CORES} assumed",
-                    self.coming
-                )
-            }
+        write!(f, "cpu {:.1} % + ", self.cpu)?;
+        let (more, young, cores) = match self.rest {
+            Rest::Mem(mem) => return write!(f, "mem {mem:.1} %"),
+            Rest::Coming { more, young, cores } => (more, young, cores),
+        };
+        write!(f, "{more:.1} for this meeting")?;
+        if young > 0 {
+            write!(f, " and {young} recent placements")?;
+        }
+        match cores {
+            Some(cores) => write!(f, " on {cores} cores"),
+            None => write!(f, ", cores unknown, {ASSUMED_CORES} assumed"),
         }
     }
 }
@@ -92,12 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_placement_fades_as_the_mean_comes_to_show_it() {
+    fn a_placement_fades_as_its_meeting_grows_and_the_mean_comes_to_show_it() {
         check(1000, 1000, 300, 1.0);
         check(1005, 1000, 300, 1.0);
-        check(850, 1000, 300, 0.5);
-        check(700, 1000, 300, 0.0);
+        check(850, 1000, 300, 1.0);
+        check(550, 1000, 300, 0.5);
+        check(250, 1000, 300, 0.0);
         check(10, 1000, 300, 0.0);
-        check(10, 10, 0, 0.0);
+        check(10, 10, 0, 1.0);
+        check(10, 310, 0, 0.5);
     }
 }

@@ -264,31 +264,29 @@ fn young_placements_weigh_by_their_age_and_the_cores() {
         .with("a", 10.0, 10.0)
         .own(1, &[0])
         .with("b", 10.0, 10.0)
-        .own(1, &[150])
+        .own(1, &[450])
         .with("c", 10.0, 10.0)
-        .own(9, &[300, 400])
+        .own(9, &[750, 800])
         .with("d", 10.0, 10.0)
         .load(|load| load.cores = None)
         .own(1, &[0]);
     check(&scene, &["c", "b", "a", "d"], false);
-    check_why(&scene, "c", Some(1), "cpu 10.0 % + mem 10.0 %");
-    check_why(
-        &scene,
-        "b",
-        Some(2),
-        "cpu 10.0 % + mem 10.0 % + 2.5 for 1 recent placements on 8 cores",
-    );
-    check_why(
-        &scene,
-        "a",
-        Some(3),
-        "cpu 10.0 % + mem 10.0 % + 5.0 for 1 recent placements on 8 cores",
-    );
-    let unknown =
-        "cpu 10.0 % + mem 10.0 % + 10.0 for 1 recent placements, cores unknown, 4 assumed";
-    check_why(&scene, "d", Some(4), unknown);
+    let why = |name, rank, rest: &str| {
+        check_why(&scene, name, Some(rank), &format!("cpu 10.0 % + {rest}"))
+    };
+    why("c", 1, "10.0 for this meeting on 8 cores");
+    why("b", 2, "15.0 for this meeting and 1 recent placements on 8 cores");
+    why("a", 3, "20.0 for this meeting and 1 recent placements on 8 cores");
+    why("d", 4, "40.0 for this meeting and 1 recent placements, cores unknown, 4 assumed");
     let seed = Scene { rules: Rules { policy: Policy::Seed, ..scene.rules }, ..scene };
     check(&seed, &["a", "b", "c", "d"], false);
+}
+
+#[test]
+fn memory_in_use_only_bounds_where_meetings_are_predicted() {
+    let scene =
+        scene(Policy::Predictive).with("a", 10.0, 90.0).with("b", 20.0, 10.0).with("c", 1.0, 90.1);
+    check(&scene, &["a", "b"], false);
 }
 
 #[test]
@@ -347,7 +345,7 @@ type Row = (Option<f64>, Option<f64>, Option<f64>, u64, u8, Vec<u64>);
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let cores = prop_oneof![Just(None), (0.0..64.0).prop_map(Some)];
     let row =
-        (figure(), figure(), cores, 0u64..500, any::<u8>(), prop::collection::vec(0u64..400, 0..5));
+        (figure(), figure(), cores, 0u64..500, any::<u8>(), prop::collection::vec(0u64..900, 0..5));
     prop::collection::vec(row, 0..20)
 }
 

@@ -72,9 +72,10 @@ impl Balancer {
     }
 
     pub(super) fn placed(&mut self, now: Moment, server: usize) {
+        let counts_for = self.rules.placements_count_for();
         let own = self.own.entry(self.id(server).clone()).or_default();
         own.meetings += 1;
-        own.recent.retain(|&at| now.since(at) < METRICS_RANGE);
+        own.recent.retain(|&at| now.since(at) < counts_for);
         own.recent.push(now);
     }
 
