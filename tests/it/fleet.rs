@@ -102,6 +102,9 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         "--compare --policy best",
         "--compare --json --csv",
         "--compare --port 9001",
+        "--compare --trace no-such-file.csv",
+        "--compare --cores 8,8",
+        "--compare --trace day.csv --cores 8 --fleet 5",
         "--seeds 2",
         "--json",
         "--csv",
@@ -111,4 +114,53 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         assert_eq!((status.code(), stdout.len()), (Some(64), 0), "{line}: {error}");
         assert!(error.starts_with("error: "), "{line}: {error}");
     }
+}
+
+#[test]
+fn a_trace_shows_what_the_pool_would_have_done_and_a_faulty_one_where_it_is_wrong() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("day.csv");
+    let line = format!("--compare --cores 8,8,16 --json --trace {}", path.display());
+    let row = |n: u32| format!("2026-03-02T09:{n:02}:00,2026-03-02T10:30:00,{},3", 20 + n);
+    let rows: Vec<_> = (0..40).map(row).collect();
+    std::fs::write(&path, format!("created,ended,users,webcams\n{}\n", rows.join("\n")))
+        .expect("written");
+    let all = outcomes(&line);
+    assert_eq!(all.len(), 6, "one for each policy");
+    for outcome in &all {
+        assert_eq!((&outcome["profile"], &outcome["servers"]), (&"trace".into(), &3.into()));
+        assert!(outcome["peak"].as_f64() > Some(0.5), "{outcome}");
+    }
+    let overloaded = |n: usize| all[n]["overloaded_user_minutes_pct"].as_f64();
+    assert!(overloaded(5) < overloaded(0), "the oracle does better than chance: {all:?}");
+    std::fs::write(&path, "created,ended,users,webcams\n2026-03-02T09:00,2026-03-02T10:30,-1,0\n")
+        .expect("written");
+    let Output { status, stderr, .. } = simulate(&line);
+    let expected = format!(
+        "{}: line 2, column users: expected a number from 0 to 10000, found \"-1\"\n",
+        path.display()
+    );
+    assert_eq!(
+        (status.code(), String::from_utf8_lossy(&stderr).into_owned()),
+        (Some(64), expected)
+    );
+}
+
+#[test]
+fn a_picture_has_a_panel_for_each_policy_and_a_line_for_each_server() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("day.svg");
+    let line =
+        format!("--compare --seeds 1 --fleet 5 --policy seed,oracle --svg {}", path.display());
+    assert!(said(&line).starts_with("Policy"), "the table is printed too");
+    let svg = std::fs::read_to_string(&path).expect("written");
+    let count = |what: &str| svg.matches(what).count();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert_eq!((count("of user-minutes overloaded</text>"), count("<title>server ")), (2, 12));
+    assert_eq!(count("cores</title></path>"), 12, "five servers and the one that joins, twice");
+    said(&line);
+    assert_eq!(std::fs::read_to_string(&path).expect("written"), svg, "the same each time");
+    let Output { status, stderr, .. } =
+        simulate("--compare --fleet 5 --svg /no/such/folder/day.svg");
+    assert_eq!((status.code(), stderr.starts_with(b"/no/such/folder/day.svg: ")), (Some(64), true));
 }

@@ -1,12 +1,16 @@
 //! `simulate --compare`: what days would have been like under each policy.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell as Shown, Form, Table, Tone};
 use crate::cli::{Exit, complain};
-use crate::sim::fleet::{Cell, Comparison, Outcome, Policy, Profile};
+use crate::sim::fleet::{Cell, Comparison, Day, Outcome, Policy, Profile, trace};
 
 /// The fields of an outcome, for programs.
 const FIELDS: [&str; 10] = [
@@ -62,28 +66,66 @@ pub(super) struct CompareArgs {
     /// The most that all meetings need at once, as a part of the fleet's cores
     #[arg(long, default_value_t = 0.65, requires = "compare", value_name = "PART", value_parser = peak)]
     peak: f64,
+    /// A day of your own: meetings as CSV with the columns created, ended (2026-03-02T08:59:30), users and
+    /// webcams, in the order of created
+    #[arg(long, value_name = "FILE", requires_all = ["compare", "cores"],
+        conflicts_with_all = ["fleet", "profile", "peak"])]
+    trace: Option<PathBuf>,
+    /// The servers for that day: how many cores each has, such as 8,8,16
+    #[arg(long, value_name = "CORES", requires = "trace", value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..=4096))]
+    cores: Vec<u16>,
+    /// Draw how busy each server was on the first of these days, under each policy
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    svg: Option<PathBuf>,
     #[command(flatten)]
     form: Form,
 }
 
 pub(super) fn run(args: &CompareArgs) -> Exit {
-    print(args.form, &args.comparison().outcomes()).unwrap_or_else(|failure| {
+    compare(args).unwrap_or_else(|failure| {
         complain(&failure.to_string());
         Exit::from(&failure)
     })
 }
 
-impl CompareArgs {
-    fn comparison(&self) -> Comparison {
-        let cell = |profile, servers: &u16| Cell { profile, servers: usize::from(*servers) };
-        let cells = self.profile.iter();
-        Comparison {
-            policies: self.policy.clone(),
-            cells: cells.flat_map(|&p| self.fleet.iter().map(move |n| cell(p, n))).collect(),
-            peak: self.peak,
-            seeds: self.first_seed..self.first_seed + self.seeds,
-        }
+fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
+    let comparison = args.comparison()?;
+    if let Some(path) = &args.svg {
+        fs::write(path, comparison.svg()).map_err(|error| wrong(path, error))?;
     }
+    print(args.form, &comparison.outcomes())
+}
+
+impl CompareArgs {
+    fn comparison(&self) -> Result<Comparison, Failure> {
+        let cells = match &self.trace {
+            Some(path) => vec![Cell::Trace(Arc::new(self.day(path)?))],
+            None => self.models(),
+        };
+        let seeds = self.first_seed..self.first_seed + self.seeds;
+        Ok(Comparison { policies: self.policy.clone(), cells, seeds })
+    }
+
+    fn models(&self) -> Vec<Cell> {
+        let model = |profile, servers: u16| Cell::Model {
+            profile,
+            servers: usize::from(servers),
+            peak: self.peak,
+        };
+        let of_profile = |&profile| self.fleet.iter().map(move |&servers| model(profile, servers));
+        self.profile.iter().flat_map(of_profile).collect()
+    }
+
+    fn day(&self, path: &Path) -> Result<Day, Failure> {
+        let text = fs::read(path).map_err(|error| wrong(path, error))?;
+        let cores: Vec<_> = self.cores.iter().copied().map(f64::from).collect();
+        trace::read(&text, &cores).map_err(|bad| wrong(path, bad))
+    }
+}
+
+fn wrong(path: &Path, why: impl std::fmt::Display) -> Failure {
+    Failure::Wrong(format!("{}: {why}", path.display()))
 }
 
 fn print(form: Form, outcomes: &[Outcome]) -> Result<Exit, Failure> {

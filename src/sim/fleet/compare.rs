@@ -2,20 +2,35 @@
 
 use std::num::NonZero;
 use std::ops::Range;
+use std::sync::Arc;
 use std::thread;
 
 use serde::Serialize;
 
+use super::chart::svg;
 use super::day::{Day, Profile};
 use super::policy::Policy;
 use super::run::run;
 use super::tally::Summary;
 
-/// Whose day, on how many servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
-    pub profile: Profile,
-    pub servers: usize,
+/// Days of one kind.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    /// Whose day, on how many servers, and its fluid peak.
+    Model { profile: Profile, servers: usize, peak: f64 },
+    /// A day that really was. Chance only decides what measurements are like.
+    Trace(Arc<Day>),
+}
+
+impl Cell {
+    fn day(&self, seed: u64) -> Arc<Day> {
+        match self {
+            Self::Model { profile, servers, peak } => {
+                Arc::new(Day::new(*profile, *servers, *peak, seed))
+            }
+            Self::Trace(day) => day.clone(),
+        }
+    }
 }
 
 /// What is to be compared.
@@ -23,8 +38,6 @@ pub struct Cell {
 pub struct Comparison {
     pub policies: Vec<Policy>,
     pub cells: Vec<Cell>,
-    /// The fluid peak of each day.
-    pub peak: f64,
     /// One day for each.
     pub seeds: Range<u64>,
 }
@@ -33,7 +46,8 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     pub policy: Policy,
-    pub profile: Profile,
+    /// A profile, or `trace`.
+    pub profile: &'static str,
     pub servers: usize,
     pub peak: f64,
     /// Part of all minutes of users that they spent on servers with more than 80 % of their cores busy.
@@ -54,7 +68,7 @@ impl Comparison {
     pub fn outcomes(&self) -> Vec<Outcome> {
         let cells = self.cells.iter();
         let days: Vec<_> =
-            cells.flat_map(|&cell| self.seeds.clone().map(move |s| (cell, s))).collect();
+            cells.flat_map(|cell| self.seeds.clone().map(move |s| (cell, s))).collect();
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let share = |first: usize| {
             let mine = days.iter().enumerate().skip(first).step_by(threads);
@@ -71,37 +85,47 @@ impl Comparison {
         done.sort_unstable_by_key(|(n, _)| *n);
         let of_cells = done.chunks((self.seeds.end - self.seeds.start) as usize);
         let of_cells = self.cells.iter().zip(of_cells);
-        of_cells.flat_map(|(&cell, days)| self.outcomes_of(cell, days)).collect()
+        of_cells.flat_map(|(cell, days)| self.outcomes_of(cell, days)).collect()
+    }
+
+    /// Draws the first day of the first kind under every policy.
+    pub fn svg(&self) -> String {
+        let day = self.cells.first().map(|cell| cell.day(self.seeds.start));
+        day.map_or_else(String::new, |day| svg(&day, &self.policies, self.seeds.start))
     }
 
     /// One day under every policy.
-    fn day(&self, cell: Cell, seed: u64) -> Vec<Summary> {
-        let day = Day::new(cell.profile, cell.servers, self.peak, seed);
-        self.policies.iter().map(|&policy| run(&day, policy, seed)).collect()
+    fn day(&self, cell: &Cell, seed: u64) -> Vec<Summary> {
+        let day = &*cell.day(seed);
+        self.policies.iter().map(|&policy| run(day, policy, seed)).collect()
     }
 
-    fn outcomes_of(&self, cell: Cell, days: &[(usize, Vec<Summary>)]) -> Vec<Outcome> {
+    fn outcomes_of(&self, cell: &Cell, days: &[(usize, Vec<Summary>)]) -> Vec<Outcome> {
         let of_policy = |n: usize| days.iter().map(|(_, of_day)| of_day[n]).collect::<Vec<_>>();
         let policies = self.policies.iter().enumerate();
-        policies.map(|(n, &policy)| self.outcome(policy, cell, &of_policy(n))).collect()
+        policies.map(|(n, &policy)| outcome(policy, cell, &of_policy(n))).collect()
     }
+}
 
-    fn outcome(&self, policy: Policy, cell: Cell, days: &[Summary]) -> Outcome {
-        let mean =
-            |of: fn(&Summary) -> f64| rounded(days.iter().map(of).sum::<f64>() / days.len() as f64);
-        let overloaded = |day: &Summary| day.overloaded;
-        Outcome {
-            policy,
-            profile: cell.profile,
-            servers: cell.servers,
-            peak: self.peak,
-            overloaded_user_minutes_pct: mean(overloaded),
-            worst_day_pct: rounded(days.iter().map(overloaded).fold(0.0, f64::max)),
-            peak_utilisation: mean(|day| day.peak_utilisation),
-            max_over_mean: mean(|day| day.max_over_mean),
-            failed_creates: days.iter().map(|day| day.failed_creates).sum(),
-            split_meetings: days.iter().map(|day| day.split_meetings).sum(),
-        }
+fn outcome(policy: Policy, cell: &Cell, days: &[Summary]) -> Outcome {
+    let (profile, servers, peak) = match cell {
+        Cell::Model { profile, servers, peak } => (profile.name(), *servers, *peak),
+        Cell::Trace(day) => ("trace", day.servers.len(), rounded(day.fluid_peak)),
+    };
+    let mean =
+        |of: fn(&Summary) -> f64| rounded(days.iter().map(of).sum::<f64>() / days.len() as f64);
+    let overloaded = |day: &Summary| day.overloaded;
+    Outcome {
+        policy,
+        profile,
+        servers,
+        peak,
+        overloaded_user_minutes_pct: mean(overloaded),
+        worst_day_pct: rounded(days.iter().map(overloaded).fold(0.0, f64::max)),
+        peak_utilisation: mean(|day| day.peak_utilisation),
+        max_over_mean: mean(|day| day.max_over_mean),
+        failed_creates: days.iter().map(|day| day.failed_creates).sum(),
+        split_meetings: days.iter().map(|day| day.split_meetings).sum(),
     }
 }
 

@@ -6,7 +6,8 @@ use super::meeting::Meeting;
 use crate::domain::moment::Moment;
 
 const SLOT: Duration = Duration::from_secs(30);
-const SLOTS: usize = 24 * 120;
+/// Two days of them: what began on the first has ended by then.
+const SLOTS: usize = 48 * 120;
 
 /// Cores that are needed in each slot of the day.
 #[derive(Clone, Debug)]

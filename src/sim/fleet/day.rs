@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::dice::Dice;
 use super::meeting::{Join, Meeting, seconds};
 use super::servers::{Server, cores_at_first, fleet};
@@ -15,15 +13,15 @@ const HOURS: usize = 9;
 const HOUR: f64 = 3600.0;
 /// The step in which the fluid peak is looked for.
 const STEP: Duration = Duration::from_secs(10);
-const STEPS: usize = 24 * 360;
+/// Two days of them: what began on the first has ended by then.
+const STEPS: usize = 48 * 360;
 /// Nobody has more people in one meeting.
 const LARGEST: f64 = 200.0;
 /// Ad hoc meetings have no more.
 const LARGEST_AD_HOC: usize = 60;
 
 /// Whose day it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// A university: a third are classes.
     Univ,
@@ -33,6 +31,13 @@ pub enum Profile {
 
 impl Profile {
     pub const ALL: [Self; 2] = [Self::Univ, Self::School];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Univ => "univ",
+            Self::School => "school",
+        }
+    }
 
     fn classes(self) -> f64 {
         match self {
@@ -66,7 +71,7 @@ impl Day {
         let path = [seed, servers as u64, profile as u64];
         let servers = fleet(servers, &mut Dice::of(&[path[0], path[1], path[2], 0]));
         let cores = cores_at_first(&servers);
-        let mut needs = Needs { at: vec![0.0; STEPS], most: 0.0 };
+        let mut needs = Needs::none();
         let mut meetings = Vec::new();
         let mut dice = Dice::of(&[path[0], path[1], path[2], 1]);
         while needs.most < peak * cores {
@@ -80,6 +85,14 @@ impl Day {
         meetings.sort_by_key(|meeting| meeting.created);
         Self { servers, meetings, fluid_peak: needs.most / cores }
     }
+
+    /// These meetings, in the order of their creates, on these servers.
+    pub(super) fn of(servers: Vec<Server>, meetings: Vec<Meeting>) -> Self {
+        let mut needs = Needs::none();
+        meetings.iter().for_each(|meeting| needs.add(meeting));
+        let fluid_peak = needs.most / cores_at_first(&servers);
+        Self { servers, meetings, fluid_peak }
+    }
 }
 
 /// Cores that all meetings need, over the day.
@@ -89,6 +102,10 @@ struct Needs {
 }
 
 impl Needs {
+    fn none() -> Self {
+        Self { at: vec![0.0; STEPS], most: 0.0 }
+    }
+
     fn add(&mut self, meeting: &Meeting) {
         let step = |at: Moment| at.0.as_millis().div_ceil(STEP.as_millis()) as usize;
         let steps = step(meeting.created)..step(meeting.end).min(STEPS);

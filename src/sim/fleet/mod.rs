@@ -6,6 +6,7 @@
 //! as in life; the others live here, to compare with.
 
 mod balancer; // asks the placement that serves, with what it would know
+mod chart; // a picture of a day
 mod compare; // every policy on every cell of days
 mod curve; // what the oracle knows
 mod day; // the meetings of a day
@@ -19,6 +20,7 @@ mod servers; // the fleet
 mod tally; // what a day was like
 #[cfg(test)]
 mod tests;
+pub mod trace; // an operator's own day
 
 pub use compare::{Cell, Comparison, Outcome};
 pub use day::{Day, Profile};

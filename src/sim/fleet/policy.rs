@@ -37,6 +37,12 @@ impl Policy {
         Self::Predictive,
         Self::Oracle,
     ];
+
+    /// As it is written in what is asked and answered.
+    pub(super) fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self)
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// A policy at work, with what it has learnt so far.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::chart::{POINT, Trail};
 use super::day::Day;
 use super::dice::Dice;
 use super::events::{Agenda, Event};
@@ -13,8 +14,10 @@ use super::policy::{Chooser, Create, Policy};
 use super::tally::{Reading, Summary, Tally};
 use crate::domain::moment::Moment;
 
-/// The day begins when the agents begin to measure.
+/// When the agents begin to measure.
 const BEGIN: Moment = Moment(Duration::from_hours(7));
+/// They measure for so long before the first meeting at least.
+const LEAD: Duration = Duration::from_mins(10);
 /// Agents measure, measurements are read and meetings swept so often (`balancer.pollInterval`, `health.sweepInterval`).
 const TICK: Duration = Duration::from_secs(10);
 /// A server is known to be dead after three failed probes, and to be there after two good ones.
@@ -56,20 +59,30 @@ struct Run<'a> {
     /// Which meeting runs in each room.
     rooms: Vec<Option<usize>>,
     tally: Tally,
+    /// For a picture of the day, if there is to be one.
+    trail: Option<Trail>,
     end: Moment,
+}
+
+/// Lets a day happen, and notes how busy each server was.
+pub(super) fn watched(day: &Day, policy: Policy, seed: u64) -> (Summary, Trail) {
+    let mut run = Run::new(day, policy, seed);
+    run.trail = Some(Trail::default());
+    run.all();
+    (run.tally.summary(), run.trail.unwrap_or_default())
 }
 
 /// Lets a day happen. The seed is that of chance during the day, such as noise in measurements.
 pub fn run(day: &Day, policy: Policy, seed: u64) -> Summary {
     let mut run = Run::new(day, policy, seed);
-    while let Some((now, event)) = run.agenda.next() {
-        run.happens(now, event);
-    }
+    run.all();
     run.tally.summary()
 }
 
 impl<'a> Run<'a> {
     fn new(day: &'a Day, policy: Policy, seed: u64) -> Self {
+        let first = day.meetings.first().map_or(BEGIN, |meeting| meeting.created);
+        let begin = BEGIN.min(first.before(LEAD));
         let cores: Vec<_> = day.servers.iter().map(|server| server.cores).collect();
         let mut run = Self {
             day,
@@ -80,20 +93,27 @@ impl<'a> Run<'a> {
             meetings: Vec::with_capacity(day.meetings.len()),
             rooms: vec![None; day.meetings.len()],
             tally: Tally::default(),
-            end: day.meetings.iter().map(|meeting| meeting.end).max().unwrap_or(BEGIN),
+            trail: None,
+            end: day.meetings.iter().map(|meeting| meeting.end).max().unwrap_or(begin),
         };
         for (n, server) in day.servers.iter().enumerate() {
-            run.agenda.add(server.from.max(BEGIN), Event::Up(n));
+            run.agenda.add(server.from.max(begin), Event::Up(n));
             if let Some(away) = &server.away {
                 run.agenda.add(away.start, Event::Down(n));
                 run.agenda.add(away.end, Event::Up(n));
             }
         }
-        run.agenda.add(BEGIN + TICK, Event::Tick);
+        run.agenda.add(begin + TICK, Event::Tick);
         for (room, meeting) in day.meetings.iter().enumerate() {
             run.plan(Cow::Borrowed(meeting), room);
         }
         run
+    }
+
+    fn all(&mut self) {
+        while let Some((now, event)) = self.agenda.next() {
+            self.happens(now, event);
+        }
     }
 
     fn plan(&mut self, meeting: Cow<'a, Meeting>, room: usize) {
@@ -192,9 +212,18 @@ impl<'a> Run<'a> {
         self.chooser.ended(server);
     }
 
+    fn note(&mut self, now: Moment) {
+        let Some(Trail(trail)) = &mut self.trail else { return };
+        if trail.last().is_none_or(|(last, _)| now.since(*last) >= POINT) {
+            let uses = self.servers.iter().map(|state| state.up.then(|| state.load / state.cores));
+            trail.push((now, uses.collect()));
+        }
+    }
+
     fn tick(&mut self, now: Moment) {
         let there = self.servers.iter().filter(|state| state.up);
         self.tally.count(now, there.map(State::reading));
+        self.note(now);
         for (state, server) in self.servers.iter_mut().zip(&self.day.servers) {
             if state.up {
                 state.gauges.sample(now, server, state.load / state.cores, &mut self.dice);

@@ -26,7 +26,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(cores: f64, dice: &mut Dice) -> Self {
+    pub(super) fn new(cores: f64, dice: &mut Dice) -> Self {
         let (kernel, idle_mem) = (dice.normal(0.22, 0.03), dice.normal(28.0, 6.0));
         Self { cores, kernel, idle_mem, from: Moment::default(), away: None }
     }

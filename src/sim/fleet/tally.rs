@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::moment::Moment;
 
 /// A server with more of its cores busy is overloaded.
-const OVERLOADED: f64 = 0.8;
+pub(super) const OVERLOADED: f64 = 0.8;
 /// Hours in which the balance counts, as long as the fleet has something to do.
 const BUSY: std::ops::Range<Moment> =
     Moment(Duration::from_hours(9))..Moment(Duration::from_hours(16));

@@ -116,8 +116,7 @@ fn creates_fail_when_every_server_is_dead() {
 fn the_policies_differ_as_they_do_in_life() {
     let outcomes = Comparison {
         policies: vec![Policy::Random, Policy::Seed, Policy::Predictive, Policy::Oracle],
-        cells: vec![Cell { profile: Profile::Univ, servers: 20 }],
-        peak: PEAK,
+        cells: vec![Cell::Model { profile: Profile::Univ, servers: 20, peak: PEAK }],
         seeds: 50..52,
     }
     .outcomes();
@@ -135,8 +134,7 @@ fn the_policies_differ_as_they_do_in_life() {
 fn threads_leave_no_trace_in_a_comparison() {
     let comparison = |seeds| Comparison {
         policies: vec![Policy::RoundRobin],
-        cells: Profile::ALL.map(|profile| Cell { profile, servers: 5 }).to_vec(),
-        peak: PEAK,
+        cells: Profile::ALL.map(|profile| Cell::Model { profile, servers: 5, peak: PEAK }).to_vec(),
         seeds,
     };
     let days: Vec<_> = (30..33).flat_map(|seed| comparison(seed..seed + 1).outcomes()).collect();
@@ -144,6 +142,65 @@ fn threads_leave_no_trace_in_a_comparison() {
     for (n, outcome) in all.iter().enumerate() {
         let of_cell = days.iter().skip(n).step_by(2).map(|day| day.worst_day_pct);
         assert_eq!(outcome.worst_day_pct, of_cell.fold(0.0, f64::max));
-        assert_eq!(outcome.profile, Profile::ALL[n]);
+        assert_eq!(outcome.profile, ["univ", "school"][n]);
+    }
+}
+
+#[track_caller]
+fn check_trace(text: &str, fault: &str) {
+    let read = trace::read(text.as_bytes(), &[8.0, 16.0]);
+    assert_eq!(read.map(|day| day.meetings.len()).unwrap_err().to_string(), fault, "{text}");
+}
+
+#[test]
+fn a_trace_is_refused_with_the_line_and_the_column_of_what_is_wrong() {
+    let after = |row: &str| {
+        format!("created,ended,users,webcams\n2026-03-02T09:00,2026-03-02T10:00,5,1\n{row}\n")
+    };
+    let good = "2026-03-02T09:00,2026-03-02T10:00,5,1";
+    check_trace("", "line 1, column created: is missing");
+    check_trace("created,ended,users\n", "line 1, column webcams: is missing");
+    check_trace("created,ended,users,webcams\n", "holds no meeting");
+    let cell =
+        |row: &str, fault: &str| check_trace(&after(row), &format!("line 3, column {fault}"));
+    cell(&good.replacen("09:00", "08:59", 1), "created: is before that of the line above");
+    cell(&good.replace("03-02", "03-03"), "created: is not on the day of the first line");
+    cell(&good.replace("10:00", "09:00"), "ended: is not within a day after created");
+    cell(&good.replace("02T10", "04T10"), "ended: is not within a day after created");
+    cell(
+        &good.replacen("2026-03-02T09:00", "9 o'clock", 1),
+        "created: expected a time such as 2026-03-02T08:59:30, found \"9 o'clock\"",
+    );
+    cell(&good.replace(",5,", ",-5,"), "users: expected a number from 0 to 10000, found \"-5\"");
+    cell(
+        &good.replace(",5,", ",1000001,"),
+        "users: expected a number from 0 to 10000, found \"1000001\"",
+    );
+    cell(
+        &good.replace(",5,1", ",5,NaN"),
+        "webcams: expected a number from 0 to 10000, found \"NaN\"",
+    );
+    cell(&good.replace(",5,1", ",5,6"), "webcams: are more than users");
+    check_trace(
+        &after("2026-03-02T09:00,2026-03-02T10:00,5"),
+        "line 3: has 3 columns, the first line has 4",
+    );
+}
+
+#[test]
+fn a_trace_is_a_day_of_those_meetings_on_that_fleet() {
+    let text = "room,users,webcams,created,ended\n\
+                a, 3, 1, 2026-03-02T05:30, 2026-03-02T06:30:00\n\
+                b, 0, 0, 2026-03-02T23:50, 2026-03-03T01:00\n";
+    let day = trace::read(text.as_bytes(), &[8.0, 16.0]).unwrap();
+    let times: Vec<_> = day.meetings.iter().map(|m| (m.created, m.end)).collect();
+    assert_eq!(times, [(minute(330), minute(390)), (minute(1430), minute(1500))]);
+    let joins = &day.meetings[0].joins;
+    assert_eq!((joins.len(), joins.iter().filter(|join| join.webcam).count()), (3, 1));
+    assert!((day.fluid_peak - cost(3, 1) / 24.0).abs() < 1e-9, "{}", day.fluid_peak);
+    for policy in Policy::ALL {
+        let Summary { failed_creates, peak_utilisation, .. } = run(&day, policy, 1);
+        assert_eq!(failed_creates, 0, "{policy:?}: agents measure before the first meeting");
+        assert!((cost(3, 1) / 16.0..=cost(3, 1) / 8.0).contains(&(peak_utilisation)), "{policy:?}");
     }
 }
