@@ -169,7 +169,8 @@ impl RedisServer {
         match self.ask::<String>(&["INFO", "server"]) {
             Ok(info) => {
                 let own = self.child.as_ref().map(|child| format!("process_id:{}", child.id()));
-                info.lines().any(|line| Some(line) == own.as_deref())
+                let is_ours = info.lines().any(|line| Some(line) == own.as_deref());
+                is_ours && self.ask::<String>(&["PING"]).is_ok()
             }
             Err(e) => e.code() == Some("NOAUTH"),
         }
