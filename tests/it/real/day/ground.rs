@@ -36,10 +36,11 @@ pub(super) enum Part {
     ConsulHangs,
     ConsulKilled,
     BalancerKilled,
+    BalancerHangs,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::RedisHangs,
         Self::InfluxdHangs,
         Self::ConsulHangs,
@@ -48,6 +49,7 @@ impl Part {
         Self::InfluxdKilled,
         Self::ConsulKilled,
         Self::BalancerKilled,
+        Self::BalancerHangs,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Part {
             Self::ConsulHangs => "Consul (hangs)",
             Self::ConsulKilled => "Consul (killed, comes back empty)",
             Self::BalancerKilled => "one of three balancers (killed)",
+            Self::BalancerHangs => "one of three balancers (hangs)",
         }
     }
 }
@@ -127,6 +130,7 @@ impl Ground {
             Part::ConsulHangs => self.consul.pause(),
             Part::ConsulKilled => self.consul.stop(),
             Part::BalancerKilled => self.replicas[1].take().expect("it runs").kill(),
+            Part::BalancerHangs => self.replicas[2].as_ref().expect("it runs").signal("-STOP"),
         }
     }
 
@@ -145,13 +149,15 @@ impl Ground {
             Part::BalancerKilled => {
                 self.replicas[1] = Some(start(&self.homes[1], &self.consul).await);
             }
+            Part::BalancerHangs => self.replicas[2].as_ref().expect("it runs").signal("-CONT"),
         }
     }
 
     /// What the balancers' `/readyz` names now, each part once.
     pub(super) async fn degraded(&self) -> String {
         let mut parts = BTreeSet::new();
-        for replica in self.replicas() {
+        // The third may be the one that hangs.
+        for replica in self.replicas().take(2) {
             let (_, body) = replica.readiness().await;
             let named = body["degraded"].as_array().into_iter().flatten();
             parts.extend(named.filter_map(|d| d["part"].as_str().map(str::to_owned)));

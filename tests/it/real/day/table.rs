@@ -52,6 +52,11 @@ impl Phase {
         self.name.starts_with("Redis")
     }
 
+    /// Whether calls may wait in a balancer that answers nothing, where no deadline of its own counts.
+    pub(super) fn is_of_a_frozen_balancer(&self) -> bool {
+        self.name.ends_with("balancers (hangs)")
+    }
+
     fn row(&self) -> String {
         let refused = self.refusals.iter().map(|(what, count)| format!("{count} {what}"));
         let refused = refused.collect::<Vec<_>>().join(", ");
