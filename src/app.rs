@@ -10,6 +10,7 @@ use axum::Router;
 use ractor::{Actor, ActorRef};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
@@ -19,7 +20,9 @@ use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
-use crate::flows::{World, configuration, follow, health, hooks, recordings};
+use crate::flows::{
+    DONE_AHEAD, World, configuration, follow, health, hooks, recordings, sweeps, tell,
+};
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
@@ -129,6 +132,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         servers,
         store: store.clone(),
         clock: clock.clone(),
+        done: broadcast::channel(DONE_AHEAD).0,
         config: config.clone(),
     };
     let watched = source.clone();
@@ -143,6 +147,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("watching recordings", world.clone(), recordings::watch));
     background.spawn(for_ever("keeping webhooks registered", world.clone(), hooks::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
+    background.spawn(for_ever("telling other replicas", world.clone(), tell::tell));
     let heard = move |world| configuration::watch(world, watched.clone());
     background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));
@@ -169,6 +174,7 @@ impl Swarm {
     /// Stops what runs beside requests, then lets the actors finish what they have begun.
     pub async fn stop(mut self) {
         self.background.shutdown().await;
+        sweeps::leave(&self.world).await;
         self.actors.stop(Some("shutdown".into()));
         let within = self.world.config.deadlines.drain;
         if tokio::time::timeout(within, self.ended).await.is_err() {

@@ -222,7 +222,7 @@ impl Supervisor {
             }
             Role::Registry => {
                 let subscribers = self.who_hears_of_the_pool(myself.clone());
-                let registry = Registry { store, subscribers };
+                let registry = Registry { store, clock, subscribers };
                 spawn(registry, (config, roster), above, |a| ushers.registry.place(a)).await
             }
             Role::Settings => {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sha1::{Digest, Sha1};
+
 use super::secret::Secret;
 use crate::bbb::checksum::Algorithm;
 
@@ -24,6 +26,50 @@ impl InstanceId {
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl InstanceId {
+    /// What names it in keys and news, where a URL may be too long.
+    pub fn mark(&self) -> InstanceMark {
+        let digest: [u8; 20] = Sha1::digest(self.0.as_bytes()).into();
+        let half = digest.iter().take(8);
+        InstanceMark(half.fold(0, |mark, &byte| mark << 8 | u64::from(byte)))
+    }
+}
+
+/// The first half of the SHA-1 of an instance's URL.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
+pub struct InstanceMark(pub u64);
+
+impl fmt::Display for InstanceMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl std::str::FromStr for InstanceMark {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl From<InstanceMark> for String {
+    fn from(mark: InstanceMark) -> Self {
+        mark.to_string()
+    }
+}
+
+impl TryFrom<String> for InstanceMark {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::World;
+use crate::outside::store::peers::News;
 use crate::outside::store::{Shelf, Told};
 
 /// Changes on their way to us; a store that has more to tell says so with one `Everything`.
@@ -29,11 +30,19 @@ fn pass_on(world: &World, change: Told) {
         Told::Shelf(Shelf::Hooks) => actors.hooks.reload(),
         Told::Shelf(Shelf::Recordings) => actors.recordings.reload(false),
         Told::Route(key) => actors.meetings.changed(key),
+        Told::Echo(key, tenant, version) => actors.meetings.echo(key, tenant, version),
+        Told::Became(key, became) => actors.meetings.became(key, became),
+        Told::News(_, News::Done(chore, mark)) => {
+            // Nobody listens only while the watch begins again, which then looks by itself.
+            let _ = world.done.send((chore, mark));
+        }
+        Told::News(_, News::Joined(key, tenant)) => actors.meetings.joined(key, tenant),
+        Told::News(by, News::Health(outlook)) => actors.registry.told(by, outlook),
         Told::Everything => {
             actors.registry.reload();
             actors.tenants.reload();
             actors.hooks.reload();
-            actors.meetings.reload();
+            actors.meetings.missed();
             actors.recordings.reload(true);
         }
     }

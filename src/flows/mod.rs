@@ -19,26 +19,37 @@ pub mod meetings;
 pub mod recordings;
 pub mod refusal;
 pub mod sessions;
+pub mod sweeps;
+pub mod tell;
 
 use std::sync::Arc;
+
+use tokio::sync::broadcast;
 
 use self::refusal::Refusal;
 use crate::actors::directory::Directory;
 use crate::bbb::query;
 use crate::config::{Config, HealthRules};
+use crate::domain::instance::InstanceMark;
 use crate::domain::meeting::MeetingId;
 use crate::outside::clock::Clock;
 use crate::outside::servers::Servers;
 use crate::outside::store::Store;
+use crate::outside::store::peers::Chore;
+
+/// So much of what other replicas did may wait to be heard of; what is missed is looked for.
+pub const DONE_AHEAD: usize = 1_024;
 
 /// Everything a story may ask: the actors, the BBB servers, the clock, and what was configured at the start.
 #[derive(Clone)]
 pub struct World {
     pub actors: Directory,
     pub servers: Arc<dyn Servers>,
-    /// For liveness and the predecessor's hints only: state is asked of its actor.
+    /// For liveness, the predecessor's hints and what replicas share; state is asked of its actor.
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// Passes on which chores other replicas did.
+    pub done: broadcast::Sender<(Chore, InstanceMark)>,
     /// As it was at the start; what can change while running is asked of the settings actor.
     pub config: Arc<Config>,
 }

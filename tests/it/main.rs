@@ -12,6 +12,7 @@ mod crash;
 mod creates;
 mod demo;
 mod dropin;
+mod failovers;
 mod forms;
 mod fuzz_seeds;
 mod hooks;

@@ -1,5 +1,10 @@
 //! Stories about two programs that share their state in a real Redis.
 
+mod caches;
+mod health;
+mod placements;
+mod sweeps;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

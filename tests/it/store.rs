@@ -2,6 +2,7 @@
 
 mod embedded;
 mod follow;
+mod forms;
 pub(crate) mod home;
 mod model;
 pub(crate) mod predecessor;

@@ -23,6 +23,21 @@ impl Packed {
         Self(lz4_flex::compress_prepend_size(list).into())
     }
 
+    /// What another replica packed.
+    pub fn of(packed: Vec<u8>) -> Self {
+        Self(packed.into())
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The list, if it says that it is no larger than this.
+    pub fn unpack_within(&self, most: usize) -> Option<Vec<u8>> {
+        let size = self.0.first_chunk().map(|size| u32::from_le_bytes(*size))?;
+        (size as usize <= most).then(|| self.unpack()).flatten()
+    }
+
     /// The list; nothing when what is kept can't be unpacked.
     pub fn unpack(&self) -> Option<Vec<u8>> {
         lz4_flex::decompress_size_prepended(&self.0).ok()

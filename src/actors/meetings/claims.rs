@@ -1,6 +1,5 @@
 //! Giving meetings a home, and changing it: everything that goes through the store.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
@@ -34,7 +33,7 @@ impl MeetingsState {
         if !self.roster.loaded {
             return answer(reply_to, Err(RouteError::NotLoaded));
         }
-        let slot = self.table.get(&key, &tenant).filter(|slot| !slot.stale);
+        let slot = self.table.get(&key, &tenant).filter(|slot| self.trusts(slot));
         if let Some(route) = slot.map(|slot| slot.route.clone()) {
             match self.home(&route) {
                 Some(home) if !home.released && home.state != RouteState::Ending => {
@@ -63,6 +62,7 @@ impl MeetingsState {
     ) {
         self.place(&candidates[0]);
         let (version, meeting) = (self.draw(), Some(wish.meeting.clone()));
+        self.expect_echo(key, version, &wish);
         let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version };
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
@@ -124,7 +124,7 @@ impl MeetingsState {
         self.enqueue(Pending { key, tenant, step, then });
     }
 
-    fn place(&mut self, instance: &InstanceId) {
+    pub(super) fn place(&mut self, instance: &InstanceId) {
         self.table.placed(instance, self.clock.now(), self.rules.metrics_range);
     }
 
@@ -237,6 +237,7 @@ impl MeetingsState {
             Ok(Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken)) => {
                 Err(RouteError::Taken)
             }
+            Ok(Stepped::Claimed(Claimed::New(_))) if self.waits_for_echo(key, &tenant) => return,
             Ok(Stepped::Claimed(Claimed::New(route)))
             | Ok(Stepped::Changed(Changed::Done(Some(route)))) => {
                 self.home(&route).ok_or(RouteError::NoInstance)
@@ -283,8 +284,15 @@ impl MeetingsState {
         }
     }
 
-    fn tell_waiting(&mut self, key: RouteKey, tenant: TenantId, outcome: Result<Home, RouteError>) {
-        for waiter in self.claiming.remove(&(key, tenant.clone())).unwrap_or_default() {
+    pub(super) fn tell_waiting(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        outcome: Result<Home, RouteError>,
+    ) {
+        let id = (key, tenant);
+        self.unheard.remove(&id);
+        for waiter in self.claiming.remove(&id).unwrap_or_default() {
             match (waiter, &outcome) {
                 (Waiter::Home(reply_to), outcome) => answer(reply_to, outcome.clone()),
                 (Waiter::Find(asker), Err(RouteError::Store(error))) => {
@@ -341,18 +349,6 @@ impl MeetingsState {
                 "no instance has measurements: the one with the least meetings is taken"
             );
         }
-    }
-
-    /// Whether the tenant has as many meetings as it may, those being claimed included.
-    fn pool_is_full(&self, wish: &Wish) -> bool {
-        let Some(most) = wish.tenant.meeting_pool else { return false };
-        let id = &wish.tenant.id;
-        let claiming: HashSet<_> = self
-            .claiming
-            .keys()
-            .filter(|(key, tenant)| tenant == id && self.table.get(key, tenant).is_none())
-            .collect();
-        self.table.meetings_of(id) + claiming.len() as u64 >= u64::from(most)
     }
 }
 

@@ -110,6 +110,7 @@ mod tests {
         let sweep = |url: &str, secs| Sweep {
             instance: InstanceId::new(url),
             asked_at: at(secs),
+            shared: false,
             seen: Vec::new(),
         };
         let mut doubt = Doubt::default();

@@ -22,7 +22,7 @@ impl MeetingsState {
             return waiting.push(Waiter::Find(asker));
         }
         let slot = self.table.get(&key, &asker.tenant);
-        if slot.map_or_else(|| self.complete(), |slot| !slot.stale) {
+        if slot.map_or_else(|| self.complete(), |slot| self.trusts(slot)) {
             let found = self.told(slot, &key, &asker.tenant);
             return self.tell(&key, asker, found);
         }
@@ -36,7 +36,7 @@ impl MeetingsState {
         let full = joins.is_some_and(|pool| {
             let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
             let at_least = if self.roster.all_heard() { 0 } else { pool.measured };
-            lives && !self.table.admit(key, &tenant, pool.most, at_least, self.clock.now())
+            lives && !self.admit(key, &tenant, pool.most, at_least)
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
@@ -97,6 +97,7 @@ impl MeetingsState {
             }
             Err(error) => {
                 warn!(%error, "routes could not be read: answering from memory");
+                self.table.make_do();
                 Some(error)
             }
         };

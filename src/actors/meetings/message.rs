@@ -15,7 +15,7 @@ use crate::domain::moment::Moment;
 use crate::domain::placement::Verdict;
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
-use crate::outside::store::{Stepped, StoreError};
+use crate::outside::store::{Became, Stepped, StoreError};
 
 /// Finding answers from memory, or after one read of the store.
 const FIND_WITHIN: Duration = Duration::from_millis(950);
@@ -75,7 +75,16 @@ pub enum MeetingsMessage {
     Roster(Arc<Roster>),
     /// Another replica changed this record: read it again when it is next needed. Told by the store's follower.
     Changed(RouteKey),
-    /// Something may have been missed: read everything again. Told by the store's follower.
+    /// Another replica changed a route, and says to what. Told by the store's follower.
+    Became { key: RouteKey, became: Box<Became> },
+    /// A user joined a meeting through another replica. Told by the store's follower.
+    Joined { key: RouteKey, tenant: TenantId },
+    /// A claim made here was told to all, or it is not waited for any longer. Told by the store's follower and by
+    /// the actor's own timer.
+    Echo { key: RouteKey, tenant: TenantId, version: Version },
+    /// Something may have been missed: read everything again, and until then what is needed. Told by the store's follower.
+    Missed,
+    /// Read everything again. Told by the actor itself.
     Reload,
     /// All records were read, well or not. Told by the actor's own task.
     Loaded(Result<Vec<(RouteKey, RouteRecord)>, StoreError>),
@@ -167,6 +176,8 @@ pub struct Sweep {
     pub instance: InstanceId,
     /// When the request was sent: what was confirmed later can't be missing.
     pub asked_at: Moment,
+    /// Another replica asked, and does what follows from it.
+    pub shared: bool,
     pub seen: Vec<Seen>,
 }
 
@@ -330,9 +341,24 @@ impl MeetingsHandle {
         self.0.tell(MeetingsMessage::Changed(key));
     }
 
-    /// Has all records read again.
-    pub(crate) fn reload(&self) {
-        self.0.tell(MeetingsMessage::Reload);
+    /// Another replica changed a route to this.
+    pub(crate) fn became(&self, key: RouteKey, became: Box<Became>) {
+        self.0.tell(MeetingsMessage::Became { key, became });
+    }
+
+    /// A user joined through another replica.
+    pub(crate) fn joined(&self, key: RouteKey, tenant: TenantId) {
+        self.0.tell(MeetingsMessage::Joined { key, tenant });
+    }
+
+    /// A claim made here was told to all.
+    pub(crate) fn echo(&self, key: RouteKey, tenant: TenantId, version: Version) {
+        self.0.tell(MeetingsMessage::Echo { key, tenant, version });
+    }
+
+    /// Changes of others may have been missed.
+    pub(crate) fn missed(&self) {
+        self.0.tell(MeetingsMessage::Missed);
     }
 
     /// The copies of meetings that live elsewhere.

@@ -4,21 +4,25 @@ mod claims;
 mod doubt;
 mod finding;
 mod message;
+mod pools;
 mod queue;
 mod reconcile;
 mod sighted;
 mod sweeping;
 mod table;
+mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::doubt::Doubt;
 pub use self::message::*;
+use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
 use self::table::Table;
@@ -59,6 +63,10 @@ pub struct MeetingsState {
     queue: Queue,
     /// Who waits for a home that is being stored. A crash drops them, and they hear `Down`.
     claiming: HashMap<(RouteKey, TenantId), Vec<Waiter>>,
+    /// Claims of ours that others may not have heard of yet, where a pool bounds them.
+    unheard: HashMap<(RouteKey, TenantId), Unheard>,
+    /// What is being told to other replicas.
+    telling: JoinSet<()>,
     /// Who waits for a record that is being read.
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
@@ -108,6 +116,8 @@ impl Actor for Meetings {
             load_again: false,
             queue: Queue::default(),
             claiming: HashMap::new(),
+            unheard: HashMap::new(),
+            telling: JoinSet::new(),
             fetching: HashMap::new(),
             sighted: Sighted::default(),
             strays: HashMap::new(),
@@ -145,6 +155,15 @@ impl Actor for Meetings {
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Roster(roster) => state.roster = roster,
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
+            MeetingsMessage::Became { key, became } => state.became(key, *became),
+            MeetingsMessage::Joined { key, tenant } => {
+                state.table.joined(&key, &tenant, self.clock.now());
+            }
+            MeetingsMessage::Echo { key, tenant, version } => state.echo(key, tenant, version),
+            MeetingsMessage::Missed => {
+                state.table.doubt(self.clock.now());
+                state.load();
+            }
             MeetingsMessage::Reload => state.load(),
             MeetingsMessage::Loaded(result) => state.load_ended(result),
             MeetingsMessage::Fetched { sent_at, keys, result } => {

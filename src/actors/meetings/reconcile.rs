@@ -11,6 +11,8 @@ use crate::domain::tenant::TenantId;
 
 /// So many sweeps in a row must miss a meeting before its route goes.
 const MISSING_SWEEPS: u8 = 2;
+/// The replica that sweeps for all removes them. If one stays, it does not know of it.
+const MISSING_SHARED: u8 = 4;
 /// A claim that nobody confirmed for so long has lost its creator.
 const CLAIM_IS_OLD: Duration = Duration::from_secs(60);
 /// A listed meeting whose claim is older than this is confirmed by its being there.
@@ -58,9 +60,9 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             Some(&participants) => {
                 // Whoever joined before the request was sent is among the participants.
                 slot.joined.retain(|&at| at >= sweep.asked_at);
-                present(*key, slot, participants, now, &mut findings);
+                present(*key, slot, participants, now, sweep.shared, &mut findings);
             }
-            None => absent(*key, slot, sweep.asked_at, now, &mut findings),
+            None => absent(*key, slot, sweep, now, &mut findings),
         }
     }
     findings
@@ -83,7 +85,9 @@ fn judge(
     findings.strays.insert(stray);
     let entombed = slot.route.tombs.contains(&sweep.instance);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
-    if !known {
+    if sweep.shared {
+        // Judged by the replica that asked.
+    } else if !known {
         findings.fetch.push(key);
     } else if slot.route.state == RouteState::Confirmed
         && slot.settled_at < sweep.asked_at
@@ -93,25 +97,33 @@ fn judge(
     }
 }
 
-fn present(key: RouteKey, slot: &mut Slot, users: u64, now: Moment, findings: &mut Findings) {
+fn present(
+    key: RouteKey,
+    slot: &mut Slot,
+    users: u64,
+    now: Moment,
+    shared: bool,
+    findings: &mut Findings,
+) {
     slot.missing = 0;
     slot.participants = users;
     let claimed = slot.route.state == RouteState::Claimed;
-    if claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED {
+    if claimed && !shared && now.since(slot.settled_at) >= CLAIM_IS_SETTLED {
         findings.confirm.push((key, slot.tenant.clone(), slot.route.version));
     }
 }
 
-fn absent(key: RouteKey, slot: &mut Slot, asked_at: Moment, now: Moment, findings: &mut Findings) {
+fn absent(key: RouteKey, slot: &mut Slot, sweep: &Sweep, now: Moment, findings: &mut Findings) {
     let young_claim =
         slot.route.state == RouteState::Claimed && now.since(slot.settled_at) < CLAIM_IS_OLD;
-    if slot.settled_at >= asked_at || young_claim {
+    if slot.settled_at >= sweep.asked_at || young_claim {
         return;
     }
     slot.missing = slot.missing.saturating_add(1);
     slot.participants = 0;
     slot.joined.clear();
-    if slot.missing >= MISSING_SWEEPS {
+    let enough = if sweep.shared { MISSING_SHARED } else { MISSING_SWEEPS };
+    if slot.missing >= enough {
         findings.remove.push((key, slot.tenant.clone(), slot.route.version));
     }
 }
@@ -155,7 +167,7 @@ mod tests {
             ended: false,
         });
         let seen = seen.into_iter().collect();
-        Sweep { instance: InstanceId::new("s1"), asked_at: at(secs), seen }
+        Sweep { instance: InstanceId::new("s1"), asked_at: at(secs), shared: false, seen }
     }
 
     #[test]

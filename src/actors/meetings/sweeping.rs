@@ -7,12 +7,16 @@ use std::time::Duration;
 use super::queue::Then;
 use super::reconcile::{Findings, reconcile};
 use super::{Copy, MeetingsState, Sweep};
-use crate::domain::meeting::RouteState;
+use crate::domain::meeting::{MeetingId, RouteKey, RouteState};
 use crate::domain::moment::Moment;
+use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
 
 /// The store has answered, or failed to, long before this; but for a reading of everything.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// So many records are read after one sweep; the next sweep goes on.
+const MOST_FETCHED: usize = 1_000;
 
 impl MeetingsState {
     /// Compares a sweep with the routes, sends what follows to the store, and answers the copies to end.
@@ -23,7 +27,10 @@ impl MeetingsState {
         let Findings { adopt, confirm, remove, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
         self.sighted.saw(sweep, &adopt);
-        for (key, tenant, meeting) in adopt {
+        if sweep.shared {
+            self.fetch_unknown(&adopt);
+        }
+        for (key, tenant, meeting) in adopt.into_iter().filter(|_| !sweep.shared) {
             // A meeting whose claim is being stored has a home in a moment.
             if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
                 let instance = sweep.instance.clone();
@@ -45,6 +52,14 @@ impl MeetingsState {
         self.keep_strays(sweep, strays);
         self.doubt.swept(sweep, &self.roster);
         end
+    }
+
+    /// What another replica found without a route here is one that it makes, or that we missed.
+    fn fetch_unknown(&self, found: &[(RouteKey, TenantId, Option<MeetingId>)]) {
+        let keys: Vec<_> = found.iter().map(|(key, ..)| *key).take(MOST_FETCHED).collect();
+        if !keys.is_empty() && self.loaded {
+            self.fetch(keys);
+        }
     }
 
     fn keep_strays(&mut self, sweep: &Sweep, strays: HashSet<super::Stray>) {

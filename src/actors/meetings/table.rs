@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState};
+use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::Own;
 use crate::domain::tenant::TenantId;
+use crate::outside::store::Became;
 
 use super::message::Usage;
+
+/// While changes are not heard, so long memory is believed.
+const UNHEARD_FOR: Duration = Duration::from_millis(500);
 
 /// One tenant's meeting: its route, and what sweeps said of it.
 #[derive(Clone, Debug)]
@@ -26,7 +30,7 @@ pub(super) struct Slot {
     pub(super) missing: u8,
     /// Of the last sweep.
     pub(super) participants: u64,
-    /// When users joined through us since, if their tenant has a user pool.
+    /// When users joined since, if their tenant has a user pool.
     pub(super) joined: Vec<Moment>,
 }
 
@@ -37,6 +41,10 @@ pub(super) struct Table {
     own: HashMap<InstanceId, Own>,
     /// When another replica was last heard to change a record: what was sent before tells nothing of it.
     told: HashMap<RouteKey, Moment>,
+    /// Versions that routes had when they went, and when: news of their coming may still be on its way.
+    gone: HashMap<Version, Moment>,
+    /// What was read before may have been changed unheard.
+    doubted_at: Moment,
     /// How many users tenants have, as far as it was counted since any slot changed.
     users: HashMap<TenantId, u64>,
 }
@@ -58,7 +66,7 @@ impl Table {
         route: Option<Route>,
         now: Moment,
     ) {
-        let Some(route) = route else { return self.remove(&key, tenant) };
+        let Some(route) = route else { return self.remove(&key, tenant, now) };
         self.users.clear();
         self.own.entry(route.instance.clone()).or_default().meetings += 1;
         if let Some(slot) = self.get_mut(&key, tenant) {
@@ -85,11 +93,12 @@ impl Table {
         self.cells.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(slot);
     }
 
-    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId) {
+    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
         self.users.clear();
         let Some(cell) = self.cells.get_mut(key) else { return };
         let Some(at) = cell.iter().position(|slot| slot.tenant == *tenant) else { return };
         let slot = cell.swap_remove(at);
+        self.gone.insert(slot.route.version, now);
         if cell.is_empty() {
             self.cells.remove(key);
         }
@@ -126,7 +135,7 @@ impl Table {
         let known: Vec<_> = self.slots_of(&key).map(|s| (s.tenant.clone(), s.read_at)).collect();
         for (tenant, read_at) in known {
             if read_at < sent_at && !record.contains_key(&tenant) {
-                self.remove(&key, &tenant);
+                self.remove(&key, &tenant, sent_at);
             }
         }
         for (tenant, route) in record {
@@ -154,7 +163,7 @@ impl Table {
             if slot.route.state == RouteState::Confirmed && slot.lives() && !slot.stale {
                 lost.push((key, slot.tenant, slot.route.instance));
             } else {
-                self.remove(&key, &slot.tenant);
+                self.remove(&key, &slot.tenant, sent_at);
             }
         }
         lost
@@ -166,17 +175,57 @@ impl Table {
         self.mark_stale(&key);
     }
 
+    /// Another replica changed this route, and says to what. That is taken over if it follows on what is
+    /// known here, and whether it was is the answer; else the record is read again when it is next needed.
+    ///
+    /// A version has one successor and never comes again, so that what follows on a known one is newer. What
+    /// follows on none is newer than nothing unless it is known to have gone already.
+    pub(super) fn became(&mut self, key: RouteKey, became: Became, now: Moment) -> bool {
+        self.told.insert(key, now);
+        let Became { tenant, was, route } = became;
+        let known = self.get(&key, &tenant).map(|slot| slot.route.version);
+        let told = route.as_ref().map(|route| route.version);
+        if known == told && known.is_some() {
+            return false;
+        }
+        let gone = told.is_some_and(|told| self.gone.contains_key(&told));
+        if known == was && !gone {
+            self.put(key, &tenant, route, now);
+            return true;
+        }
+        self.mark_stale(&key);
+        false
+    }
+
+    /// Whether a slot is what the store has, as far as can be known; `hears`: changes are told at once.
+    pub(super) fn trusts(&self, slot: &Slot, hears: bool, now: impl FnOnce() -> Moment) -> bool {
+        let doubted = slot.stale || slot.read_at < self.doubted_at;
+        !doubted && (hears || now().since(slot.read_at) < UNHEARD_FOR)
+    }
+
+    /// Changes may have been missed: what was read before is read again when it is next needed.
+    pub(super) fn doubt(&mut self, now: Moment) {
+        self.doubted_at = now;
+    }
+
+    /// The store does not answer: memory is all there is, until the next doubt.
+    pub(super) fn make_do(&mut self) {
+        self.doubted_at = Moment::default();
+    }
+
     /// What the store said to a question of `sent_at` was taken over. If the record was changed since,
-    /// it may be what stood before, and is read again when it is next needed.
+    /// or may have been, it may be what stood before, and is read again when it is next needed.
     pub(super) fn recheck(&mut self, key: &RouteKey, sent_at: Moment) {
-        if self.told.get(key).is_some_and(|&told| told >= sent_at) {
+        let told = self.told.get(key).is_some_and(|&told| told >= sent_at);
+        if told || sent_at < self.doubted_at {
             self.mark_stale(key);
         }
     }
 
-    /// No answer to a question from before this moment will come any more.
+    /// No answer to a question from before this moment will come any more, and no news.
     pub(super) fn forget_told(&mut self, before: Moment) {
         self.told.retain(|_, told| *told >= before);
+        self.gone.retain(|_, gone| *gone >= before);
     }
 
     fn mark_stale(&mut self, key: &RouteKey) {
@@ -213,18 +262,23 @@ impl Table {
         at_least: u64,
         now: Moment,
     ) -> bool {
-        let users = self.users_of(tenant);
+        let users = self.users_of(tenant); // from here on it is counted up
         if users.max(at_least) >= u64::from(most) {
             return false;
         }
-        if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
-            slot.joined.push(now);
-            self.users.insert(tenant.clone(), users + 1);
-        }
+        self.joined(key, tenant, now);
         true
     }
 
-    /// How many users the tenant has: those of the last sweeps, and those who joined through us since.
+    /// Counts a user who joins, here or through another replica.
+    pub(super) fn joined(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
+        if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
+            slot.joined.push(now);
+            self.users.entry(tenant.clone()).and_modify(|users| *users += 1);
+        }
+    }
+
+    /// How many users the tenant has: those of the last sweeps, and those who joined since.
     fn users_of(&mut self, tenant: &TenantId) -> u64 {
         if let Some(&counted) = self.users.get(tenant) {
             return counted;
@@ -261,7 +315,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::meeting::{MeetingId, Version};
+    use crate::domain::meeting::MeetingId;
 
     fn at(secs: u64) -> Moment {
         Moment(Duration::from_secs(secs))
@@ -318,5 +372,72 @@ mod tests {
             table.read(key, record("s1"), at(20));
         };
         check(long_ago, false);
+    }
+
+    /// A route of "t" as it is told, from one version to another; 0 stands for none.
+    fn news(from: u64, to: u64) -> Became {
+        let mut route = record("s1").into_values().next();
+        route.iter_mut().for_each(|route| route.version = Version(to));
+        let was = (from != 0).then_some(Version(from));
+        Became { tenant: TenantId::new("t"), was, route: route.filter(|_| to != 0) }
+    }
+
+    /// What is told, one after the other, on top of the version that is known (0: none); the version that is
+    /// known then, and whether it is to be read again.
+    #[track_caller]
+    fn check_told(known: u64, told: &[(u64, u64)], expected: u64, stale: bool) {
+        let (mut table, key) = (Table::default(), MeetingId::new("m").key());
+        if known != 0 {
+            table.put(key, &TenantId::new("t"), news(0, known).route, at(5));
+        }
+        for &(from, to) in told {
+            table.became(key, news(from, to), at(10));
+        }
+        let slot = table.get(&key, &TenantId::new("t"));
+        let found = slot.map_or((0, false), |slot| (slot.route.version.0, slot.stale));
+        assert_eq!(found, (expected, stale), "{told:?} on {known}");
+    }
+
+    #[test]
+    fn what_follows_on_what_is_known_is_taken_over_and_nothing_else() {
+        check_told(0, &[(0, 1)], 1, false);
+        check_told(0, &[(0, 1), (1, 2)], 2, false);
+        check_told(0, &[(0, 1), (1, 2), (2, 0)], 0, false);
+        check_told(1, &[(1, 2)], 2, false);
+        check_told(1, &[(1, 0)], 0, false);
+        check_told(2, &[(1, 2)], 2, false); // ours already
+        check_told(2, &[(0, 1)], 2, true); // older, or something was missed
+        check_told(2, &[(1, 0)], 2, true);
+        check_told(0, &[(1, 0)], 0, false);
+    }
+
+    #[test]
+    fn news_of_a_route_that_has_gone_since_does_not_bring_it_back() {
+        let (mut table, key, tenant) =
+            (Table::default(), MeetingId::new("m").key(), TenantId::new("t"));
+        table.put(key, &tenant, news(0, 1).route, at(5));
+        table.remove(&key, &tenant, at(6));
+        assert!(!table.became(key, news(0, 1), at(7)));
+        assert!(table.get(&key, &tenant).is_none());
+        assert!(table.became(key, news(0, 2), at(8)));
+    }
+
+    #[test]
+    fn after_something_may_have_been_missed_only_what_is_read_anew_is_believed() {
+        let (mut table, key, tenant) =
+            (Table::default(), MeetingId::new("m").key(), TenantId::new("t"));
+        table.read(key, record("s1"), at(10));
+        let mut check = |what: &dyn Fn(&mut Table), hears, now, expected| {
+            what(&mut table);
+            let slot = table.get(&key, &tenant).expect("a slot");
+            assert_eq!(table.trusts(slot, hears, || at(now)), expected);
+        };
+        check(&|_| {}, true, 100, true);
+        check(&|_| {}, false, 11, false);
+        check(&|table| table.doubt(at(20)), true, 20, false);
+        check(&|table| table.make_do(), true, 20, true);
+        check(&|table| table.doubt(at(20)), true, 20, false);
+        check(&|table| table.read(key, record("s1"), at(20)), true, 20, true);
+        check(&|_| {}, false, 20, true);
     }
 }

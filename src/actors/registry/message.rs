@@ -9,7 +9,9 @@ use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
+use crate::outside::store::peers::Outlook;
 use crate::outside::store::{InstanceRecord, StoreError};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -42,14 +44,19 @@ pub enum RegistryMessage {
         tags: Vec<String>,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
-    /// A probe ended; an error says why it failed. Told by [`crate::flows::health`].
-    Probed { instance: InstanceId, result: Result<(), String> },
+    /// A probe that was sent then ended; an error says why it failed. Told by [`crate::flows::health`].
+    Probed { instance: InstanceId, sent_at: Moment, result: Result<(), String> },
+    /// What did we see ourselves, and whom did we reach since then? Asked by [`crate::flows::tell`].
+    Outlook { since: Moment, reply_to: RpcReplyPort<Outlook> },
+    /// What another replica saw. Told by the store's follower.
+    Told { by: u64, outlook: Outlook },
     /// A call went wrong in a way that puts the instance in doubt. Told by flows.
     Suspect { instance: InstanceId, why: String },
     /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
     Refused { instance: InstanceId, why: String },
-    /// A sweep of an instance succeeded, with this many meetings seen. Told by [`crate::flows::health`].
-    Swept { instance: InstanceId, meetings: usize },
+    /// A sweep of an instance succeeded, with this many meetings seen; none when another replica saw
+    /// them, which then does what follows. Told by [`crate::flows::sweeps`].
+    Swept { instance: InstanceId, meetings: Option<usize> },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<Vec<InstanceRecord>, StoreError>),
     /// A change was stored, well or not. Told by the actor's own task.
@@ -141,9 +148,19 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Publish);
     }
 
-    /// Says how a probe went.
-    pub fn probed(&self, instance: InstanceId, result: Result<(), String>) {
-        self.0.tell(RegistryMessage::Probed { instance, result });
+    /// Says how a probe went that was sent then.
+    pub fn probed(&self, instance: InstanceId, sent_at: Moment, result: Result<(), String>) {
+        self.0.tell(RegistryMessage::Probed { instance, sent_at, result });
+    }
+
+    /// What we saw ourselves, and whom we reached since then, for other replicas.
+    pub async fn outlook(&self, since: Moment) -> Result<Outlook, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Outlook { since, reply_to }).await
+    }
+
+    /// Says what another replica saw.
+    pub(crate) fn told(&self, by: u64, outlook: Outlook) {
+        self.0.tell(RegistryMessage::Told { by, outlook });
     }
 
     /// Puts an instance in doubt.
@@ -156,8 +173,8 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
-    /// Says that all meetings of an instance were seen.
-    pub fn swept(&self, instance: InstanceId, meetings: usize) {
+    /// Says that all meetings of an instance were seen; how many, if we saw them.
+    pub fn swept(&self, instance: InstanceId, meetings: Option<usize>) {
         self.0.tell(RegistryMessage::Swept { instance, meetings });
     }
 }

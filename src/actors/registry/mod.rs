@@ -2,6 +2,7 @@
 
 mod message;
 mod pool;
+mod told;
 mod watch;
 
 use std::collections::VecDeque;
@@ -13,11 +14,14 @@ use tracing::{info, warn};
 
 pub use self::message::*;
 use self::pool::{Pool, replaced};
+use self::told::Others;
 use super::{Subscriber, answer, settle};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
+use crate::outside::clock::Clock;
 use crate::outside::store::{InstanceRecord, Store, StoreError};
 
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -29,6 +33,7 @@ const MOST_HELD: usize = 8_192;
 /// The registry as the runtime sees it.
 pub struct Registry {
     pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
     /// Who hears of every change of the roster.
     pub subscribers: Vec<Subscriber<Arc<Roster>>>,
 }
@@ -56,6 +61,7 @@ pub struct RegistryState {
     loading: Option<bool>,
     /// Who asked during the first reading; they are answered when it ends, well or not.
     held: Vec<RpcReplyPort<Arc<Roster>>>,
+    others: Others,
 }
 
 impl Actor for Registry {
@@ -78,6 +84,7 @@ impl Actor for Registry {
             storing: false,
             loading: None,
             held: Vec::new(),
+            others: Others::default(),
         })
     }
 
@@ -102,9 +109,13 @@ impl Actor for Registry {
             RegistryMessage::Tag { instance, tags, reply_to } => {
                 self.edit(&myself, Edit::Tag(instance, tags), Some(reply_to), state);
             }
-            RegistryMessage::Probed { instance, result } => {
-                self.probed(&myself, &instance, result, state);
+            RegistryMessage::Probed { instance, sent_at, result } => {
+                self.probed(&myself, &instance, sent_at, result, state);
             }
+            RegistryMessage::Outlook { since, reply_to } => {
+                answer(reply_to, self.outlook(&state.pool, since));
+            }
+            RegistryMessage::Told { by, outlook } => self.told(by, outlook, state),
             RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
             RegistryMessage::Refused { instance, why } => self.refused(&instance, why, state),
             RegistryMessage::Swept { instance, meetings } => {
@@ -150,11 +161,12 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
+        sent_at: Moment,
         result: Result<(), String>,
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
-        if !watch.probed(result, &state.config.health) {
+        if !watch.probed(result, sent_at, &state.config.health) {
             return;
         }
         let (health, why) = (watch.health, watch.why.clone().unwrap_or_default());
@@ -188,14 +200,14 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
-        meetings: usize,
+        meetings: Option<usize>,
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
         if watch.listed() {
             self.publish(state);
         }
-        if meetings == 0 && state.pool.is_retired(id) {
+        if meetings == Some(0) && state.pool.is_retired(id) {
             self.edit(myself, Edit::Forget(id.clone()), None, state);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
-use crate::domain::instance::{AdminState, Instance, InstanceId, Member, Roster};
+use crate::domain::instance::{AdminState, Instance, InstanceId, InstanceMark, Member, Roster};
 use crate::domain::secret::Secret;
 use crate::outside::store::InstanceRecord;
 
@@ -16,6 +16,7 @@ use super::RegistryError;
 pub(super) struct Pool {
     pub(super) records: Vec<InstanceRecord>,
     watches: HashMap<InstanceId, Watch>,
+    by_mark: HashMap<InstanceMark, InstanceId>,
     pub(super) loaded: bool,
 }
 
@@ -29,8 +30,23 @@ impl Pool {
     /// Takes these records; what was seen of instances that stay is kept.
     pub(super) fn take(&mut self, records: Vec<InstanceRecord>) {
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));
+        self.by_mark = records.iter().map(|record| (record.id.mark(), record.id.clone())).collect();
         self.records = records;
         self.loaded = true;
+    }
+
+    /// The instance of this mark, and what was seen of it.
+    pub(super) fn marked(&mut self, mark: InstanceMark) -> Option<(&InstanceId, &mut Watch)> {
+        let id = self.by_mark.get(&mark)?;
+        Some((id, self.watches.entry(id.clone()).or_default()))
+    }
+
+    pub(super) fn watches(&self) -> impl Iterator<Item = (&InstanceId, &Watch)> {
+        self.watches.iter()
+    }
+
+    pub(super) fn watches_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.watches.values_mut()
     }
 
     /// What was seen of an instance of the pool.

@@ -1,11 +1,14 @@
 //! What is known of one instance's health, and how a probe changes it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::config::HealthRules;
 use crate::domain::instance::{Health, Member};
+use crate::domain::moment::Moment;
 
-/// Health of one instance. A suspicion counts at once; death needs several failures in a row.
+/// Health of one instance. A suspicion counts at once; death needs several failures in a row, during which
+/// no other replica reached it either.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     pub(super) health: Health,
@@ -14,8 +17,15 @@ pub(super) struct Watch {
     pub(super) swept: bool,
     /// It refuses our signature: it stays suspect however well its probes go, until it lists its meetings.
     refuses: bool,
-    failed: u32,
+    /// When the last probes of the present row of failures were sent, as many as matter.
+    failed: VecDeque<Moment>,
     good: u32,
+    /// When the last good probe was sent.
+    reached: Option<Moment>,
+    /// When another replica reached it last.
+    reached_elsewhere: Option<Moment>,
+    /// Only this replica doubts it, and what was thought of it before.
+    told: Option<(u64, Health)>,
 }
 
 impl Watch {
@@ -25,26 +35,36 @@ impl Watch {
         Self { health, why, swept, ..Self::default() }
     }
 
-    /// Takes a probe's result in; says whether anything others see has changed.
-    pub(super) fn probed(&mut self, result: Result<(), String>, rules: &HealthRules) -> bool {
+    /// Takes the result of a probe that was sent then; says whether anything others see has changed.
+    pub(super) fn probed(
+        &mut self,
+        result: Result<(), String>,
+        sent_at: Moment,
+        rules: &HealthRules,
+    ) -> bool {
         let before = self.health;
         match result {
             Ok(()) => {
-                self.failed = 0;
+                self.failed.clear();
+                self.reached = Some(sent_at);
                 self.good = self.good.saturating_add(1);
                 let enough = before == Health::Unheard || self.good >= rules.successes;
                 if enough && !self.refuses {
                     self.health = Health::Up;
                     self.why = None;
+                    self.told = None;
                 }
             }
             Err(why) => {
                 self.good = 0;
-                self.failed = self.failed.saturating_add(1);
-                self.health = if self.failed >= rules.failures {
-                    Health::Dead
-                } else {
-                    self.at_least_suspect()
+                self.told = None;
+                self.failed.push_back(sent_at);
+                while self.failed.len() > rules.failures.max(1) as usize {
+                    self.failed.pop_front();
+                }
+                self.health = match self.failed.len() >= rules.failures as usize {
+                    true => self.failed_enough(),
+                    false => self.at_least_suspect(),
                 };
                 self.why = Some(why.into());
             }
@@ -52,13 +72,62 @@ impl Watch {
         self.health != before
     }
 
+    /// So many probes in a row failed here that it is dead, unless another replica reached it since the first of them.
+    fn failed_enough(&self) -> Health {
+        let since = self.failed.front().copied().unwrap_or_default();
+        let reached = self.reached_elsewhere.is_some_and(|reached| reached >= since);
+        if reached { Health::Suspect } else { Health::Dead }
+    }
+
     /// A call put the instance in doubt; says whether anything others see has changed.
     pub(super) fn suspect(&mut self, why: String) -> bool {
         let before = self.health;
         self.good = 0;
+        self.told = None;
         self.health = self.at_least_suspect();
         self.why = Some(why.into());
         self.health != before
+    }
+
+    /// Another replica reached it then; says whether anything others see has changed.
+    pub(super) fn reached_elsewhere(&mut self, at: Moment) -> bool {
+        self.reached_elsewhere = self.reached_elsewhere.max(Some(at));
+        let dead = self.health == Health::Dead;
+        if dead && self.good == 0 && self.failed_enough() == Health::Suspect {
+            self.health = Health::Suspect;
+            return true;
+        }
+        false
+    }
+
+    /// Another replica came to doubt it: that counts as if we did; says whether anything others see has changed.
+    pub(super) fn doubted_elsewhere(&mut self, by: u64) -> bool {
+        if !matches!(self.health, Health::Up | Health::Unheard) {
+            return false;
+        }
+        self.told = Some((by, self.health));
+        self.good = 0;
+        self.health = Health::Suspect;
+        self.why = Some("another replica doubts it".into());
+        true
+    }
+
+    /// What this replica doubts is not to be believed; says whether anything others see has changed.
+    pub(super) fn believed_again(&mut self, by: u64) -> bool {
+        let Some((_, before)) = self.told.take_if(|(told, _)| *told == by) else { return false };
+        self.health = before;
+        self.why = None;
+        true
+    }
+
+    /// Whether we doubt it, by what we saw ourselves.
+    pub(super) fn is_doubted_here(&self) -> bool {
+        matches!(self.health, Health::Suspect | Health::Dead) && self.told.is_none()
+    }
+
+    /// When we reached it, if that was after this moment.
+    pub(super) fn reached_since(&self, since: Moment) -> Option<Moment> {
+        self.reached.filter(|&reached| reached > since)
     }
 
     /// It refused to list its meetings; says whether anything others see has changed.
@@ -94,14 +163,21 @@ mod tests {
         sweep_timeout: Duration::from_secs(10),
     };
 
-    /// `+` is a good probe, `-` a failed one, `?` a suspicion, `x` a refused sweep, `l` a good one.
+    /// `+` is a good probe, `-` a failed one, `?` a suspicion, `x` a refused sweep, `l` a good one; `r` is
+    /// another replica that reached it just now, `o` before the last event, `d` one that doubts it, `b` one that is
+    /// not to be believed. A second passes with each.
     #[track_caller]
     fn check(events: &str, expected: Health) {
         let mut watch = Watch::default();
-        for event in events.chars() {
+        for (event, second) in events.chars().zip(10..) {
+            let at = |second| Moment(Duration::from_secs(second));
             match event {
-                '+' => watch.probed(Ok(()), &RULES),
-                '-' => watch.probed(Err("refused".into()), &RULES),
+                '+' => watch.probed(Ok(()), at(second), &RULES),
+                '-' => watch.probed(Err("refused".into()), at(second), &RULES),
+                'r' => watch.reached_elsewhere(at(second)),
+                'o' => watch.reached_elsewhere(at(second - 2)),
+                'd' => watch.doubted_elsewhere(1),
+                'b' => watch.believed_again(1),
                 'x' => watch.refused("checksumError".into()),
                 'l' => watch.listed(),
                 _ => watch.suspect("500".into()),
@@ -130,5 +206,38 @@ mod tests {
         check("+x++++", Health::Suspect);
         check("+x++l+", Health::Up);
         check("x---", Health::Dead);
+    }
+
+    #[test]
+    fn it_is_dead_only_if_no_replica_reached_it_while_it_failed_here() {
+        check("+r---", Health::Dead);
+        check("+-r--", Health::Suspect);
+        check("+--r-", Health::Suspect);
+        check("+--r--", Health::Suspect);
+        check("+--r---", Health::Dead);
+        check("+o---", Health::Dead);
+        check("+-o--", Health::Dead);
+        check("+---r", Health::Suspect);
+        check("+---o", Health::Suspect);
+        check("+---r-", Health::Suspect);
+        check("+---r---", Health::Dead);
+        check("+---+r", Health::Dead);
+        check("+---r++", Health::Up);
+        check("+r", Health::Up);
+    }
+
+    #[test]
+    fn what_another_replica_doubts_is_suspect_until_it_is_reached_or_that_one_not_believed() {
+        check("+d", Health::Suspect);
+        check("d", Health::Suspect);
+        check("+d+", Health::Suspect);
+        check("+d++", Health::Up);
+        check("+db", Health::Up);
+        check("db", Health::Unheard);
+        check("+d-b", Health::Suspect); // we doubt it too
+        check("+?db", Health::Suspect);
+        check("+d?b", Health::Suspect);
+        check("+d---b", Health::Dead);
+        check("+---d", Health::Dead);
     }
 }

@@ -1,6 +1,7 @@
 //! What survives us: instances, tenants, routes.
 
 pub mod embedded; // one file, one process
+pub mod peers; // what replicas give each other
 pub mod queue; // what is owed to tenants' servers
 mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
@@ -9,10 +10,12 @@ mod tenant; // tenants as the predecessor writes them
 mod yaml; // scalars as Go's yaml.v3 writes them
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use self::peers::{Chore, News, Shared, StoreTime, Turn};
 use crate::bbb::checksum::Algorithm;
 use crate::config::{Deadlines, StoreConfig};
 use crate::domain::instance::{AdminState, InstanceId};
@@ -194,6 +197,16 @@ pub struct RecordingsKept {
     pub unnamed: Vec<RecordingAt>,
 }
 
+/// What became of one tenant's route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Became {
+    pub tenant: TenantId,
+    /// What stood before; none when no route did.
+    pub was: Option<Version>,
+    /// What stands now; none after a removal.
+    pub route: Option<Route>,
+}
+
 /// What another replica changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -201,6 +214,12 @@ pub enum Told {
     Tenants,
     Shelf(Shelf),
     Route(RouteKey),
+    /// A route of this record became another.
+    Became(RouteKey, Box<Became>),
+    /// The claim of this version, made here, has been told to all: what others claimed before was told before.
+    Echo(RouteKey, TenantId, Version),
+    /// What a replica, named by a number, tells the others.
+    News(u64, peers::News),
     /// We may have missed something: read everything again.
     Everything,
 }
@@ -215,6 +234,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// not know may be true all the same. Asked after an answer, so that no change before it is overlooked.
     fn incarnation(&self) -> u64 {
         0
+    }
+    /// Whether what others change is told at once. If not, memory may be behind though the store answers.
+    fn hears(&self) -> bool {
+        true
     }
     /// What works less well than it should while it answers, for operators.
     fn ailment(&self) -> Option<String> {
@@ -257,6 +280,30 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// Takes the records of these ids away in one atomic step; unknown ones are passed over.
     async fn unshelve(&self, shelf: Shelf, ids: Vec<String>) -> Result<(), StoreError>;
 
+    /// Asks for the turn at a chore, for so long; whoever has it and asks again keeps it.
+    async fn turn(&self, _: Chore, _: &InstanceId, _: Duration) -> Result<Turn, StoreError> {
+        Ok(Turn::Alone)
+    }
+    /// Shares what came of a chore for so long, and keeps the turn as long again. A list that is too
+    /// large is shared as such. What another replica asked for later stands.
+    async fn share(
+        &self,
+        _: Chore,
+        _: &InstanceId,
+        _: StoreTime,
+        _: &[u8],
+        _: Duration,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// What was shared last, if it is kept still.
+    async fn read_shared(&self, _: Chore, _: &InstanceId) -> Result<Option<Shared>, StoreError> {
+        Ok(None)
+    }
+    /// Gives the turn up, if it is ours; with `tell`, the others are to take it soon.
+    async fn leave(&self, _: Chore, _: &InstanceId, _tell: bool) {}
+    /// Tells the other replicas, as far as they hear it.
+    async fn tell(&self, _: &News) {}
     /// Takes these changes of [`Shelf::Recordings`] over, and the predecessor's keys with them where there are any.
     async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
         let RecordingsKept { there, gone, .. } = kept;
@@ -273,7 +320,7 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
 /// Counts how long a call took and whether it was answered.
 fn measured<T>(
     store: &'static str,
-    took: std::time::Duration,
+    took: Duration,
     result: Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let outcome = if result.is_ok() { "answered" } else { "failed" };

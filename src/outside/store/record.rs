@@ -6,8 +6,9 @@ use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::meeting::{MeetingId, Route, RouteState, Version};
 use crate::domain::secret::Secret;
+use crate::domain::tenant::TenantId;
 
-use super::{InstanceRecord, StoreError};
+use super::{Became, InstanceRecord, StoreError};
 
 /// A route as stored. Its version is text, since Lua's numbers would round it.
 #[derive(Serialize, Deserialize)]
@@ -58,6 +59,22 @@ pub(super) fn version_text(version: Version) -> String {
 pub(super) fn read_route(text: &str) -> Result<Route, StoreError> {
     let stored: StoredRoute = serde_json::from_str(text).map_err(|e| unreadable("route", &e))?;
     stored.try_into()
+}
+
+/// What became of a route, as it is told.
+#[derive(Deserialize)]
+struct StoredBecame {
+    tenant: String,
+    was: Option<String>,
+    route: Option<StoredRoute>,
+}
+
+/// What became of a route from its told text; nothing when it is not understood.
+pub(super) fn read_became(text: &str) -> Option<Became> {
+    let told: StoredBecame = serde_json::from_str(text).ok()?;
+    let was = told.was.map(|was| u64::from_str_radix(&was, 16)).transpose().ok()?.map(Version);
+    let route = told.route.map(Route::try_from).transpose().ok()?;
+    Some(Became { tenant: TenantId::new(told.tenant), was, route })
 }
 
 /// What is kept of an instance beside its URL. Holds a secret, so it is never shown.

@@ -1,5 +1,6 @@
 //! The store that replicas share: Redis, with the predecessor's keys beside ours.
 
+mod chores; // what one replica does for all
 mod copies; // whether replicas have what was written
 mod follow; // what other replicas change
 mod hints; // the predecessor's keys of meetings and recordings
@@ -12,6 +13,8 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +28,7 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{
     InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
@@ -37,6 +41,8 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
+    /// Whether what others change is told at once.
+    hears: AtomicBool,
     hints: Hints,
 }
 
@@ -47,7 +53,7 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        Ok(Self { link, sender, hints })
+        Ok(Self { link, sender, hears: AtomicBool::new(true), hints })
     }
 }
 
@@ -59,6 +65,10 @@ impl Store for Redis {
 
     fn incarnation(&self) -> u64 {
         self.link.incarnation.count()
+    }
+
+    fn hears(&self) -> bool {
+        self.hears.load(Relaxed)
     }
 
     fn ailment(&self) -> Option<String> {
@@ -126,12 +136,48 @@ impl Store for Redis {
         shelves::remove(&self.link, &self.sender, shelf, &ids).await
     }
 
+    async fn turn(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+        hold: Duration,
+    ) -> Result<Turn, StoreError> {
+        chores::turn(&self.link, &self.sender, chore, instance, hold).await
+    }
+
+    async fn share(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+        asked: StoreTime,
+        list: &[u8],
+        keep: Duration,
+    ) -> Result<(), StoreError> {
+        chores::share(&self.link, &self.sender, (chore, instance), asked, list, keep).await
+    }
+
+    async fn read_shared(
+        &self,
+        chore: Chore,
+        instance: &InstanceId,
+    ) -> Result<Option<Shared>, StoreError> {
+        chores::read(&self.link, &self.sender, chore, instance).await
+    }
+
+    async fn leave(&self, chore: Chore, instance: &InstanceId, tell: bool) {
+        chores::leave(&self.link, &self.sender, chore, instance, tell).await;
+    }
+
+    async fn tell(&self, news: &News) {
+        chores::tell(&self.link, &self.sender, news).await;
+    }
+
     async fn keep_recordings(&self, kept: RecordingsKept) -> Result<(), StoreError> {
         shelves::keep_recordings(&self.link, &self.sender, self.hints, &kept).await
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
-        follow::follow(&self.link, &self.sender, tell).await;
+        follow::follow(&self.link, &self.sender, &self.hears, tell).await;
     }
 }
 

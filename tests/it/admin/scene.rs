@@ -118,6 +118,7 @@ impl Scene {
             servers: Arc::new(Nobody),
             store: Arc::new(Away(held.clone())),
             clock: Arc::new(RuntimeClock::start()),
+            done: tokio::sync::broadcast::channel(1).0,
             config,
         };
         let phase = Phase::default();

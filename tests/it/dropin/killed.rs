@@ -8,16 +8,19 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use redis::Commands;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::left::{LB, Left, about};
-use crate::program::{PATIENTLY, Program};
+use crate::program::{PATIENTLY, Program, until};
 
 const KILLS: usize = 12;
 const CLIENTS: usize = 24;
+/// So many creates are acknowledged in each life at least, be the machine as busy as it may.
+const A_LIFE: usize = 20;
 
 /// Clients that create meetings and end every other one, until the program is gone.
-async fn storm(program: &Program, life: usize) -> usize {
+async fn storm(program: &Program, life: usize, acknowledged: &watch::Sender<usize>) {
     let clients = (0..CLIENTS).map(async |client| {
         let caller = program.client(LB).algorithm(Algorithm::Sha1);
         for n in 0.. {
@@ -25,16 +28,16 @@ async fn storm(program: &Program, life: usize) -> usize {
             let query = format!("name=Room&meetingID={meeting}&attendeePW=ap&moderatorPW=mp");
             let made = caller.get("create", &query).await;
             if !made.is_ok_and(|reply| reply.succeeded()) {
-                return n;
+                return;
             }
+            acknowledged.send_modify(|count| *count += 1);
             let query = format!("meetingID={meeting}&password=mp");
             if n % 2 == 0 && caller.get("end", &query).await.is_err() {
-                return n;
+                return;
             }
         }
-        unreachable!("it is killed");
     });
-    join_all(clients).await.into_iter().sum()
+    join_all(clients).await;
 }
 
 /// By meeting: the instances of its confirmed routes, and whether there is any route.
@@ -77,22 +80,28 @@ fn check(left: &Left) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn whenever_it_is_killed_its_keys_say_what_our_records_say() {
     let left = Left::behind().await;
-    let mut made = 0;
     for life in 0..KILLS {
         let program = left.start().await;
+        let acknowledged = watch::Sender::new(0);
+        let mut heard = acknowledged.subscribe();
         let killing = async {
-            sleep(Duration::from_millis(rand::rng().random_range(50..500))).await;
+            heard.wait_for(|&count| count >= A_LIFE).await.expect("there are clients");
+            sleep(Duration::from_millis(rand::rng().random_range(0..300))).await;
             program.signal("-KILL");
         };
-        let (count, ()) =
-            timeout(PATIENTLY, async { tokio::join!(storm(&program, life), killing) })
-                .await
-                .expect("an end");
-        made += count;
+        let both = async { tokio::join!(storm(&program, life, &acknowledged), killing) };
+        timeout(PATIENTLY, both).await.expect("it is killed");
         drop(program);
+        // What it had sent is done when its connections are gone.
+        let mut connection = left.redis.connection();
+        until("Redis has noticed", async || {
+            let clients: String =
+                redis::cmd("CLIENT").arg("LIST").query(&mut connection).expect("a list");
+            clients.lines().count() == 1
+        })
+        .await;
         check(&left);
     }
-    assert!(made > KILLS * 10, "only {made} meetings");
     assert!(check(&left) > KILLS);
     let program = left.start().await;
     let again = about(&program, LB, "getMeetingInfo", "room-1").await;

@@ -1,4 +1,12 @@
-//! A `redis-server` of its own for each test.
+//! Redis for tests: single servers, a master that Sentinels watch, a Cluster; each test has its own.
+
+mod certificates;
+mod cluster;
+mod sentinel;
+
+pub(crate) use certificates::Certificates;
+pub(crate) use cluster::RedisCluster;
+pub(crate) use sentinel::{MASTER, RedisSentinels};
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -15,7 +23,16 @@ pub(crate) struct RedisServer {
     directory: TempDir,
     port: u16,
     options: Vec<String>,
+    /// Its configuration file, where it needs one.
+    file: Option<String>,
 }
+
+/// What every server is told.
+const PLAIN: [&str; 2] = ["--save", ""];
+/// A replica is given all data without waiting for others that may want it.
+const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+/// What has every write on disk before it is answered.
+pub(crate) const APPENDING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 impl RedisServer {
     /// Starts a server that keeps nothing over a restart.
@@ -25,16 +42,22 @@ impl RedisServer {
 
     /// Starts a server that has every write on disk before it answers.
     pub(crate) fn start_appending() -> Self {
-        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+        Self::start_with(&APPENDING)
     }
 
     /// Starts a server with these further arguments.
     pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::start_from(None, &[&PLAIN, options].concat())
+    }
+
+    /// Starts a server with a configuration file.
+    fn start_from(file: Option<String>, options: &[&str]) -> Self {
         let mut server = Self {
             child: None,
             directory: tempfile::tempdir().expect("a directory for redis-server"),
             port: 0,
             options: options.iter().map(|option| option.to_string()).collect(),
+            file,
         };
         // Somebody else may take the free port before the server does.
         for _ in 0..5 {
@@ -50,6 +73,24 @@ impl RedisServer {
     /// `host:port`.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks it one thing.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let client = redis::Client::open(format!("redis://{}", self.address()))?;
+        let mut connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
+        connection.set_read_timeout(Some(Duration::from_secs(5)))?;
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+    }
+
+    /// Whether what it says of itself has this line.
+    pub(crate) fn says(&self, section: &str, line: &str) -> bool {
+        let info: redis::RedisResult<String> = self.ask(&["INFO", section]);
+        info.is_ok_and(|info| info.lines().any(|said| said == line))
     }
 
     /// Kills the server; what it did not write down is lost.
@@ -92,16 +133,15 @@ impl RedisServer {
     fn try_start(&mut self) -> bool {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        command.args([
-            "--port",
-            &port,
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--loglevel",
-            "warning",
-        ]);
+        if let Some(text) = &self.file {
+            let file = self.directory.path().join("conf");
+            // A Sentinel writes what it knows into it.
+            if !file.exists() {
+                std::fs::write(&file, text).expect("the file is written");
+            }
+            command.arg(file);
+        }
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--loglevel", "notice"]);
         command.arg("--dir").arg(self.directory.path());
         command.arg("--logfile").arg(self.directory.path().join("log"));
         command.args(&self.options).stdin(Stdio::null()).stdout(Stdio::null());
@@ -140,6 +180,15 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Waits until this is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let by = Instant::now() + READY_WITHIN;
+    while !is_so() {
+        assert!(Instant::now() < by, "{what}: not within {READY_WITHIN:?}");
+        sleep(Duration::from_millis(20));
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bigblueswarm::domain::meeting::{Route, RouteState, Version};
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
+use bigblueswarm::outside::store::peers::{Chore, News, Turn};
 use bigblueswarm::outside::store::redis::Redis;
-use bigblueswarm::outside::store::{Shelf, Store, Told};
+use bigblueswarm::outside::store::{Became, Becomes, ChangeAsk, Shelf, Step, Store, Told};
 use redis::Commands;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -39,6 +41,14 @@ impl Follower {
         Self { store, heard, following }
     }
 
+    /// The next it hears: what became of a route.
+    async fn became(&mut self, meeting: &str) -> Became {
+        match self.next(SECOND).await {
+            Some(Told::Became(told, became)) if told == key(meeting) => *became,
+            other => panic!("{other:?}"),
+        }
+    }
+
     async fn next(&mut self, within: Duration) -> Option<Told> {
         timeout(within, self.heard.recv()).await.ok().map(|told| told.expect("it follows"))
     }
@@ -68,8 +78,30 @@ async fn what_another_replica_changes_is_told_once_and_within_a_second() {
     assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
     other.unshelve(Shelf::Hooks, vec!["1".into()]).await.expect("removed");
     assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
-    claimed(&other, "room", "t", &["a"]).await;
-    assert_eq!(follower.next(SECOND).await, Some(Told::Route(key("room"))));
+    let made = claimed(&other, "room", "t", &["a"]).await;
+    let became = follower.became("room").await;
+    assert_eq!(became, Became { tenant: tenant("t"), was: None, route: Some(made.clone()) });
+    let ask = ChangeAsk {
+        key: key("room"),
+        meeting: None,
+        tenant: tenant("t"),
+        expect: Some(made.version),
+        becomes: Becomes::State(RouteState::Confirmed),
+        version: Version(7),
+        durable: true,
+    };
+    let confirmed = Route { state: RouteState::Confirmed, version: Version(7), ..made.clone() };
+    let removal = ChangeAsk {
+        expect: Some(Version(7)),
+        becomes: Becomes::Removed,
+        version: Version(8),
+        ..ask.clone()
+    };
+    for (ask, was, route) in [(ask, made.version, Some(confirmed)), (removal, Version(7), None)] {
+        other.step(vec![Step::Change(ask)]).await.expect("stored");
+        let expected = Became { tenant: tenant("t"), was: Some(was), route };
+        assert_eq!(follower.became("room").await, expected);
+    }
     assert_eq!(follower.next(SECOND * 2).await, None);
 }
 
@@ -94,7 +126,11 @@ async fn own_changes_are_not_told_back_and_hide_no_others() {
     for n in 0..20 {
         follower.store.set_instances(vec![record(&format!("a{n}"))]).await.expect("stored");
         follower.store.put_tenant(document("h")).await.expect("stored");
-        claimed(&*follower.store, &format!("room {n}"), "t", &["a"]).await;
+        let meeting = format!("room {n}");
+        let made = claimed(&*follower.store, &meeting, "t", &["a"]).await;
+        // Of its own it hears only that a claim was told to all.
+        let echo = Told::Echo(key(&meeting), tenant("t"), made.version);
+        assert_eq!(follower.next(SECOND).await, Some(echo));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(follower.next(SECOND).await, None);
@@ -145,7 +181,7 @@ async fn a_subscription_that_broke_is_made_good_for() {
     redis::cmd("CLIENT").arg(&kill).exec(&mut server.connection()).expect("killed");
     claimed(&redis_at(&server, DEADLINE), "room", "t", &["a"]).await;
     let told = follower.next(SECOND).await;
-    assert!(matches!(told, Some(Told::Everything | Told::Route(_))), "{told:?}");
+    assert!(matches!(told, Some(Told::Everything | Told::Became(..))), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,4 +233,46 @@ async fn following_ends_when_nobody_listens_also_while_the_server_is_away() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(follower.heard);
     timeout(SECOND * 2, follower.following).await.expect("it ends").expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_is_told_and_what_is_not_understood_is_passed_over() {
+    let server = RedisServer::start();
+    let mut follower = Follower::start(&server).await;
+    let other = redis_at(&server, DEADLINE);
+    let mut connection = server.connection();
+    for text in ["0 later news", "nonsense", "0 done dishes 00", "0 health {}"] {
+        connection.publish::<_, _, ()>("bigblueswarm:news", text).expect("published");
+    }
+    let instance = record("a").id;
+    let news = News::Joined(key("room"), tenant("t"));
+    other.tell(&news).await;
+    follower.store.tell(&news).await; // our own is not told back
+    assert!(matches!(follower.next(SECOND).await, Some(Told::News(_, told)) if told == news));
+    assert_eq!(follower.next(SECOND).await, None);
+    let hold = Duration::from_millis(300);
+    let turn = other.turn(Chore::Meetings, &instance, hold).await.expect("an answer");
+    let Turn::Mine(asked) = turn else { panic!("{turn:?}") };
+    let turn = async || follower.store.turn(Chore::Meetings, &instance, hold).await;
+    assert_eq!(turn().await.expect("an answer"), Turn::Others);
+    other.share(Chore::Meetings, &instance, asked, b"list", DEADLINE).await.expect("shared");
+    let shared = follower.store.read_shared(Chore::Meetings, &instance).await.expect("an answer");
+    let shared = shared.expect("a list");
+    assert_eq!((shared.asked, shared.list.as_deref()), (asked, Some(&b"list"[..])));
+    assert!(shared.age < SECOND, "{:?}", shared.age);
+    // What was asked for before that does not take its place.
+    other.share(Chore::Meetings, &instance, asked, b"old", DEADLINE).await.expect("an answer");
+    let again = follower.store.read_shared(Chore::Meetings, &instance).await.expect("an answer");
+    assert_eq!(again.expect("a list").list.as_deref(), Some(&b"list"[..]));
+    other.leave(Chore::Meetings, &instance, true).await;
+    assert!(matches!(turn().await.expect("an answer"), Turn::Mine(_)));
+    // It is lost to whoever stops asking.
+    tokio::time::sleep(hold * 2).await;
+    let turn = other.turn(Chore::Meetings, &instance, hold).await.expect("an answer");
+    assert!(matches!(turn, Turn::Mine(later) if later > asked), "{turn:?}");
+    let huge = vec![b'x'; (4 << 20) + 1];
+    let Turn::Mine(asked) = turn else { unreachable!() };
+    other.share(Chore::Meetings, &instance, asked, &huge, DEADLINE).await.expect("shared");
+    let shared = follower.store.read_shared(Chore::Meetings, &instance).await.expect("an answer");
+    assert_eq!(shared.expect("that there is one").list, None);
 }

@@ -16,7 +16,7 @@ use bigblueswarm::outside::store::{
 };
 use tempfile::TempDir;
 
-use crate::services::redis::RedisServer;
+use crate::services::redis::{RedisCluster, RedisSentinels, RedisServer};
 
 /// Long enough for a busy machine; stories about lateness have their own.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -67,8 +67,50 @@ impl Home for RedisHome {
     }
 }
 
+/// A master with a replica. What ends it is a failover: the replica goes on with what was acknowledged.
+pub(crate) struct SentinelHome(RedisSentinels);
+
+impl Home for SentinelHome {
+    fn start() -> Self {
+        Self(RedisSentinels::start())
+    }
+
+    fn replicas(&self, many: usize) -> Vec<Arc<dyn Store>> {
+        (0..many)
+            .map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>)
+            .collect()
+    }
+
+    fn restart(&mut self) {
+        self.0.fail_over();
+    }
+}
+
+/// Three masters.
+pub(crate) struct ClusterHome(RedisCluster);
+
+impl Home for ClusterHome {
+    fn start() -> Self {
+        Self(RedisCluster::start())
+    }
+
+    fn replicas(&self, many: usize) -> Vec<Arc<dyn Store>> {
+        (0..many)
+            .map(|_| Arc::new(redis_in(&self.0.config(), DEADLINE)) as Arc<dyn Store>)
+            .collect()
+    }
+
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+}
+
+pub(crate) fn redis_in(config: &RedisConfig, deadline: Duration) -> Redis {
+    Redis::new(config, deadline).expect("a store")
+}
+
 pub(crate) fn redis_at(server: &RedisServer, deadline: Duration) -> Redis {
-    Redis::new(&RedisConfig::at(server.address()), deadline).expect("an address")
+    redis_in(&RedisConfig::at(server.address()), deadline)
 }
 
 pub(crate) fn version() -> Version {

@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::home::{EmbeddedHome, Home, RedisHome, instance, key, tenant, version};
+use super::home::{
+    ClusterHome, EmbeddedHome, Home, RedisHome, SentinelHome, instance, key, tenant, version,
+};
 
 const MEETINGS: [&str; 2] = ["room", "hall"];
 const TENANTS: [&str; 3] = ["t", "u:8090", "v"];
@@ -202,4 +204,14 @@ fn any_steps_end_as_in_the_model_in_the_embedded_store() {
 #[test]
 fn any_steps_end_as_in_the_model_in_redis() {
     any_steps_end_as_in_the_model::<RedisHome>();
+}
+
+#[test]
+fn any_steps_end_as_in_the_model_behind_sentinels() {
+    any_steps_end_as_in_the_model::<SentinelHome>();
+}
+
+#[test]
+fn any_steps_end_as_in_the_model_in_a_cluster() {
+    any_steps_end_as_in_the_model::<ClusterHome>();
 }

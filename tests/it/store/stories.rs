@@ -1,4 +1,4 @@
-//! What both stores do alike.
+//! What all stores do alike.
 
 use std::collections::HashSet;
 
@@ -320,7 +320,7 @@ fn document(host: &str) -> TenantDocument {
     }
 }
 
-/// Each story over both stores.
+/// Each story over the embedded store and the forms of Redis.
 macro_rules! stories {
     ($($story:ident)*) => {
         mod in_the_embedded_store {
@@ -334,6 +334,20 @@ macro_rules! stories {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $story() {
                 super::$story::<super::RedisHome>().await;
+            })*
+        }
+
+        mod behind_sentinels {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story::<crate::store::home::SentinelHome>().await;
+            })*
+        }
+
+        mod in_a_cluster {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story::<crate::store::home::ClusterHome>().await;
             })*
         }
     };

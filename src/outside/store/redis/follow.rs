@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,7 +14,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::outside::store::{Shelf, StoreError, Told};
+use crate::domain::meeting::{RouteKey, RouteState};
+use crate::outside::store::peers::{MOST_NEWS, News};
+use crate::outside::store::record::read_became;
+use crate::outside::store::{Became, Shelf, StoreError, Told};
 
 use super::keys;
 use super::link::{Heard, Link};
@@ -24,8 +29,14 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
 /// How often it is looked which servers answer.
 const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows until the receiver is dropped.
-pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) {
+/// Follows until the receiver is dropped; `hears` is kept to whether what others change is told at once. A
+/// server that is away changes nothing, as far as we can know.
+pub(super) async fn follow(
+    link: &Link,
+    sender: &str,
+    hears: &AtomicBool,
+    tell: mpsc::Sender<Told>,
+) {
     let mut ear = Ear::new(link, sender);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
     let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
@@ -37,7 +48,10 @@ pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) 
                 Err(_) => return,
             },
             message = heard(&mut ear.subscription) => match message {
-                Some(message) => match read_message(&message, sender) {
+                Some(Arrived { news: true, text }) => {
+                    read_news(&text, sender).into_iter().for_each(|told| outbox.send(told));
+                }
+                Some(Arrived { news: false, text }) => match read_message(&text, sender) {
                     Message::Own => {}
                     Message::Route(told) => outbox.send(told),
                     // The counts say what changed, so that nothing is told twice.
@@ -51,10 +65,12 @@ pub(super) async fn follow(link: &Link, sender: &str, tell: mpsc::Sender<Told>) 
             () = sleep_until(look_at) => {
                 match ear.look().await {
                     Ok(changes) => {
+                        hears.store(ear.subscription.is_some(), Relaxed);
                         changes.into_iter().for_each(|told| outbox.send(told));
                         pause = LOOK_EVERY;
                     }
                     Err(e) => {
+                        hears.store(true, Relaxed);
                         if ear.forget() {
                             warn!(error = %e, "changes of other replicas are not heard");
                         }
@@ -93,12 +109,19 @@ struct Subscription {
     server: Heard,
 }
 
+/// A message, and whether it is news or a change.
+struct Arrived {
+    news: bool,
+    text: Vec<u8>,
+}
+
 /// The next message; none when the connection has ended. Waits for ever while there is no subscription.
-async fn heard(subscription: &mut Option<Subscription>) -> Option<Vec<u8>> {
+async fn heard(subscription: &mut Option<Subscription>) -> Option<Arrived> {
     match subscription {
-        Some(subscription) => {
-            subscription.stream.next().await.map(|message| message.get_payload_bytes().to_owned())
-        }
+        Some(subscription) => subscription.stream.next().await.map(|message| Arrived {
+            news: message.get_channel_name() == keys::NEWS,
+            text: message.get_payload_bytes().to_owned(),
+        }),
         None => std::future::pending().await,
     }
 }
@@ -109,15 +132,38 @@ enum Message {
     Counted,
 }
 
-/// `SENDER route KEY`, or `SENDER` and what changed, as it is counted; what is not understood may be a change too.
+/// `SENDER route KEY` and what became of it, which older replicas do not say; or `SENDER` and what changed, as
+/// it is counted. What is not understood may be a change too.
 fn read_message(message: &[u8], own: &str) -> Message {
     let text = String::from_utf8_lossy(message);
-    let mut words = text.split(' ');
+    let mut words = text.splitn(4, ' ');
     match (words.next(), words.next(), words.next().map(str::parse)) {
+        (Some(sender), Some("route"), Some(Ok(key))) if sender == own => {
+            words.next().and_then(read_became).map_or(Message::Own, |became| own_claim(key, became))
+        }
         (Some(sender), ..) if sender == own => Message::Own,
-        (_, Some("route"), Some(Ok(key))) => Message::Route(Told::Route(key)),
+        (_, Some("route"), Some(Ok(key))) => {
+            let became = words.next().filter(|text| text.len() <= MOST_NEWS).and_then(read_became);
+            let told = became.map(|became| Told::Became(key, Box::new(became)));
+            Message::Route(told.unwrap_or(Told::Route(key)))
+        }
         _ => Message::Counted,
     }
+}
+
+/// Of what we did ourselves, only new claims matter: whoever made one may wait for its being told.
+fn own_claim(key: RouteKey, became: Became) -> Message {
+    let made = became.route.filter(|_| became.was.is_none());
+    let claim = made.filter(|route| route.state == RouteState::Claimed);
+    let echo = claim.map(|route| Message::Route(Told::Echo(key, became.tenant, route.version)));
+    echo.unwrap_or(Message::Own)
+}
+
+/// `SENDER NEWS`. What is not understood may come from a newer replica, and is none; so is our own.
+fn read_news(message: &[u8], own: &str) -> Option<Told> {
+    let text = std::str::from_utf8(message).ok().filter(|text| text.len() <= MOST_NEWS)?;
+    let (sender, news) = text.split_once(' ').filter(|(sender, _)| *sender != own)?;
+    Some(Told::News(u64::from_str_radix(sender, 16).ok()?, News::read(news)?))
 }
 
 /// What is known of the server.
@@ -194,7 +240,12 @@ impl<'a> Ear<'a> {
         }
         match self.link.subscribe(keys::CHANNEL).await {
             Ok((subscribed, server)) => {
-                let (sink, stream) = subscribed.split();
+                let (mut sink, stream) = subscribed.split();
+                // A server that refuses this one channel has told the changes at least.
+                let news = timeout(self.link.deadline(), sink.subscribe(keys::NEWS)).await;
+                if !matches!(news, Ok(Ok(()))) {
+                    warn!("news of other replicas is not heard");
+                }
                 self.subscription = Some(Subscription { sink, stream, server });
                 self.complained = false;
                 info!("changes of other replicas are heard");

@@ -2,8 +2,10 @@
 //! Cluster; only the predecessor's `instances:list` and `tenant:HOST` have none. It can't use a Cluster, so
 //! there these have names of ours.
 
+use crate::domain::instance::InstanceMark;
 use crate::domain::meeting::{MeetingId, RouteKey};
 use crate::outside::store::Shelf;
+use crate::outside::store::peers::Chore;
 
 /// The predecessor's hash: URL → secret.
 const INSTANCES: &str = "instances:list";
@@ -30,6 +32,8 @@ pub(super) const QUEUE: [&str; 6] = [
 ];
 /// Where changes are told.
 pub(super) const CHANNEL: &str = "bigblueswarm:changes";
+/// Where replicas tell each other what is not stored.
+pub(super) const NEWS: &str = "bigblueswarm:news";
 
 const TENANT: &str = "tenant:";
 const ROUTE: &str = "bigblueswarm:route:{";
@@ -68,6 +72,16 @@ pub(super) fn route_of(key: &str) -> Option<RouteKey> {
 /// The hash of a shelf: id → bytes. In one slot with the counts of its changes.
 pub(super) fn shelf(shelf: Shelf) -> String {
     format!("bigblueswarm:{{pool}}:shelf:{}", shelf.name())
+}
+
+/// Who has the turn at a chore. In one slot with what comes of it.
+pub(super) fn turn(chore: Chore, mark: InstanceMark) -> String {
+    format!("bigblueswarm:chore:{{{mark}}}:{}:turn", chore.name())
+}
+
+/// What came of a chore.
+pub(super) fn done(chore: Chore, mark: InstanceMark) -> String {
+    format!("bigblueswarm:chore:{{{mark}}}:{}:done", chore.name())
 }
 
 /// The predecessor's key for a meeting; one for all tenants.

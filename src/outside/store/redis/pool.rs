@@ -53,7 +53,7 @@ pub(super) async fn replace(
         }
     }
     count_and_tell(&mut transaction, sender, "instances");
-    link.send(&transaction).await
+    link.write(&transaction).await
 }
 
 /// What the predecessor's list can't say of an instance, if there is anything.

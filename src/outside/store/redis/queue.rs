@@ -28,7 +28,7 @@ pub(super) async fn key(
     let mut asked = redis::pipe();
     asked.atomic().cmd("SET").arg(keys::CALLBACK_KEY).arg(&propose[..]).arg("NX").ignore();
     asked.cmd("GET").arg(keys::CALLBACK_KEY);
-    let (kept,): (Vec<u8>,) = link.send(&asked).await?;
+    let (kept,): (Vec<u8>,) = link.write(&asked).await?;
     kept.try_into().map_err(|_| unreadable("the key of callbacks"))
 }
 

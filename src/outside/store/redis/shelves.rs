@@ -41,7 +41,7 @@ pub(super) async fn put(
     }
     transaction.ignore();
     count_and_tell(&mut transaction, sender, shelf.name());
-    link.send(&transaction).await
+    link.write(&transaction).await
 }
 
 pub(super) async fn remove(
@@ -56,7 +56,7 @@ pub(super) async fn remove(
     let mut transaction = redis::pipe();
     transaction.atomic().cmd("HDEL").arg(keys::shelf(shelf)).arg(ids).ignore();
     count_and_tell(&mut transaction, sender, shelf.name());
-    link.send(&transaction).await
+    link.write(&transaction).await
 }
 
 /// Records of recordings, and the predecessor's keys for them, in one transaction.
@@ -80,5 +80,5 @@ pub(super) async fn keep_recordings(
     }
     hints.add_recordings(&mut transaction, changed);
     count_and_tell(&mut transaction, sender, Shelf::Recordings.name());
-    link.send(&transaction).await
+    link.write(&transaction).await
 }

@@ -56,15 +56,18 @@ local function unname(instance)
   redis.pcall('DEL', KEYS[2])
 end
 
-local function tell()
-  redis.pcall('PUBLISH', ARGV[5], ARGV[6])
+-- What became of the route that stood before, if one did.
+local function tell(route)
+  local was = expected ~= '' and expected or nil
+  local became = cjson.encode({ tenant = tenant, was = was, route = route })
+  redis.pcall('PUBLISH', ARGV[5], ARGV[6] .. ' ' .. became)
 end
 
 local function store(word, route)
   route.version = version
   local text = cjson.encode(route)
   redis.call('HSET', KEYS[1], tenant, text)
-  tell()
+  tell(route)
   return { word, text }
 end
 
@@ -84,7 +87,7 @@ end
 
 if what == 'removed' then
   if redis.call('HDEL', KEYS[1], tenant) > 0 then
-    tell()
+    tell(nil)
     unname(route.instance)
   end
   return { 'done' }

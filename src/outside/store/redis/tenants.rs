@@ -63,7 +63,7 @@ pub(super) async fn put(
         transaction.atomic().cmd("SET").arg(keys::tenant(host)).arg(text).ignore();
     }
     count_and_tell(&mut transaction, sender, "tenants");
-    link.send(&transaction).await
+    link.write(&transaction).await
 }
 
 pub(super) async fn delete(link: &Link, sender: &str, host: &TenantId) -> Result<bool, StoreError> {
@@ -74,6 +74,6 @@ pub(super) async fn delete(link: &Link, sender: &str, host: &TenantId) -> Result
         transaction.atomic().cmd("DEL").arg(keys::tenant(host.as_str()));
     }
     count_and_tell(&mut transaction, sender, "tenants");
-    let (removed,): (u64,) = link.send(&transaction).await?;
+    let (removed,): (u64,) = link.write(&transaction).await?;
     Ok(removed > 0)
 }

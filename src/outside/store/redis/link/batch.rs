@@ -64,17 +64,26 @@ async fn together(
         pipeline.add_command((*command).clone());
     }
     if let Some(within) = copied {
-        let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).max(1);
-        pipeline.cmd("WAIT").arg(1).arg(millis);
+        pipeline.add_command(wait(within));
     }
     let mut answers: Vec<RedisResult<Value>> = pipeline.query_async(connection).await?;
-    let copied = copied.map(|_| match answers.pop() {
-        Some(Ok(Value::Int(replicas))) => Ok(replicas > 0),
-        // A server that becomes a replica ends the wait with an error: what it wrote is void.
-        Some(Err(e)) if e.code() == Some("UNBLOCKED") => Err(e),
-        _ => Ok(false),
-    });
+    let copied = copied.and_then(|_| answers.pop()).map(has_copy);
     Ok(Done { answers, copied: copied.transpose()? })
+}
+
+/// Waits until a replica has what was written on this connection.
+pub(super) fn wait(within: Duration) -> Cmd {
+    let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).max(1);
+    redis::cmd("WAIT").arg(1).arg(millis).clone()
+}
+
+/// Whether one has. A server that becomes a replica ends the wait with an error: what it wrote is void.
+pub(super) fn has_copy(answer: RedisResult<Value>) -> RedisResult<bool> {
+    match answer {
+        Ok(Value::Int(replicas)) => Ok(replicas > 0),
+        Err(e) if e.code() == Some("UNBLOCKED") || e.is_io_error() => Err(e),
+        _ => Ok(false),
+    }
 }
 
 fn not_loaded(answer: &RedisResult<Value>) -> bool {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use arc_swap::ArcSwap;
 use itertools::Itertools;
@@ -27,7 +27,9 @@ pub(super) struct Clustered {
     seeds: Vec<Arc<Node>>,
     nodes: Nodes,
     map: ArcSwap<Map>,
-    stale: AtomicBool,
+    /// How often the map was doubted, and up to which of these doubts it was drawn.
+    doubts: AtomicU64,
+    drawn: AtomicU64,
     /// One asks, the others wait for what it learns.
     gate: Semaphore,
 }
@@ -53,7 +55,8 @@ impl Clustered {
             seeds: addresses.iter().map(seed).collect::<Result<_, _>>()?,
             nodes,
             map: ArcSwap::default(),
-            stale: AtomicBool::new(true),
+            doubts: AtomicU64::new(1),
+            drawn: AtomicU64::new(0),
             gate: Semaphore::new(1),
         })
     }
@@ -87,25 +90,20 @@ impl Clustered {
 
     /// The map is perhaps wrong: it is drawn anew before the next use.
     pub(super) fn doubt(&self) {
-        self.stale.store(true, SeqCst);
+        self.doubts.fetch_add(1, SeqCst);
     }
 
     async fn refresh(&self, by: Instant) -> Result<(), StoreError> {
-        if !self.stale.load(SeqCst) {
+        if self.drawn.load(SeqCst) >= self.doubts.load(SeqCst) {
             return Ok(());
         }
         let _asks = timeout_at(by, self.gate.acquire()).await.map_err(late)?.map_err(away)?;
         // What is doubted from here on may not be in the answer.
-        if !self.stale.swap(false, SeqCst) {
-            return Ok(());
-        }
-        let drawn = self.ask(by).await.and_then(|ranges| self.draw(&ranges));
-        match drawn {
-            Ok(map) => self.map.store(Arc::new(map)),
-            Err(e) => {
-                self.doubt();
-                return Err(e);
-            }
+        let doubts = self.doubts.load(SeqCst);
+        if self.drawn.load(SeqCst) < doubts {
+            let ranges = self.ask(by).await?;
+            self.map.store(Arc::new(self.draw(&ranges)?));
+            self.drawn.store(doubts, SeqCst);
         }
         Ok(())
     }

@@ -233,14 +233,6 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// What a failure means to our callers.
-pub(super) fn meaning(failed: Failed) -> StoreError {
-    match failed {
-        Failed::Unreached(why) | Failed::Silent(why) => StoreError::Away(why),
-        Failed::Refused(e) => explained(&e),
-    }
-}
-
 /// What an answer that is an error means to our callers.
 pub(in super::super) fn explained(error: &RedisError) -> StoreError {
     match error.kind() {

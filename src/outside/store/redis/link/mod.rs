@@ -83,16 +83,33 @@ impl Link {
     /// deadline. After a failure the commands may have been done.
     pub(super) async fn send<T: FromRedisValue>(&self, asked: &Pipeline) -> Result<T, StoreError> {
         let started = Instant::now();
-        let result = self.answered(asked).await;
+        let result = self.answered(asked, false).await;
         measured("redis", started.elapsed(), result)
     }
 
-    async fn answered<T: FromRedisValue>(&self, asked: &Pipeline) -> Result<T, StoreError> {
+    /// The same for what should survive a failover: when this answers a replica has it too, if there is one
+    /// that keeps up.
+    pub(super) async fn write<T: FromRedisValue>(&self, asked: &Pipeline) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let result = self.answered(asked, true).await;
+        measured("redis", started.elapsed(), result)
+    }
+
+    async fn answered<T: FromRedisValue>(
+        &self,
+        asked: &Pipeline,
+        copied: bool,
+    ) -> Result<T, StoreError> {
         let (slot, by) = (slot::of(asked.cmd_iter()), self.by());
         let (mut tries, mut way) = (Tries::new(&self.form, by), Way::Home);
         loop {
             let (node, asking) = self.form.on(&way, slot, by).await?;
-            let failed = match node.send(asked, asking, by).await {
+            let done = async {
+                let (answer, copied) = node.send_copied(asked, asking, copied, by).await?;
+                self.confirm(&node, copied, by).await?;
+                Ok(answer)
+            };
+            let failed = match done.await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -184,15 +201,27 @@ impl Link {
     ) -> Result<Done, Failed> {
         let commands: Vec<&Cmd> = members.iter().map(|&n| &commands[n]).collect();
         let done = node.batch(&batch, &commands, *asking, by).await?;
-        if done.copied == Some(false) {
-            self.copies.missed(&node.name);
-            // A server that was cut off or paused writes on for a while after another took over.
-            node.look(by).await?;
-            if !self.form.is_master(node, by).await {
-                return Err(Failed::Silent("the server is no master any more".into()));
-            }
-        }
+        self.confirm(node, done.copied, by).await?;
         Ok(done)
+    }
+
+    /// Looks again at a server whose replicas did not acknowledge in time: one that was cut off or paused
+    /// writes on for a while after another took over.
+    async fn confirm(
+        &self,
+        node: &Arc<Node>,
+        copied: Option<bool>,
+        by: Instant,
+    ) -> Result<(), Failed> {
+        if copied != Some(false) {
+            return Ok(());
+        }
+        self.copies.missed(&node.name);
+        node.look(by).await?;
+        if self.form.is_master(node, by).await {
+            return Ok(());
+        }
+        Err(Failed::Silent("the server is no master any more".into()))
     }
 
     /// Bounds what needs several round trips by the one deadline.

@@ -10,7 +10,7 @@ use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::{Access, bounded};
-use super::batch::{Batch, Done};
+use super::batch::{Batch, Done, has_copy, wait};
 use crate::outside::store::StoreError;
 use crate::outside::store::redis::incarnation::{Incarnation, Server, value};
 
@@ -158,15 +158,35 @@ impl Node {
         asking: bool,
         by: Instant,
     ) -> Result<T, Failed> {
+        Ok(self.send_copied(asked, asking, false, by).await?.0)
+    }
+
+    /// The same, and whether a replica has it, where that is asked and there are replicas.
+    pub(super) async fn send_copied<T: FromRedisValue>(
+        &self,
+        asked: &Pipeline,
+        asking: bool,
+        copied: bool,
+        by: Instant,
+    ) -> Result<(T, Option<bool>), Failed> {
         let mut connection = self.connection(by).await?;
+        let copied = self.copied_within(copied);
         let answered = async {
             if asking {
                 redis::cmd("ASKING").exec_async(&mut connection).await?;
             }
-            asked.query_async(&mut connection).await
+            let answer = asked.query_async(&mut connection).await?;
+            let Some(within) = copied else { return Ok((answer, None)) };
+            let acknowledged = wait(within).query_async(&mut connection).await;
+            Ok((answer, Some(has_copy(acknowledged)?)))
         };
         let answered = timeout_at(by, answered).await;
         self.judge(connection, answered)
+    }
+
+    /// How long replicas are waited for, if that is asked and there are any.
+    fn copied_within(&self, asked: bool) -> Option<Duration> {
+        (asked && self.replicas() > 0).then(|| COPIED_WITHIN.min(self.deadline / 3))
     }
 
     /// Sends a batch; an answer for each command.
@@ -178,8 +198,7 @@ impl Node {
         by: Instant,
     ) -> Result<Done, Failed> {
         let mut connection = self.connection(by).await?;
-        let within = COPIED_WITHIN.min(self.deadline / 3);
-        let copied = Some(within).filter(|_| batch.copied && self.replicas() > 0);
+        let copied = self.copied_within(batch.copied);
         let answered = batch.send(&mut connection, commands, asking, copied);
         let answered = timeout_at(by, answered).await;
         self.judge(connection, answered)

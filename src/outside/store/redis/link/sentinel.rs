@@ -10,7 +10,7 @@ use arc_swap::ArcSwapOption;
 use redis::Client;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::access::{bounded, host_and_port};
 use super::newest::newest;
@@ -70,7 +70,10 @@ impl Watched {
         let (host, port) = match self.ask(by).await {
             Ok(place) => place,
             // Who is still the master says so on connecting.
-            Err(e) => return self.last.load_full().ok_or(e),
+            Err(e) => {
+                warn!(error = %e, "no Sentinel names a master");
+                return self.last.load_full().ok_or(e);
+            }
         };
         let last = self.last.load_full();
         let node = match last.filter(|last| last.name == name(&host, port)) {

@@ -1,0 +1,137 @@
+//! Taking in what an instance lists: everyone whom it concerns is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::actors::hooks::Owner;
+use crate::actors::lists::Packed;
+use crate::actors::meetings::{Copy, Seen, Sweep};
+use crate::actors::settle;
+use crate::bbb::meetings::{Listed, scan};
+use crate::bbb::query;
+use crate::domain::instance::Instance;
+use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::moment::Moment;
+use crate::domain::tenant::TenantId;
+use crate::flows::World;
+use crate::flows::answer::BadAnswer;
+use crate::flows::ask::CallError;
+
+/// So many copies are ended after one sweep; the next sweep goes on.
+const MOST_ENDED: usize = 20;
+
+/// What an instance listed.
+pub(super) enum List {
+    /// To us.
+    Answer(Bytes),
+    /// To another replica, which also does what follows from it.
+    Shared(Packed),
+}
+
+/// Reads a list of an instance that was asked then, and tells everyone whom it concerns; the list, packed.
+pub(super) async fn take_in(
+    world: &World,
+    instance: &Arc<Instance>,
+    list: List,
+    asked_at: Moment,
+    turns: Arc<Semaphore>,
+) -> Result<Packed, CallError> {
+    let id = instance.id.clone();
+    let shared = matches!(list, List::Shared(_));
+    let hooked = world.actors.hooks.known().is_some_and(|hooks| !hooks.is_empty());
+    let most = world.config.limits.answer_bytes;
+    let (seen, owners, packed) = digest(list, most, turns, hooked).await?;
+    if hooked {
+        world.actors.hooks.learn(&id, owners);
+    }
+    let count = seen.iter().filter(|seen| !seen.ended).count();
+    let sweep = Sweep { instance: id.clone(), asked_at, shared, seen };
+    match world.actors.meetings.swept(sweep).await {
+        Ok(copies) => {
+            world.actors.registry.swept(id.clone(), (!shared).then_some(count));
+            world.actors.lists.keep(id, packed.clone());
+            end_copies(world, instance, copies).await;
+        }
+        Err(error) => debug!(instance.id = %id, %error, "a sweep was not taken in"),
+    }
+    Ok(packed)
+}
+
+/// Reads and packs a list beside the runtime's own threads: it may be large. A few at a time, so that
+/// many lists that come together need neither many threads nor much memory.
+async fn digest(
+    list: List,
+    most: usize,
+    turns: Arc<Semaphore>,
+    hooked: bool,
+) -> Result<(Vec<Seen>, Vec<Owner>, Packed), CallError> {
+    let turn = turns.acquire_owned().await;
+    let digested = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let (bytes, packed) = match list {
+            List::Answer(bytes) => {
+                let packed = Packed::pack(&bytes);
+                (bytes, packed)
+            }
+            List::Shared(packed) => {
+                let bytes = packed.unpack_within(most).ok_or(BadAnswer::BrokenOff)?;
+                (bytes.into(), packed)
+            }
+        };
+        let listed = scan(&bytes)?;
+        let owners = listed.iter().filter(|_| hooked).filter_map(owner).collect();
+        let seen: Vec<_> = listed.into_iter().map(seen).collect();
+        Ok::<_, BadAnswer>((seen, owners, packed))
+    });
+    match digested.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(BadAnswer::BrokenOff.into()),
+    }
+}
+
+/// Whose a meeting is, for the events that come of it.
+fn owner(listed: &Listed) -> Option<Owner> {
+    // A breakout room that is not marked may be its parent's.
+    let is_known = listed.tenant.is_some() || !listed.is_breakout;
+    let tenant = listed.tenant.as_deref().map(TenantId::new);
+    listed.internal_id.clone().filter(|_| is_known).map(|internal| (internal, tenant))
+}
+
+fn seen(listed: Listed) -> Seen {
+    let meeting = MeetingId::new(listed.meeting_id);
+    // BBB prints an id with its blanks made one; the internal id holds the hash of the id as created.
+    let internal = listed.internal_id.as_deref().and_then(|id| id.split_once('-'));
+    let key = internal.and_then(|(hash, _)| hash.parse::<RouteKey>().ok());
+    Seen {
+        key: key.unwrap_or_else(|| meeting.key()),
+        meeting,
+        tenant: listed.tenant.map(TenantId::new),
+        participants: listed.participants,
+        ended: listed.ended,
+    }
+}
+
+/// Ends copies of meetings that live elsewhere: nobody is in them, or their create was given up.
+async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>) {
+    for Copy { meeting, tenant } in copies.into_iter().take(MOST_ENDED) {
+        let mut asked = String::new();
+        query::append(&mut asked, "meetingID", meeting.as_str());
+        let within = world.config.deadlines.attempt;
+        let (told, here, to) = (world.clone(), instance.clone(), asked);
+        let done =
+            settle(async move { told.get(&here, "end", &to, within).await.map(|_| ()) }).await;
+        match done {
+            Ok(Ok(())) => {
+                metrics::counter!("bigblueswarm_copies_ended_total").increment(1);
+                warn!(instance.id = %instance.id, tenant.name = %tenant, "ended a copy of a meeting that lives elsewhere");
+            }
+            Ok(Err(error)) => {
+                warn!(instance.id = %instance.id, %error, "a copy could not be ended")
+            }
+            Err(panic) => warn!(%panic, "ending a copy failed"),
+        }
+    }
+}

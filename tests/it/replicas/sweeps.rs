@@ -1,0 +1,141 @@
+//! One replica sweeps an instance for all: it is asked once an interval however many there are.
+
+use bigblueswarm::config::Config;
+use bigblueswarm::sim::Crowd;
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_millis(1_000);
+const PATIENTLY: Duration = Duration::from_secs(30);
+
+fn quick(config: &mut Config) {
+    config.health.sweep_interval = INTERVAL;
+    config.health.probe_interval = INTERVAL / 2;
+}
+
+/// Replicas on the same instances.
+async fn replicas(count: usize, instances: usize, redis: &RedisServer) -> Vec<World> {
+    let mut replicas = vec![plan(instances).config(quick).store(shared(redis)).start().await];
+    while replicas.len() < count {
+        let next = plan(instances).config(quick).on(&replicas[0]).store(shared(redis));
+        replicas.push(next.with_what_is_stored().start().await);
+    }
+    replicas
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENTLY, "{what}: never");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// How often each server is asked for its meetings in a while.
+async fn sweeps_in(world: &World, intervals: u32) -> Vec<usize> {
+    for sim in &world.sims {
+        sim.clear_requests().await;
+    }
+    sleep(INTERVAL * intervals).await;
+    join_all(world.sims.iter().map(async |sim| sim.requests_of("getMeetings").await.len())).await
+}
+
+async fn participants(world: &World) -> u64 {
+    let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
+    counts.by_instance.values().map(|usage| usage.participants).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_replicas_ask_each_instance_about_once_an_interval() {
+    let redis = RedisServer::start();
+    let replicas = replicas(3, 4, &redis).await;
+    for asked in sweeps_in(&replicas[0], 10).await {
+        assert!((9..=13).contains(&asked), "{asked} sweeps in ten intervals");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_swept_counts_on_all() {
+    let redis = RedisServer::start();
+    let replicas = replicas(3, 2, &redis).await;
+    T.create(&replicas[0], "m1").await.assert_success();
+    T.create(&replicas[1], "m2").await.assert_success();
+    for sim in &replicas[0].sims {
+        for meeting in ["m1", "m2"] {
+            let crowd = Crowd { users: 7, over: Duration::ZERO, stay: Duration::from_secs(3_600) };
+            sim.send_crowd(meeting, crowd).await;
+        }
+    }
+    for replica in &replicas {
+        until("all users are counted", async || participants(replica).await == 14).await;
+    }
+    // A meeting that was made behind our back is adopted, and one that is gone is forgotten.
+    for sim in &replicas[0].sims {
+        sim.forget_meetings().await;
+    }
+    for replica in &replicas {
+        until("nobody is there", async || participants(replica).await == 0).await;
+        until("it is forgotten", async || T.info(replica, "m1").await.key() == "notFound").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_sweeping_replica_ends_another_goes_on_at_once_and_when_redis_hangs_each_does() {
+    let redis = RedisServer::start();
+    let mut replicas = replicas(3, 2, &redis).await;
+    replicas.remove(0).swarm.stop().await;
+    for asked in sweeps_in(&replicas[0], 6).await {
+        assert!((5..=9).contains(&asked), "{asked} sweeps in six intervals");
+    }
+    redis.pause();
+    sleep(INTERVAL * 3).await;
+    for asked in sweeps_in(&replicas[0], 6).await {
+        assert!((4..=15).contains(&asked), "{asked} sweeps in six intervals without Redis");
+    }
+    redis.resume();
+    sleep(INTERVAL * 4).await;
+    for asked in sweeps_in(&replicas[0], 6).await {
+        assert!((5..=9).contains(&asked), "{asked} sweeps in six intervals after that");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_takes_what_was_shared_just_now_and_asks_nobody() {
+    let redis = RedisServer::start();
+    let replicas = replicas(1, 3, &redis).await;
+    for n in 0..6 {
+        T.create(&replicas[0], &format!("m{n}")).await.assert_success();
+    }
+    sleep(INTERVAL * 2).await;
+    for sim in &replicas[0].sims {
+        sim.faults().on("getMeetings").set(Fault::Hang).await;
+    }
+    let late = plan(3).config(quick).on(&replicas[0]).store(shared(&redis));
+    let late = late.with_what_is_stored().start_unready().await;
+    let began = Instant::now();
+    late.until(|roster| roster.all_heard()).await;
+    assert!(began.elapsed() < INTERVAL, "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_too_large_or_unreadable_is_asked_for_by_everyone() {
+    let redis = RedisServer::start();
+    let replicas = replicas(2, 1, &redis).await;
+    let mut connection = redis.connection();
+    let spoil = async {
+        let mark = crate::world::id(&replicas[0].sims[0]).mark();
+        let done = format!("bigblueswarm:chore:{{{mark}}}:meetings:done");
+        loop {
+            // As a replica of another kind might leave it.
+            let list: &[u8] = b"\xff\xff\xff\xffnothing that can be unpacked";
+            redis::cmd("HSET").arg(&done).arg("list").arg(list).exec(&mut connection).expect("set");
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        asked = sweeps_in(&replicas[0], 10) => assert!(asked[0] >= 9, "{asked:?}"),
+        () = spoil => unreachable!("it spoils for ever"),
+    }
+    T.create(&replicas[0], "m").await.assert_success();
+    assert!(joins_on(T, &replicas[1], "m", 1).await);
+}
