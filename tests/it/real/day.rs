@@ -33,7 +33,7 @@ const CREATE_WITHIN: Duration = Duration::from_secs(10);
 async fn a_day_while_each_part_is_away_for_ten_seconds_loses_and_misroutes_nothing() {
     let mut ground = Ground::open().await;
     let traffic = Traffic::new(&ground);
-    let pace = Pace { hour: HOUR, hours: 5..24 };
+    let pace = Pace { hour: HOUR, hours: 4..25 };
     let (ledgers, ()) = tokio::join!(traffic.play(&pace), troubles(&mut ground, &traffic));
     let phases = traffic.phases();
     println!("{}", table::of(&phases));

@@ -30,6 +30,7 @@ const SERVERS: usize = 3;
 pub(super) enum Part {
     RedisHangs,
     RedisKilled,
+    RedisLost,
     InfluxdHangs,
     InfluxdKilled,
     TelegrafKilled,
@@ -40,13 +41,14 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::RedisHangs,
         Self::InfluxdHangs,
         Self::ConsulHangs,
         Self::TelegrafKilled,
         Self::RedisKilled,
         Self::InfluxdKilled,
+        Self::RedisLost,
         Self::ConsulKilled,
         Self::BalancerKilled,
         Self::BalancerHangs,
@@ -56,6 +58,7 @@ impl Part {
         match self {
             Self::RedisHangs => "Redis (hangs)",
             Self::RedisKilled => "Redis (killed)",
+            Self::RedisLost => "Redis (killed, comes back empty)",
             Self::InfluxdHangs => "InfluxDB (hangs)",
             Self::InfluxdKilled => "InfluxDB (killed)",
             Self::TelegrafKilled => "Telegraf (killed, on all servers)",
@@ -124,6 +127,7 @@ impl Ground {
         match part {
             Part::RedisHangs => self.redis.pause(),
             Part::RedisKilled => self.redis.stop(),
+            Part::RedisLost => self.redis.stop_and_forget(),
             Part::InfluxdHangs => self.influxd.pause(),
             Part::InfluxdKilled => self.influxd.stop(),
             Part::TelegrafKilled => self.agents.clear(),
@@ -137,7 +141,7 @@ impl Ground {
     pub(super) async fn give_back(&mut self, part: Part) {
         match part {
             Part::RedisHangs => self.redis.resume(),
-            Part::RedisKilled => self.redis.start_again(),
+            Part::RedisKilled | Part::RedisLost => self.redis.start_again(),
             Part::InfluxdHangs => self.influxd.resume(),
             Part::InfluxdKilled => self.influxd.start_again().await,
             Part::TelegrafKilled => self.start_agents(),
