@@ -78,9 +78,6 @@ fn verdict(phases: &[Phase]) -> Vec<String> {
     for phase in phases {
         let what = &phase.name;
         wrong.extend(phase.broken.iter().map(|why| format!("while {what} was away: {why}")));
-        if !phase.is_of_the_store() && phase.refused("create") > 0 {
-            wrong.push(format!("while {what} was away: {:?}", phase.refusals));
-        }
         if phase.slowest_create > CREATE_WITHIN && !phase.is_of_a_frozen_balancer() {
             wrong.push(format!("while {what} was away a create took {:?}", phase.slowest_create));
         }

@@ -243,7 +243,7 @@ impl Ground {
     pub(super) fn said(&self) -> String {
         let last = |home: &Home| {
             let said = home.said();
-            let lines: Vec<&str> = said.lines().rev().take(25).collect();
+            let lines: Vec<&str> = said.lines().rev().take(60).collect();
             lines.into_iter().rev().map(|line| format!("{line}\n")).collect::<String>()
         };
         self.homes

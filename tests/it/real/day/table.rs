@@ -28,12 +28,6 @@ impl Phase {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// How often this call was refused.
-    pub(super) fn refused(&self, call: &str) -> u64 {
-        let of_it = self.refusals.iter().filter(|(what, _)| what.starts_with(call));
-        of_it.map(|(_, count)| count).sum()
-    }
-
     /// Takes in another stretch of the same name.
     fn with(mut self, other: &Self) -> Self {
         self.calls += other.calls;
