@@ -16,6 +16,7 @@ pub mod errand; // requests of a server's own
 mod events; // what hooks are told
 pub mod faults; // what can be made to go wrong, and when
 pub mod figures; // processor, memory and counts, as an agent beside the server measures them
+pub mod fleet; // a whole day of a fleet, to compare ways of placing meetings
 pub mod hooks; // where events go
 mod info;
 mod join;

@@ -13,6 +13,7 @@ mod creates;
 mod demo;
 mod dropin;
 mod failovers;
+mod fleet;
 mod forms;
 mod fuzz_seeds;
 mod hooks;

@@ -1,4 +1,7 @@
-//! `simulate`: simulated BBB servers on loopback, to try a balancer against.
+//! `simulate`: simulated BBB servers on loopback, to try a balancer against; or whole days of a fleet in
+//! memory, to compare ways of placing meetings.
+
+mod compare;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use self::compare::CompareArgs;
 use super::{Exit, complain, runtime, say};
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::sim::{SimHandle, SimServer, SimSettings, Telegraf};
@@ -17,6 +21,8 @@ const PUSH_EVERY: Duration = Duration::from_secs(2);
 
 /// What `simulate` can be told.
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("json", |json| json.requires("compare")))]
+#[command(mut_arg("csv", |csv| csv.requires("compare")))]
 pub(super) struct SimulateArgs {
     /// How many servers
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -30,9 +36,17 @@ pub(super) struct SimulateArgs {
     /// admin.ingestToken of that balancer
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// Serve nothing: let whole days of a fleet happen and compare ways of placing meetings
+    #[arg(long, conflicts_with_all = ["servers", "port", "push", "token"])]
+    compare: bool,
+    #[command(flatten)]
+    comparison: CompareArgs,
 }
 
 pub(super) fn run(args: &SimulateArgs) -> Exit {
+    if args.compare {
+        return compare::run(&args.comparison);
+    }
     let Ok(runtime) = runtime() else { return Exit::Fault };
     match runtime.block_on(simulate(args)) {
         Ok(()) => Exit::Done,

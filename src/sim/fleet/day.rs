@@ -1,0 +1,137 @@
+//! The meetings of a day: classes around the full hour, and whatever people meet for besides.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::dice::Dice;
+use super::meeting::{Join, Meeting, seconds};
+use super::servers::{Server, cores_at_first, fleet};
+use crate::domain::moment::Moment;
+
+/// The first hour in which meetings begin, and how many such hours there are.
+const FIRST_HOUR: f64 = 8.0;
+const HOURS: usize = 9;
+const HOUR: f64 = 3600.0;
+/// The step in which the fluid peak is looked for.
+const STEP: Duration = Duration::from_secs(10);
+const STEPS: usize = 24 * 360;
+/// Nobody has more people in one meeting.
+const LARGEST: f64 = 200.0;
+/// Ad hoc meetings have no more.
+const LARGEST_AD_HOC: usize = 60;
+
+/// Whose day it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A university: a third are classes.
+    Univ,
+    /// A school: most are classes, most of them in the morning.
+    School,
+}
+
+impl Profile {
+    pub const ALL: [Self; 2] = [Self::Univ, Self::School];
+
+    fn classes(self) -> f64 {
+        match self {
+            Self::Univ => 0.35,
+            Self::School => 0.85,
+        }
+    }
+
+    /// How many meetings begin in each hour, beside the others.
+    fn hours(self) -> [f64; HOURS] {
+        match self {
+            Self::Univ => [0.55, 0.85, 0.85, 1.0, 0.65, 0.75, 0.9, 0.75, 0.5],
+            Self::School => [0.75, 0.95, 0.85, 1.0, 0.9, 0.7, 0.55, 0.35, 0.2],
+        }
+    }
+}
+
+/// A fleet, and the meetings that come to it.
+#[derive(Clone, Debug)]
+pub struct Day {
+    pub(super) servers: Vec<Server>,
+    /// In the order of their creates.
+    pub(super) meetings: Vec<Meeting>,
+    /// The most that all meetings need at once, as a part of all cores that are there from the beginning.
+    pub fluid_peak: f64,
+}
+
+impl Day {
+    /// Adds meetings until all together need `peak` of the fleet's cores once in the day.
+    pub fn new(profile: Profile, servers: usize, peak: f64, seed: u64) -> Self {
+        let path = [seed, servers as u64, profile as u64];
+        let servers = fleet(servers, &mut Dice::of(&[path[0], path[1], path[2], 0]));
+        let cores = cores_at_first(&servers);
+        let mut needs = Needs { at: vec![0.0; STEPS], most: 0.0 };
+        let mut meetings = Vec::new();
+        let mut dice = Dice::of(&[path[0], path[1], path[2], 1]);
+        while needs.most < peak * cores {
+            let meeting = match dice.chance(profile.classes()) {
+                true => class(profile, &mut dice),
+                false => ad_hoc(profile, &mut dice),
+            };
+            needs.add(&meeting);
+            meetings.push(meeting);
+        }
+        meetings.sort_by_key(|meeting| meeting.created);
+        Self { servers, meetings, fluid_peak: needs.most / cores }
+    }
+}
+
+/// Cores that all meetings need, over the day.
+struct Needs {
+    at: Vec<f64>,
+    most: f64,
+}
+
+impl Needs {
+    fn add(&mut self, meeting: &Meeting) {
+        let step = |at: Moment| at.0.as_millis().div_ceil(STEP.as_millis()) as usize;
+        let steps = step(meeting.created)..step(meeting.end).min(STEPS);
+        let times = steps.clone().map(|n| Moment(STEP * n as u32));
+        for (need, cost) in self.at[steps].iter_mut().zip(meeting.costs(times)) {
+            *need += cost;
+            self.most = self.most.max(*need);
+        }
+    }
+}
+
+fn class(profile: Profile, dice: &mut Dice) -> Meeting {
+    let hour = FIRST_HOUR + dice.weighted(&profile.hours()) as f64;
+    let start = hour * HOUR + if dice.chance(0.2) { 900.0 } else { 0.0 };
+    let created = at(start + dice.normal(-60.0, 210.0));
+    let (median, sigma) = if dice.chance(0.04) { (90.0, 0.3) } else { (22.0, 0.6) };
+    let size = dice.lognormal(median, sigma).round().clamp(2.0, LARGEST) as usize;
+    let minutes = [45.0, 60.0, 90.0][dice.index(3)];
+    let webcams = [0.05, 0.3, 0.8][dice.weighted(&[0.60, 0.25, 0.15])];
+    let joins = (0..size).map(|_| Join {
+        at: at(start + dice.normal(0.0, 180.0)).max(created + Duration::from_secs(1)),
+        webcam: dice.chance(webcams),
+    });
+    let joins = joins.collect();
+    Meeting::new(created, at(start + minutes * 60.0), joins)
+}
+
+fn ad_hoc(profile: Profile, dice: &mut Dice) -> Meeting {
+    let hour = FIRST_HOUR + dice.weighted(&profile.hours()) as f64;
+    let created = at((hour + dice.uniform()) * HOUR);
+    let mut size = 2;
+    if !dice.chance(0.42) {
+        while size < LARGEST_AD_HOC && dice.chance(0.75) {
+            size += 1;
+        }
+    }
+    let minutes = dice.lognormal(33.0, 0.7).max(2.0);
+    let joins = (0..size)
+        .map(|_| Join { at: created + seconds(dice.exponential(100.0)), webcam: dice.chance(0.6) });
+    let joins = joins.collect();
+    Meeting::new(created, created + seconds(minutes * 60.0), joins)
+}
+
+fn at(time: f64) -> Moment {
+    Moment(seconds(time))
+}

@@ -1,0 +1,67 @@
+//! A meeting: who joins it when, and what it costs.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+use crate::domain::moment::Moment;
+
+/// How long it takes people on average to come back after their server died, in seconds.
+const COME_BACK: f64 = 60.0;
+/// More webcams than this are not shown at once.
+const WEBCAMS_SHOWN: usize = 9;
+
+/// Cores that a meeting keeps busy.
+pub(super) fn cost(users: usize, webcams: usize) -> f64 {
+    let streams = webcams + users.saturating_sub(1) * webcams.min(WEBCAMS_SHOWN);
+    0.05 + 0.020 * users as f64 + 0.004 * streams as f64
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Join {
+    pub(super) at: Moment,
+    pub(super) webcam: bool,
+}
+
+/// What happens in a meeting, wherever it is placed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Meeting {
+    pub(super) created: Moment,
+    pub(super) end: Moment,
+    /// In the order of time, all before its end.
+    pub(super) joins: Vec<Join>,
+}
+
+impl Meeting {
+    pub(super) fn new(created: Moment, end: Moment, mut joins: Vec<Join>) -> Self {
+        joins.retain(|join| join.at < end);
+        joins.sort_by_key(|join| join.at);
+        Self { created, end, joins }
+    }
+
+    /// The same meeting, created again after its server died: who was there comes back one by one.
+    pub(super) fn again(&self, at: Moment, dice: &mut Dice) -> Self {
+        let mut back = |join: &Join| match join.at <= at {
+            true => at + seconds(dice.exponential(COME_BACK)),
+            false => join.at,
+        };
+        let joins = self.joins.iter().map(|join| Join { at: back(join), ..*join }).collect();
+        Self::new(at, self.end, joins)
+    }
+
+    /// What it costs at each of these times, which are in order.
+    pub(super) fn costs(&self, times: impl Iterator<Item = Moment>) -> impl Iterator<Item = f64> {
+        let (mut users, mut webcams) = (0, 0);
+        times.map(move |at| {
+            while let Some(join) = self.joins.get(users).filter(|join| join.at <= at) {
+                users += 1;
+                webcams += usize::from(join.webcam);
+            }
+            cost(users, webcams)
+        })
+    }
+}
+
+/// A span of so many seconds, to the millisecond; none when it is negative.
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::from_millis((seconds * 1000.0).round() as u64)
+}
