@@ -163,15 +163,15 @@ impl RedisServer {
         false
     }
 
-    /// Whether it answers, be it with a demand for a password.
+    /// Whether it answers, be it with a demand for a password. Another test's server may have taken the port
+    /// first, and would answer until ours finds that out.
     fn answers(&self) -> bool {
-        let client =
-            redis::Client::open(format!("redis://{}", self.address())).expect("an address");
-        match client.get_connection_with_timeout(Duration::from_secs(1)) {
-            Ok(mut connection) => match redis::cmd("PING").query::<String>(&mut connection) {
-                Ok(_) => true,
-                Err(e) => e.code() == Some("NOAUTH"),
-            },
+        match self.ask::<String>(&["INFO", "server"]) {
+            Ok(info) => {
+                let own = self.child.as_ref().map(|child| format!("process_id:{}", child.id()));
+                let is_ours = info.lines().any(|line| Some(line) == own.as_deref());
+                is_ours && self.ask::<String>(&["PING"]).is_ok()
+            }
             Err(e) => e.code() == Some("NOAUTH"),
         }
     }

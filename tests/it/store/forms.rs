@@ -20,7 +20,7 @@ use crate::services::redis::{Certificates, MASTER, RedisCluster, RedisSentinels,
 /// What README says of the user's rights.
 const RIGHTS: &str = "on >right-secret resetkeys ~bigblueswarm:* ~instances:list ~tenant:* ~meeting:* ~recording:* \
                       resetchannels &bigblueswarm:* -@all +@read +@write +@transaction +@scripting +@pubsub \
-                      +@connection -@dangerous +info +wait +time";
+                      +@connection -@dangerous +info +time";
 /// So long a failover may take on a busy machine.
 const FAILOVER: Duration = Duration::from_secs(30);
 
