@@ -38,7 +38,7 @@ impl Guarded<'_> {
     ) -> Result<Option<(Mark, String)>, StoreError> {
         let mut asked = redis::pipe();
         self.add(&mut asked, commands);
-        let (words,): (Vec<String>,) = link.send(&asked).await?;
+        let (words,): (Vec<String>,) = link.write(&asked).await?;
         let mut words = words.into_iter();
         let (Some(epoch), Some(revision), Some(base)) = (words.next(), words.next(), words.next())
         else {
