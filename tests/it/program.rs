@@ -1,7 +1,7 @@
 //! The built program as a process of its own, on simulated servers with sockets.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::services::free_port;
 use crate::services::redis::RedisServer;
 use crate::world::{Client, GLOBAL, KEY, T, U};
 
@@ -114,8 +115,7 @@ const QUICK_HEALTH: &str = "health:\n  probeInterval: 500ms\n  sweepInterval: 1s
 
 /// An address that was free just now.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// A running program. Killed on drop.

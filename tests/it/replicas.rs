@@ -1,5 +1,6 @@
 //! Stories about two programs that share their state in a real Redis.
 
+mod again;
 mod caches;
 mod health;
 mod placements;

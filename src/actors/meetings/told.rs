@@ -6,9 +6,10 @@ use crate::domain::meeting::{Route, RouteKey, RouteState};
 use crate::outside::store::Became;
 
 impl MeetingsState {
-    /// Whether memory says of this slot what the store has.
+    /// Whether memory says of this slot what the store has, or had, if it lost its state.
     pub(super) fn trusts(&self, slot: &Slot) -> bool {
-        self.table.trusts(slot, self.store.hears(), || self.clock.now())
+        let lost = self.doubt.stands() && !slot.stale;
+        lost || self.table.trusts(slot, self.store.hears(), || self.clock.now())
     }
 
     /// Another replica changed a route. Its placements count as ours do.

@@ -62,6 +62,31 @@ impl Recording {
         [&[FORMAT], instance.as_str().as_bytes(), &[0], &raw.0].concat()
     }
 
+    /// All of an instance's recordings as one text for other replicas: each as the store keeps it, behind
+    /// its length in four bytes.
+    pub fn bundle(instance: &InstanceId, all: &[Self]) -> Vec<u8> {
+        let mut bundle = Vec::new();
+        for stored in all.iter().map(|recording| Self::stored(instance, &recording.raw)) {
+            // None is longer: see `MOST_BYTES`.
+            bundle.extend(u32::try_from(stored.len()).unwrap_or_default().to_le_bytes());
+            bundle.extend(stored);
+        }
+        bundle
+    }
+
+    /// Reads a bundle of this instance; nothing if any of it can't be read.
+    pub fn unbundle(instance: &InstanceId, mut bundle: &[u8]) -> Option<Vec<Self>> {
+        let mut all = Vec::new();
+        while let Some((length, rest)) = bundle.split_first_chunk() {
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (stored, rest) = rest.split_at_checked(length)?;
+            let (at, recording) = Self::read(stored)?;
+            all.push((at == *instance).then_some(recording)?);
+            bundle = rest;
+        }
+        bundle.is_empty().then_some(all)
+    }
+
     /// Reads what the store kept; none of what an older or newer program wrote otherwise.
     pub fn read(stored: &[u8]) -> Option<(InstanceId, Self)> {
         let rest = stored.strip_prefix(&[FORMAT])?;
@@ -127,6 +152,21 @@ mod tests {
         assert_eq!(pairs, [("x", "1 & 2"), ("bigblueswarm-tenant", "t")]);
         let stored = Recording::stored(&InstanceId::new("http://s1/b"), &kept.raw);
         assert_eq!(Recording::read(&stored), Some((InstanceId::new("http://s1/b"), kept)));
+    }
+
+    #[test]
+    fn a_bundle_is_read_whole_or_not_at_all() {
+        let list = scan(LIST).expect("a list");
+        let kept = Recording::of(&list.recordings[0], &LIST[list.recordings[0].span.clone()]);
+        let (all, here) = (vec![kept.clone(), kept], InstanceId::new("http://s1/b"));
+        let bundle = Recording::bundle(&here, &all);
+        assert_eq!(Recording::unbundle(&here, &bundle), Some(all));
+        assert_eq!(Recording::unbundle(&here, b""), Some(Vec::new()));
+        assert_eq!(Recording::unbundle(&InstanceId::new("http://s2/b"), &bundle), None);
+        for end in 1..bundle.len() {
+            let part = Recording::unbundle(&here, &bundle[..end]);
+            assert!(part.is_none_or(|part| part.len() == 1 && end * 2 == bundle.len()), "{end}");
+        }
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
+use super::WaitingEdit;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
+use crate::outside::store::mark::Mark;
 use crate::outside::store::peers::Outlook;
 use crate::outside::store::{InstanceRecord, StoreError};
 
@@ -58,7 +60,9 @@ pub enum RegistryMessage {
     /// them, which then does what follows. Told by [`crate::flows::sweeps`].
     Swept { instance: InstanceId, meetings: Option<usize> },
     /// The store was read, well or not. Told by the actor's own task.
-    Loaded(Result<Vec<InstanceRecord>, StoreError>),
+    Loaded(Result<(Vec<InstanceRecord>, Mark), StoreError>),
+    /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
+    WrittenAgain(Result<Option<Mark>, StoreError>),
     /// A change was stored, well or not. Told by the actor's own task.
     Stored(Box<Stored>),
     /// Another replica changed the pool: read it again. Told by the store's follower.
@@ -74,9 +78,10 @@ pub enum RegistryMessage {
 
 /// A change whose storing has ended.
 pub struct Stored {
+    pub(super) edit: WaitingEdit,
     pub(super) pool: Vec<InstanceRecord>,
-    pub(super) result: Result<(), StoreError>,
-    pub(super) reply_to: Option<RpcReplyPort<Result<(), RegistryError>>>,
+    /// None when the pool was not the one that was edited.
+    pub(super) result: Result<Option<Mark>, StoreError>,
 }
 
 /// Why a change of the pool was refused. Nothing was changed.

@@ -22,6 +22,7 @@ use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::clock::Clock;
+use crate::outside::store::mark::{Mark, Verdict};
 use crate::outside::store::{InstanceRecord, Store, StoreError};
 
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -41,7 +42,18 @@ pub struct Registry {
 /// Who waits for an edit; nobody for one of our own.
 type EditPort = RpcReplyPort<Result<(), RegistryError>>;
 
+/// So often an edit is tried where others change the pool meanwhile.
+const MOST_TRIES: u32 = 8;
+
+/// A change that waits, and who waits for it.
+pub(super) struct WaitingEdit {
+    edit: Edit,
+    reply_to: Option<EditPort>,
+    tries: u32,
+}
+
 /// A change of the pool that waits for its turn at the store.
+#[derive(Clone)]
 enum Edit {
     Replace(Vec<(String, Secret)>),
     SetAdmin(InstanceId, AdminState),
@@ -55,8 +67,12 @@ pub struct RegistryState {
     pool: Pool,
     roster: Arc<Roster>,
     config: Arc<Config>,
-    waiting: VecDeque<(Edit, Option<EditPort>)>,
+    waiting: VecDeque<WaitingEdit>,
     storing: bool,
+    /// The store had another state than we: nothing is stored before it was read.
+    behind: bool,
+    /// What the store has lost is being written again.
+    writing_again: bool,
     /// A reading is under way; `true` when what it reads may be outdated already.
     loading: Option<bool>,
     /// Who asked during the first reading; they are answered when it ends, well or not.
@@ -82,6 +98,8 @@ impl Actor for Registry {
             config,
             waiting: VecDeque::new(),
             storing: false,
+            behind: false,
+            writing_again: false,
             loading: None,
             held: Vec::new(),
             others: Others::default(),
@@ -123,6 +141,7 @@ impl Actor for Registry {
             }
             RegistryMessage::Reload => self.load(&myself, state),
             RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
+            RegistryMessage::WrittenAgain(result) => self.written_again(&myself, result, state),
             RegistryMessage::Stored(stored) => self.stored(&myself, *stored, state),
             RegistryMessage::Publish if state.roster.loaded => self.tell(&state.roster),
             RegistryMessage::Publish => {}
@@ -220,7 +239,7 @@ impl Registry {
         state.loading = Some(false);
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.instances().await }).await;
+            let read = settle(async move { store.read_pool().await }).await;
             let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
             let _ = myself.cast(RegistryMessage::Loaded(result));
         });
@@ -229,18 +248,26 @@ impl Registry {
     fn loaded(
         &self,
         myself: &ActorRef<RegistryMessage>,
-        result: Result<Vec<InstanceRecord>, StoreError>,
+        result: Result<(Vec<InstanceRecord>, Mark), StoreError>,
         state: &mut RegistryState,
     ) {
         let outdated = state.loading.take() == Some(true);
         match result {
             _ if outdated => self.load(myself, state),
-            Ok(records) => {
+            Ok((records, mark))
+                if mark.judge(state.pool.mark.as_ref(), records.is_empty())
+                    == Verdict::WriteAgain =>
+            {
+                self.write_again(myself, mark, state);
+            }
+            Ok((records, mark)) => {
                 if !state.pool.loaded {
                     info!(instances = records.len(), "instances are loaded");
                 }
-                state.pool.take(records);
+                state.pool.take(records, mark);
                 self.publish(state);
+                state.behind = false;
+                self.store_next(myself, state);
             }
             Err(error) => {
                 warn!(%error, "instances could not be read; trying again");
@@ -268,7 +295,9 @@ impl Registry {
             None
         };
         match (refusal, reply_to) {
-            (None, reply_to) => state.waiting.push_back((edit, reply_to)),
+            (None, reply_to) => {
+                state.waiting.push_back(WaitingEdit { edit, reply_to, tries: 0 });
+            }
             (Some(refusal), Some(reply_to)) => answer(reply_to, Err(refusal)),
             (Some(_), None) => {}
         }
@@ -277,18 +306,15 @@ impl Registry {
 
     /// Stores the next change; one at a time, each made from the pool that the one before left.
     fn store_next(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {
-        while !state.storing {
-            let Some((edit, reply_to)) = state.waiting.pop_front() else { return };
-            match edited(&state.pool.records, edit) {
+        while !state.storing && !state.behind {
+            let Some(edit) = state.waiting.pop_front() else { return };
+            match edited(&state.pool.records, edit.edit.clone()) {
                 Ok(pool) => {
                     state.storing = true;
-                    self.store(myself, pool, reply_to);
+                    let from = state.pool.mark.clone().unwrap_or_default();
+                    self.store(myself, edit, pool, from);
                 }
-                Err(error) => {
-                    if let Some(reply_to) = reply_to {
-                        answer(reply_to, Err(error));
-                    }
-                }
+                Err(error) => edit.refuse(error),
             }
         }
     }
@@ -296,14 +322,16 @@ impl Registry {
     fn store(
         &self,
         myself: &ActorRef<RegistryMessage>,
+        edit: WaitingEdit,
         pool: Vec<InstanceRecord>,
-        reply_to: Option<EditPort>,
+        from: Mark,
     ) {
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
         tokio::spawn(async move {
-            let done = settle(async move { store.set_instances(wanted).await }).await;
+            let change = async move { store.change_pool(wanted, &from, None).await };
+            let done = settle(change).await;
             let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
-            let stored = Box::new(Stored { pool, result, reply_to });
+            let stored = Box::new(Stored { edit, pool, result });
             let _ = myself.cast(RegistryMessage::Stored(stored));
         });
     }
@@ -315,15 +343,73 @@ impl Registry {
         state: &mut RegistryState,
     ) {
         state.storing = false;
-        let result = stored.result.map_err(RegistryError::from).inspect(|()| {
-            state.loading = state.loading.map(|_| true);
-            state.pool.take(stored.pool);
-            self.publish(state);
-        });
-        if let Some(reply_to) = stored.reply_to {
-            answer(reply_to, result);
+        let Stored { mut edit, pool, result } = stored;
+        match result {
+            Ok(Some(mark)) => {
+                state.loading = state.loading.map(|_| true);
+                state.pool.take(pool, mark);
+                self.publish(state);
+                if let Some(reply_to) = edit.reply_to {
+                    answer(reply_to, Ok(()));
+                }
+            }
+            Ok(None) if edit.tries < MOST_TRIES => {
+                edit.tries += 1;
+                state.waiting.push_front(edit);
+                state.behind = true;
+                self.load(myself, state);
+            }
+            Ok(None) => {
+                edit.refuse(StoreError::Away("others keep changing the pool".into()).into());
+            }
+            Err(error) => edit.refuse(error.into()),
         }
         self.store_next(myself, state);
+    }
+
+    /// The store has lost what is known here, and has this instead.
+    fn write_again(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        found: Mark,
+        state: &mut RegistryState,
+    ) {
+        let Some(known) = state.pool.mark.clone().filter(|_| !state.writing_again) else { return };
+        state.writing_again = true;
+        let (store, myself, pool) =
+            (self.store.clone(), myself.clone(), state.pool.records.clone());
+        warn!(instances = pool.len(), "the store has lost the pool: it is written again");
+        tokio::spawn(async move {
+            let write = async move { store.change_pool(pool, &found, Some(&known)).await };
+            let done = settle(write).await;
+            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(RegistryMessage::WrittenAgain(result));
+        });
+    }
+
+    /// It is read again in any case: another replica may have been quicker, or know more.
+    fn written_again(
+        &self,
+        myself: &ActorRef<RegistryMessage>,
+        result: Result<Option<Mark>, StoreError>,
+        state: &mut RegistryState,
+    ) {
+        state.writing_again = false;
+        match result {
+            Ok(_) => self.load(myself, state),
+            Err(error) => {
+                warn!(%error, "the pool could not be written again; trying again");
+                myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
+            }
+        }
+    }
+}
+
+impl WaitingEdit {
+    fn refuse(self, error: RegistryError) {
+        if let Some(reply_to) = self.reply_to {
+            answer(reply_to, Err(error));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, Instance, InstanceId, InstanceMark, Member, Roster};
 use crate::domain::secret::Secret;
 use crate::outside::store::InstanceRecord;
+use crate::outside::store::mark::Mark;
 
 use super::RegistryError;
 
@@ -17,6 +18,8 @@ pub(super) struct Pool {
     pub(super) records: Vec<InstanceRecord>,
     watches: HashMap<InstanceId, Watch>,
     by_mark: HashMap<InstanceMark, InstanceId>,
+    /// Which state of the store it is; none before it was read.
+    pub(super) mark: Option<Mark>,
     pub(super) loaded: bool,
 }
 
@@ -28,7 +31,8 @@ impl Pool {
     }
 
     /// Takes these records; what was seen of instances that stay is kept.
-    pub(super) fn take(&mut self, records: Vec<InstanceRecord>) {
+    pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark) {
+        self.mark = Some(mark);
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));
         self.by_mark = records.iter().map(|record| (record.id.mark(), record.id.clone())).collect();
         self.records = records;

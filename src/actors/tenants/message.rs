@@ -8,7 +8,8 @@ use ractor::RpcReplyPort;
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
 use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
-use crate::outside::store::StoreError;
+use crate::outside::store::mark::Mark;
+use crate::outside::store::{StoreError, TenantChange};
 
 /// Reads and lookups answer from memory.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -27,7 +28,9 @@ pub enum TenantsMessage {
     /// Removes a tenant. Asked by the admin surface. Answers after it is stored.
     Delete { tenant: TenantId, reply_to: RpcReplyPort<Result<(), TenantError>> },
     /// The store was read, well or not. Told by the actor's own task.
-    Loaded(Result<Vec<TenantDocument>, StoreError>),
+    Loaded(Result<(Vec<TenantDocument>, Mark), StoreError>),
+    /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
+    WrittenAgain(Result<Option<Mark>, StoreError>),
     /// A change was stored, well or not. Told by the actor's own task.
     Stored(Box<Stored>),
     /// Another replica changed tenants: read them again. Told by the store's follower.
@@ -41,16 +44,16 @@ pub enum TenantsMessage {
 
 /// A change whose storing has ended.
 pub struct Stored {
-    pub(super) change: Change,
-    pub(super) result: Result<(), TenantError>,
-    pub(super) reply_to: RpcReplyPort<Result<(), TenantError>>,
+    pub(super) change: WaitingChange,
+    /// None when the tenants were not those that were known.
+    pub(super) result: Result<Option<(Mark, bool)>, StoreError>,
 }
 
-/// What is changed about the tenants.
-#[derive(Clone)]
-pub(super) enum Change {
-    Put(Box<TenantDocument>),
-    Delete(TenantId),
+/// A change that waits, and who waits for it.
+pub(super) struct WaitingChange {
+    pub(super) change: TenantChange,
+    pub(super) reply_to: RpcReplyPort<Result<(), TenantError>>,
+    pub(super) tries: u32,
 }
 
 /// Why a host gave no tenant.

@@ -14,13 +14,16 @@ use self::book::Book;
 pub use self::message::*;
 use super::{answer, settle};
 use crate::config::Config;
-use crate::domain::tenant::TenantDocument;
-use crate::outside::store::{Store, StoreError};
+use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::outside::store::mark::{Mark, Verdict};
+use crate::outside::store::{Store, StoreError, TenantChange};
 
 /// Between two attempts to read a store that is away.
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
+/// So often a change is tried where others lose or restore the store meanwhile.
+const MOST_TRIES: u32 = 8;
 /// So many questions may wait for the first reading.
 const MOST_HELD: usize = 8_192;
 
@@ -35,8 +38,14 @@ pub struct TenantsState {
     loaded: bool,
     /// Whether a reading is under way, and whether what it read may be older than the book.
     loading: Option<Freshness>,
-    waiting: VecDeque<(Change, RpcReplyPort<Result<(), TenantError>>)>,
+    waiting: VecDeque<WaitingChange>,
     storing: bool,
+    /// Which state of the store the book is; none before it was read.
+    mark: Option<Mark>,
+    /// The store had another state than we: nothing is stored before it was read.
+    behind: bool,
+    /// What the store has lost is being written again.
+    writing_again: bool,
     /// Questions that came during the first reading; they are answered when it ends, well or not.
     held: Vec<TenantsMessage>,
 }
@@ -64,6 +73,9 @@ impl Actor for Tenants {
             loading: None,
             waiting: VecDeque::new(),
             storing: false,
+            mark: None,
+            behind: false,
+            writing_again: false,
             held: Vec::new(),
         })
     }
@@ -81,19 +93,22 @@ impl Actor for Tenants {
             TenantsMessage::Find { host, reply_to } => answer(reply_to, state.find(&host)),
             TenantsMessage::List { reply_to } => answer(reply_to, state.book.documents()),
             TenantsMessage::Put { document, reply_to } => {
-                self.change(&myself, Change::Put(document), reply_to, state);
+                self.change(&myself, TenantChange::Put(document), reply_to, state);
             }
             TenantsMessage::Delete { tenant, reply_to } => {
                 if state.loaded && !state.book.contains(&tenant) {
                     answer(reply_to, Err(TenantError::NotFound));
                 } else {
-                    self.change(&myself, Change::Delete(tenant), reply_to, state);
+                    self.change(&myself, TenantChange::Delete(tenant), reply_to, state);
                 }
             }
             TenantsMessage::Reload => self.load(&myself, state),
             TenantsMessage::Loaded(result) => self.loaded(&myself, result, state),
+            TenantsMessage::WrittenAgain(result) => self.written_again(&myself, result, state),
             TenantsMessage::Stored(stored) => {
-                state.stored(*stored);
+                if state.stored(*stored) {
+                    self.load(&myself, state);
+                }
                 self.store_next(&myself, state);
             }
             TenantsMessage::Configure(config) => state.book.set_global(&config.swarm.secret),
@@ -113,7 +128,7 @@ impl Tenants {
         state.loading = Some(Freshness::Fresh);
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.tenants().await }).await;
+            let read = settle(async move { store.read_tenants().await }).await;
             let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
             let _ = myself.cast(TenantsMessage::Loaded(result));
         });
@@ -122,7 +137,7 @@ impl Tenants {
     fn loaded(
         &self,
         myself: &ActorRef<TenantsMessage>,
-        result: Result<Vec<TenantDocument>, StoreError>,
+        result: Result<(Vec<TenantDocument>, Mark), StoreError>,
         state: &mut TenantsState,
     ) {
         let freshness = state.loading.take();
@@ -131,12 +146,20 @@ impl Tenants {
         }
         match result {
             _ if freshness == Some(Freshness::Overtaken) => self.load(myself, state),
-            Ok(documents) => {
+            Ok((documents, mark))
+                if mark.judge(state.mark.as_ref(), documents.is_empty()) == Verdict::WriteAgain =>
+            {
+                self.write_again(myself, &documents, mark, state);
+            }
+            Ok((documents, mark)) => {
                 if !state.loaded {
                     info!(tenants = documents.len(), "tenants are loaded");
                 }
                 state.book.replace(documents);
+                state.mark = Some(mark);
                 state.loaded = true;
+                state.behind = false;
+                self.store_next(myself, state);
             }
             Err(error) => {
                 warn!(%error, "tenants could not be read; trying again");
@@ -148,7 +171,7 @@ impl Tenants {
     fn change(
         &self,
         myself: &ActorRef<TenantsMessage>,
-        change: Change,
+        change: TenantChange,
         reply_to: RpcReplyPort<Result<(), TenantError>>,
         state: &mut TenantsState,
     ) {
@@ -156,34 +179,64 @@ impl Tenants {
             let full = StoreError::Away("too many changes are waiting".into());
             return answer(reply_to, Err(full.into()));
         }
-        state.waiting.push_back((change, reply_to));
+        state.waiting.push_back(WaitingChange { change, reply_to, tries: 0 });
         self.store_next(myself, state);
     }
 
     /// Stores the next change, one at a time, so that the store sees them in the order of asking.
     fn store_next(&self, myself: &ActorRef<TenantsMessage>, state: &mut TenantsState) {
-        if state.storing {
+        if state.storing || state.behind {
             return;
         }
-        let Some((change, reply_to)) = state.waiting.pop_front() else { return };
+        let Some(change) = state.waiting.pop_front() else { return };
         state.storing = true;
-        let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.clone());
+        let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.change.clone());
+        let from = state.mark.clone().unwrap_or_default();
         tokio::spawn(async move {
-            let done = settle(async move { write(&*store, wanted).await }).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string()).into()));
-            let stored = Box::new(Stored { change, result, reply_to });
-            let _ = myself.cast(TenantsMessage::Stored(stored));
+            let done = settle(async move { store.change_tenant(wanted, &from).await }).await;
+            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(TenantsMessage::Stored(Box::new(Stored { change, result })));
         });
     }
-}
 
-async fn write(store: &dyn Store, change: Change) -> Result<(), TenantError> {
-    match change {
-        Change::Put(document) => Ok(store.put_tenant(*document).await?),
-        Change::Delete(tenant) => match store.delete_tenant(tenant).await? {
-            true => Ok(()),
-            false => Err(TenantError::NotFound),
-        },
+    /// The store has lost what is known here, and has this instead.
+    fn write_again(
+        &self,
+        myself: &ActorRef<TenantsMessage>,
+        found: &[TenantDocument],
+        mark: Mark,
+        state: &mut TenantsState,
+    ) {
+        let Some(again) = state.mark.clone().filter(|_| !state.writing_again) else { return };
+        state.writing_again = true;
+        let known: Vec<_> = state.book.documents().iter().map(|d| (**d).clone()).collect();
+        let hosts = found.iter().map(|document| TenantId::new(document.spec.host.as_str()));
+        let instead = hosts.filter(|host| !state.book.contains(host)).collect();
+        warn!(tenants = known.len(), "the store has lost tenants: they are written again");
+        let (store, myself) = (self.store.clone(), myself.clone());
+        tokio::spawn(async move {
+            let write = async move { store.restore_tenants(known, instead, &mark, &again).await };
+            let done = settle(write).await;
+            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let _ = myself.cast(TenantsMessage::WrittenAgain(result));
+        });
+    }
+
+    /// They are read again in any case: another replica may have been quicker, or know more.
+    fn written_again(
+        &self,
+        myself: &ActorRef<TenantsMessage>,
+        result: Result<Option<Mark>, StoreError>,
+        state: &mut TenantsState,
+    ) {
+        state.writing_again = false;
+        match result {
+            Ok(_) => self.load(myself, state),
+            Err(error) => {
+                warn!(%error, "tenants could not be written again; trying again");
+                myself.send_after(LOAD_AGAIN_AFTER, || TenantsMessage::Reload);
+            }
+        }
     }
 }
 
@@ -198,17 +251,42 @@ impl TenantsState {
         self.book.find(host).ok_or(unknown)
     }
 
-    fn stored(&mut self, stored: Stored) {
+    /// A change ended; whether the store has to be read before it is tried again.
+    fn stored(&mut self, stored: Stored) -> bool {
         self.storing = false;
-        if stored.result.is_ok() {
-            if self.loading.is_some() {
-                self.loading = Some(Freshness::Overtaken);
+        let Stored { change: mut waiting, result } = stored;
+        let done = match result {
+            Ok(Some((mark, was_there))) => {
+                if self.loading.is_some() {
+                    self.loading = Some(Freshness::Overtaken);
+                }
+                // Before the first reading the rest is not known.
+                self.mark = self.mark.take().map(|_| mark);
+                self.take(waiting.change, was_there)
             }
-            match stored.change {
-                Change::Put(document) => self.book.put(*document),
-                Change::Delete(tenant) => self.book.remove(&tenant),
+            Ok(None) if waiting.tries < MOST_TRIES => {
+                waiting.tries += 1;
+                self.waiting.push_front(waiting);
+                self.behind = true;
+                return true;
+            }
+            Ok(None) => Err(StoreError::Away("others keep changing the tenants".into()).into()),
+            Err(error) => Err(error.into()),
+        };
+        answer(waiting.reply_to, done);
+        false
+    }
+
+    fn take(&mut self, change: TenantChange, was_there: bool) -> Result<(), TenantError> {
+        match change {
+            TenantChange::Put(document) => self.book.put(*document),
+            TenantChange::Delete(tenant) => {
+                self.book.remove(&tenant);
+                if !was_there {
+                    return Err(TenantError::NotFound);
+                }
             }
         }
-        answer(stored.reply_to, stored.result);
+        Ok(())
     }
 }

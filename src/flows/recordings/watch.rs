@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 
 use super::pages::{Page, each_page};
@@ -17,6 +17,7 @@ use crate::flows::World;
 use crate::flows::answer::BadAnswer;
 use crate::flows::ask::CallError;
 use crate::flows::health::SPREAD;
+use crate::outside::store::peers::{Chore, StoreTime, Turn};
 
 /// How often the roster is looked at for instances that came or went, and the actor for what it knows.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -24,17 +25,23 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 4;
 /// All pages of one instance.
 const SWEEP_WITHIN: Duration = Duration::from_secs(120);
+/// Sooner is not looked again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// The next sweep after one that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
+/// A replica that has the turn for so long and has shared nothing is not waited for.
+const OVERDUE: f64 = 2.5;
+
 /// Sweeps the recordings of every instance of the pool, for ever.
 pub async fn watch(world: World) {
-    let mut watchers: HashMap<InstanceId, AbortHandle> = HashMap::new();
+    let mut watchers: HashMap<InstanceId, (AbortHandle, watch::Sender<u64>)> = HashMap::new();
     let mut tasks = JoinSet::new();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut done = world.done.subscribe();
     loop {
         if let Ok(roster) = world.actors.registry.roster().await {
-            watchers.retain(|id, watcher| {
+            watchers.retain(|id, (watcher, _)| {
                 let stays = roster.get(id).is_some() && !watcher.is_finished();
                 if !stays {
                     watcher.abort();
@@ -44,50 +51,152 @@ pub async fn watch(world: World) {
             for member in roster.members() {
                 let id = &member.instance.id;
                 watchers.entry(id.clone()).or_insert_with(|| {
-                    tasks.spawn(keep_sweeping(world.clone(), id.clone(), turns.clone()))
+                    let (news, heard) = watch::channel(0);
+                    let sweeper = Sweeper::new(world.clone(), id.clone(), turns.clone(), heard);
+                    (tasks.spawn(sweeper.keep_sweeping()), news)
                 });
             }
         }
         while tasks.try_join_next().is_some() {}
-        sleep(LOOK_EVERY).await;
+        let until = Instant::now() + LOOK_EVERY;
+        while let Ok(heard) = timeout_at(until, done.recv()).await {
+            let Ok((Chore::Recordings, mark)) = heard else { continue };
+            let named = watchers.iter().filter(|(id, _)| id.mark() == mark);
+            named.for_each(|(_, (_, news))| news.send_modify(|count| *count += 1));
+        }
     }
 }
 
-async fn keep_sweeping(world: World, id: InstanceId, turns: Arc<Semaphore>) {
-    let mut failing = false;
-    loop {
-        let began = Instant::now();
-        let turn = turns.acquire().await;
-        let swept = once(&world, &id).await;
-        drop(turn);
-        if let Err(error) = &swept {
-            metrics::counter!("bigblueswarm_recordings_sweeps_failed_total").increment(1);
-            if !std::mem::replace(&mut failing, true) {
-                warn!(instance.id = %id, %error, "recordings could not be listed: what was known of them stays");
+/// Keeps what is known of one instance's recordings fresh. One replica asks for all, and the others take
+/// what it shares; a sweep costs an instance much.
+struct Sweeper {
+    world: World,
+    id: InstanceId,
+    turns: Arc<Semaphore>,
+    /// Counts what other replicas say of sweeps of this instance.
+    news: watch::Receiver<u64>,
+    /// When the instance was asked for what was taken in last; at first, when we began.
+    last: Instant,
+    heard: bool,
+    /// Of what was shared, what was taken in last.
+    taken: StoreTime,
+    failing: bool,
+}
+
+impl Sweeper {
+    fn new(
+        world: World,
+        id: InstanceId,
+        turns: Arc<Semaphore>,
+        news: watch::Receiver<u64>,
+    ) -> Self {
+        let (last, taken) = (Instant::now(), StoreTime::default());
+        Self { world, id, turns, news, last, heard: false, taken, failing: false }
+    }
+
+    async fn keep_sweeping(mut self) {
+        loop {
+            let turns = self.turns.clone();
+            let turn = turns.acquire().await;
+            let swept = self.once().await;
+            drop(turn);
+            match swept {
+                Ok(true) => (self.failing, self.heard) = (false, true),
+                Ok(false) => {
+                    // Another replica is at it.
+                    tokio::select! {
+                        () = sleep(LOOK_EVERY) => {}
+                        Ok(()) = self.news.changed() => {}
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    metrics::counter!("bigblueswarm_recordings_sweeps_failed_total").increment(1);
+                    self.last = Instant::now();
+                    if !std::mem::replace(&mut self.failing, true) {
+                        warn!(instance.id = %self.id, %error, "recordings could not be listed: what was known of them stays");
+                    }
+                }
             }
-        } else {
-            failing = false;
+            self.wait_until_due().await;
         }
-        wait_until_due(&world, &id, began, failing).await;
     }
-}
 
-/// Waits for the interval that is in force; but not while the actor knows nothing of the instance, as
-/// after it was started again, or it has more or fewer recordings than are known.
-async fn wait_until_due(world: &World, id: &InstanceId, began: Instant, failing: bool) {
-    let share = rand::random_range(SPREAD);
-    loop {
-        let interval = world.recordings_interval().await;
-        let wait = if failing { interval.min(AGAIN_AFTER) } else { interval };
-        let left = (began + wait.mul_f64(share)).saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+    /// Waits for the interval that is in force, or for news; but not while the actor knows nothing of the
+    /// instance, as after it was started again, or it has more or fewer recordings than are known.
+    async fn wait_until_due(&mut self) {
+        let share = rand::random_range(SPREAD);
+        loop {
+            let interval = self.world.recordings_interval().await;
+            let wait = if self.failing { interval.min(AGAIN_AFTER) } else { interval };
+            let left = (self.last + wait.mul_f64(share)).saturating_duration_since(Instant::now());
+            tokio::select! {
+                () = sleep(left.clamp(LOOK_AGAIN_AFTER, LOOK_EVERY)) => {}
+                Ok(()) = self.news.changed() => return,
+            }
+            if left.is_zero() {
+                return;
+            }
+            let due = self.world.actors.recordings.is_due(self.id.clone()).await;
+            if !self.failing && due.is_ok_and(|due| due) {
+                return;
+            }
         }
-        sleep(left.min(LOOK_EVERY)).await;
-        let due = world.actors.recordings.is_due(id.clone()).await;
-        if !failing && due.is_ok_and(|due| due) {
-            return;
+    }
+
+    /// One sweep, by us or by another replica, unless the instance is dead: then there is nothing to be heard of
+    /// it. Whether all that was to be heard was.
+    async fn once(&mut self) -> Result<bool, CallError> {
+        let Ok(roster) = self.world.actors.registry.roster().await else { return Ok(true) };
+        let living = roster.get(&self.id).filter(|member| member.health != Health::Dead);
+        let Some(instance) = living.map(|member| member.instance.clone()) else {
+            self.last = Instant::now();
+            return Ok(true);
+        };
+        let (store, interval) = (self.world.store.clone(), self.world.recordings_interval().await);
+        if self.take_shared(interval).await {
+            return Ok(true);
         }
+        let turn = store.turn(Chore::Recordings, &self.id, SWEEP_WITHIN).await;
+        if turn.as_ref().is_ok_and(|turn| *turn == Turn::Others) && !self.is_overdue(interval) {
+            return Ok(false);
+        }
+        let began = Instant::now();
+        let swept = timeout(SWEEP_WITHIN, sweep(&self.world, &instance)).await;
+        let swept = swept.map_err(|_| CallError::from(BadAnswer::Late)).flatten();
+        if let Ok(Turn::Mine(asked)) = turn {
+            if let Ok(bundle) = &swept {
+                let keep = interval + SWEEP_WITHIN;
+                let shared = store.share(Chore::Recordings, &self.id, asked, bundle, keep).await;
+                self.taken = if shared.is_ok() { asked } else { self.taken };
+            }
+            store.leave(Chore::Recordings, &self.id, false).await;
+        }
+        swept?;
+        self.last = began;
+        Ok(true)
+    }
+
+    fn is_overdue(&self, interval: Duration) -> bool {
+        let wait = if self.heard { interval.mul_f64(OVERDUE) } else { Duration::ZERO };
+        self.last.elapsed() > wait.max(SWEEP_WITHIN)
+    }
+
+    /// Takes in what another replica shared, if that is news and young enough.
+    async fn take_shared(&mut self, interval: Duration) -> bool {
+        let (now, id) = (Instant::now(), self.id.clone());
+        let read = self.world.store.read_shared(Chore::Recordings, &id).await;
+        let Ok(Some(shared)) = read else { return false };
+        let Some(bundle) = shared.list.filter(|_| shared.asked > self.taken) else { return false };
+        if shared.age > interval {
+            return false;
+        }
+        let reading = move || Recording::unbundle(&id, &bundle);
+        let Ok(Some(seen)) = spawn_blocking(reading).await else { return false };
+        self.world.actors.recordings.swept(self.id.clone(), seen);
+        self.taken = shared.asked;
+        self.last = now.checked_sub(shared.age).unwrap_or(now);
+        true
     }
 }
 
@@ -100,20 +209,8 @@ impl World {
     }
 }
 
-/// One sweep, unless the instance is dead; then there is nothing to be heard of it.
-async fn once(world: &World, id: &InstanceId) -> Result<(), CallError> {
-    let Ok(roster) = world.actors.registry.roster().await else { return Ok(()) };
-    match roster.get(id).filter(|member| member.health != Health::Dead) {
-        Some(member) => {
-            let swept = timeout(SWEEP_WITHIN, sweep(world, &member.instance)).await;
-            swept.map_err(|_| BadAnswer::Late)?
-        }
-        None => Ok(()),
-    }
-}
-
-/// Reads all recordings of an instance, in any state, and tells the actor.
-async fn sweep(world: &World, instance: &Arc<Instance>) -> Result<(), CallError> {
+/// Reads all recordings of an instance, in any state, and tells the actor; all of them in a bundle.
+async fn sweep(world: &World, instance: &Arc<Instance>) -> Result<Vec<u8>, CallError> {
     let mut seen: Vec<Recording> = Vec::new();
     let total = each_page(world, instance, "state=any", |page: Page| {
         let of = |recorded: &Recorded| Recording::of(recorded, &page.bytes[recorded.span.clone()]);
@@ -126,8 +223,9 @@ async fn sweep(world: &World, instance: &Arc<Instance>) -> Result<(), CallError>
     let id = instance.id.clone();
     // Pages shift when recordings come or go meanwhile: then nothing is forgotten.
     if total.is_none_or(|total| total == distinct) {
+        let bundle = if world.store.shared() { Recording::bundle(&id, &seen) } else { Vec::new() };
         world.actors.recordings.swept(id, seen);
-        return Ok(());
+        return Ok(bundle);
     }
     world.actors.recordings.seen(id, seen);
     Err(BadAnswer::Shifted.into())

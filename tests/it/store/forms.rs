@@ -138,6 +138,27 @@ async fn sentinels_and_the_master_have_users_of_their_own_and_a_database() {
     assert_eq!(store.all_routes().await.expect("routes").len(), 1, "after a failover");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_a_cluster_needs_only_three_rights_more() {
+    let mut cluster = RedisCluster::start();
+    let rights = format!("{RIGHTS} +cluster|slots +cluster|info +cluster|myid");
+    cluster.nodes.iter().for_each(|node| allow(node, &rights));
+    let config = RedisConfig {
+        username: Some("swarm".into()),
+        password: Some(Secret::new("right-secret")),
+        ..cluster.config()
+    };
+    let store = redis_in(&config, DEADLINE);
+    works(&store).await;
+    let new = cluster.add();
+    allow(&cluster.nodes[new], &rights);
+    let (_, slot) = cluster.home_of(&format!("bigblueswarm:route:{{{}}}", key("room")));
+    cluster.begin_to_move(slot, new);
+    claimed(&store, "another", "t", &["a"]).await;
+    cluster.end_to_move(slot, new);
+    assert_eq!(store.all_routes().await.expect("routes").len(), 2);
+}
+
 /// Waits until claims are taken again.
 async fn until_claimed(store: &dyn Store, meeting: &str) -> Route {
     let began = Instant::now();

@@ -17,6 +17,8 @@ pub(super) const POOLED_TENANTS: &str = "bigblueswarm:{pool}:tenants";
 pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
 /// Counts changes: `instances`, `tenants` and each shelf by its name.
 pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
+/// From which epoch instances and tenants were written again.
+pub(super) const BASES: &str = "bigblueswarm:{pool}:bases";
 /// Drawn anew when the whole store was emptied.
 pub(super) const EPOCH: &str = "bigblueswarm:{pool}:epoch";
 /// What callback URLs are sealed with.

@@ -6,16 +6,20 @@ use redis::Pipeline;
 
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::secret::Secret;
+use crate::outside::store::mark::Mark;
 use crate::outside::store::record::{StoredInstance, json, unreadable};
 use crate::outside::store::{InstanceRecord, StoreError};
 
+use super::guarded::{Guarded, ask_mark, mark, words};
 use super::keys;
 use super::link::Link;
 
 type Hash = BTreeMap<String, String>;
 
+/// What is counted under this name.
+pub(super) const INSTANCES: &str = "instances";
 /// So long the count of a replica's own changes outlives its last one.
-const OWN_COUNT_FOR_SECONDS: u64 = 7 * 24 * 3600;
+pub(super) const OWN_COUNT_FOR_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Adds to a transaction that instances, tenants or a shelf (`what`) change: counted for all and for us, and told.
 pub(super) fn count_and_tell(transaction: &mut Pipeline, sender: &str, what: &str) {
@@ -26,12 +30,36 @@ pub(super) fn count_and_tell(transaction: &mut Pipeline, sender: &str, what: &st
     transaction.cmd("PUBLISH").arg(keys::CHANNEL).arg(format!("{sender} {what}")).ignore();
 }
 
-pub(super) async fn read(link: &Link) -> Result<Vec<InstanceRecord>, StoreError> {
+/// The pool, and which state of it that is.
+pub(super) async fn read(link: &Link) -> Result<(Vec<InstanceRecord>, Mark), StoreError> {
     let mut asked = redis::pipe();
     let list = keys::instances(link.is_cluster());
-    asked.atomic().cmd("HGETALL").arg(list).cmd("HGETALL").arg(keys::FACTS);
-    let (listed, facts): (Hash, Hash) = link.send(&asked).await?;
-    merge(listed, facts)
+    asked.atomic();
+    ask_mark(&mut asked, INSTANCES);
+    asked.cmd("HGETALL").arg(list).cmd("HGETALL").arg(keys::FACTS);
+    type Read = (Option<String>, Option<i64>, Option<String>, Hash, Hash);
+    let (epoch, revision, base, listed, facts): Read = link.send(&asked).await?;
+    Ok((merge(listed, facts)?, mark((epoch, revision, base))))
+}
+
+/// Replaces the pool if it is in the state that it is changed from.
+pub(super) async fn change(
+    link: &Link,
+    guarded: Guarded<'_>,
+    pool: &[InstanceRecord],
+) -> Result<Option<Mark>, StoreError> {
+    let list = keys::instances(link.is_cluster());
+    let mut commands = vec![words(&["DEL", list]), words(&["DEL", keys::FACTS])];
+    for record in pool {
+        let url = record.id.as_str();
+        if !record.retired {
+            commands.push(words(&["HSET", list, url, record.secret.reveal()]));
+        }
+        if let Some(facts) = facts_of(record) {
+            commands.push(words(&["HSET", keys::FACTS, url, &json(&facts)]));
+        }
+    }
+    Ok(guarded.run(link, &commands).await?.map(|(mark, _)| mark))
 }
 
 pub(super) async fn replace(

@@ -6,11 +6,18 @@ use std::collections::BTreeMap;
 use tracing::warn;
 
 use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::outside::store::mark::Mark;
 use crate::outside::store::{StoreError, tenant};
 
+use super::guarded::{Guarded, ask_mark, mark, words};
 use super::keys;
 use super::link::Link;
 use super::pool::count_and_tell;
+
+/// What is counted under this name.
+pub(super) const TENANTS: &str = "tenants";
+/// So often they are read while they change.
+const MOST_READINGS: usize = 5;
 
 pub(super) async fn read_all(link: &Link) -> Result<Vec<TenantDocument>, StoreError> {
     if link.is_cluster() {
@@ -48,6 +55,49 @@ async fn texts(link: &Link, names: &[String]) -> Result<Vec<Option<Vec<u8>>>, St
     asked.cmd("MGET").arg(names);
     let (texts,): (Vec<Option<Vec<u8>>>,) = link.send(&asked).await?;
     Ok(texts)
+}
+
+/// Every tenant, and which state of them that is.
+pub(super) async fn read_marked(link: &Link) -> Result<(Vec<TenantDocument>, Mark), StoreError> {
+    for _ in 0..MOST_READINGS {
+        let (before, tenants) = (read_mark(link).await?, read_all(link).await?);
+        // Many keys are not read at one moment: what came between may have been the end of all.
+        if read_mark(link).await? == before {
+            return Ok((tenants, before));
+        }
+    }
+    Err(StoreError::Away("tenants change faster than they can be read".into()))
+}
+
+async fn read_mark(link: &Link) -> Result<Mark, StoreError> {
+    let mut asked = redis::pipe();
+    ask_mark(asked.atomic(), TENANTS);
+    Ok(mark(link.send(&asked).await?))
+}
+
+/// Puts these tenants there and takes those away, if they are in the state that they are changed from; how
+/// many of the last kind there were.
+pub(super) async fn change(
+    link: &Link,
+    guarded: Guarded<'_>,
+    put: &[TenantDocument],
+    remove: &[TenantId],
+) -> Result<Option<(Mark, bool)>, StoreError> {
+    let cluster = link.is_cluster();
+    let put = put.iter().map(|document| {
+        let (host, text) = (&document.spec.host, tenant::write(document));
+        match cluster {
+            true => words(&["HSET", keys::POOLED_TENANTS, host, &text]),
+            false => words(&["SET", &keys::tenant(host), &text]),
+        }
+    });
+    let remove = remove.iter().map(|host| match cluster {
+        true => words(&["HDEL", keys::POOLED_TENANTS, host.as_str()]),
+        false => words(&["DEL", &keys::tenant(host.as_str())]),
+    });
+    let commands: Vec<_> = put.chain(remove).collect();
+    let done = guarded.run(link, &commands).await?;
+    Ok(done.map(|(mark, answer)| (mark, answer == "1")))
 }
 
 pub(super) async fn put(

@@ -30,36 +30,42 @@ const SERVERS: usize = 3;
 pub(super) enum Part {
     RedisHangs,
     RedisKilled,
+    RedisLost,
     InfluxdHangs,
     InfluxdKilled,
     TelegrafKilled,
     ConsulHangs,
     ConsulKilled,
     BalancerKilled,
+    BalancerHangs,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::RedisHangs,
         Self::InfluxdHangs,
         Self::ConsulHangs,
         Self::TelegrafKilled,
         Self::RedisKilled,
         Self::InfluxdKilled,
+        Self::RedisLost,
         Self::ConsulKilled,
         Self::BalancerKilled,
+        Self::BalancerHangs,
     ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::RedisHangs => "Redis (hangs)",
             Self::RedisKilled => "Redis (killed)",
+            Self::RedisLost => "Redis (killed, comes back empty)",
             Self::InfluxdHangs => "InfluxDB (hangs)",
             Self::InfluxdKilled => "InfluxDB (killed)",
             Self::TelegrafKilled => "Telegraf (killed, on all servers)",
             Self::ConsulHangs => "Consul (hangs)",
             Self::ConsulKilled => "Consul (killed, comes back empty)",
             Self::BalancerKilled => "one of three balancers (killed)",
+            Self::BalancerHangs => "one of three balancers (hangs)",
         }
     }
 }
@@ -121,19 +127,21 @@ impl Ground {
         match part {
             Part::RedisHangs => self.redis.pause(),
             Part::RedisKilled => self.redis.stop(),
+            Part::RedisLost => self.redis.stop_and_forget(),
             Part::InfluxdHangs => self.influxd.pause(),
             Part::InfluxdKilled => self.influxd.stop(),
             Part::TelegrafKilled => self.agents.clear(),
             Part::ConsulHangs => self.consul.pause(),
             Part::ConsulKilled => self.consul.stop(),
             Part::BalancerKilled => self.replicas[1].take().expect("it runs").kill(),
+            Part::BalancerHangs => self.replicas[2].as_ref().expect("it runs").signal("-STOP"),
         }
     }
 
     pub(super) async fn give_back(&mut self, part: Part) {
         match part {
             Part::RedisHangs => self.redis.resume(),
-            Part::RedisKilled => self.redis.start_again(),
+            Part::RedisKilled | Part::RedisLost => self.redis.start_again(),
             Part::InfluxdHangs => self.influxd.resume(),
             Part::InfluxdKilled => self.influxd.start_again().await,
             Part::TelegrafKilled => self.start_agents(),
@@ -145,13 +153,15 @@ impl Ground {
             Part::BalancerKilled => {
                 self.replicas[1] = Some(start(&self.homes[1], &self.consul).await);
             }
+            Part::BalancerHangs => self.replicas[2].as_ref().expect("it runs").signal("-CONT"),
         }
     }
 
     /// What the balancers' `/readyz` names now, each part once.
     pub(super) async fn degraded(&self) -> String {
         let mut parts = BTreeSet::new();
-        for replica in self.replicas() {
+        // The third may be the one that hangs.
+        for replica in self.replicas().take(2) {
             let (_, body) = replica.readiness().await;
             let named = body["degraded"].as_array().into_iter().flatten();
             parts.extend(named.filter_map(|d| d["part"].as_str().map(str::to_owned)));
@@ -233,7 +243,7 @@ impl Ground {
     pub(super) fn said(&self) -> String {
         let last = |home: &Home| {
             let said = home.said();
-            let lines: Vec<&str> = said.lines().rev().take(25).collect();
+            let lines: Vec<&str> = said.lines().rev().take(60).collect();
             lines.into_iter().rev().map(|line| format!("{line}\n")).collect::<String>()
         };
         self.homes

@@ -69,3 +69,43 @@ impl Ledgers {
         self.first.get(key).map(|(_, internal)| internal.as_str())
     }
 }
+
+mod tests {
+    use super::*;
+
+    fn promised() -> (Ledgers, Key) {
+        let (mut ledgers, key) = (Ledgers::default(), Key::new("t", "x"));
+        let turn = ledgers.ledger.take_turn();
+        ledgers.acknowledged(key.clone(), turn, "x-1");
+        (ledgers, key)
+    }
+
+    #[track_caller]
+    fn check(then: impl FnOnce(&mut Ledgers, Key, Turn), wrong: &[&str]) {
+        let (mut ledgers, key) = promised();
+        let turn = ledgers.ledger.take_turn();
+        then(&mut ledgers, key, turn);
+        assert_eq!(ledgers.wrong, wrong);
+    }
+
+    #[test]
+    fn what_is_another_meeting_than_the_acknowledged_one_is_wrong_until_its_end() {
+        check(|l, key, turn| l.acknowledged(key, turn, "x-1"), &[]);
+        check(|l, key, turn| l.acknowledged(key, turn, "x-2"), &["x of t was x-1 and became x-2"]);
+        check(|l, key, turn| l.told(&key, turn, "x-2"), &["x of t is x-1; told was x-2"]);
+        check(
+            |l, key, turn| {
+                l.closed(key.clone(), turn);
+                let later = l.ledger.take_turn();
+                l.acknowledged(key, later, "x-2");
+            },
+            &[],
+        );
+        let late = |l: &mut Ledgers, key: Key, turn| {
+            let end = l.ledger.take_turn();
+            l.closed(key.clone(), end);
+            l.told(&key, turn, "x-2");
+        };
+        check(late, &[]);
+    }
+}

@@ -28,12 +28,6 @@ impl Phase {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// How often this call was refused.
-    pub(super) fn refused(&self, call: &str) -> u64 {
-        let of_it = self.refusals.iter().filter(|(what, _)| what.starts_with(call));
-        of_it.map(|(_, count)| count).sum()
-    }
-
     /// Takes in another stretch of the same name.
     fn with(mut self, other: &Self) -> Self {
         self.calls += other.calls;
@@ -50,6 +44,11 @@ impl Phase {
     /// Whether what was stored last before it went away may not have been told to every balancer.
     pub(super) fn is_of_the_store(&self) -> bool {
         self.name.starts_with("Redis")
+    }
+
+    /// Whether calls may wait in a balancer that answers nothing, where no deadline of its own counts.
+    pub(super) fn is_of_a_frozen_balancer(&self) -> bool {
+        self.name.ends_with("balancers (hangs)")
     }
 
     fn row(&self) -> String {

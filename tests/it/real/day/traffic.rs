@@ -121,15 +121,17 @@ impl Traffic {
             }
             Ok(Came::Done) => {}
             Err(why) => {
-                let known = ledgers
-                    .known(&key, if phase.is_of_the_store() { *began } else { sent })
-                    || what == "getMeetings";
-                if known && !ledgers.ledger.closed_since(&key, turn) {
-                    let after = (ended - sent).as_secs_f64();
+                let (since, free) = match phase.is_of_the_store() {
+                    true => (*began, false),
+                    false => (sent, what == "create"),
+                };
+                let owed = free || what == "getMeetings" || ledgers.known(&key, since);
+                if owed && !ledgers.ledger.closed_since(&key, turn) {
                     let Key { tenant, meeting } = key;
-                    phase
-                        .broken
-                        .push(format!("{what} of {meeting} of {tenant}: {why} after {after:.1} s"));
+                    let (after, at) = ((ended - sent).as_secs_f64(), (sent - *began).as_secs_f64());
+                    phase.broken.push(format!(
+                        "{what} of {meeting} of {tenant} at {at:.2} s: {why} after {after:.2} s"
+                    ));
                 }
                 *phase.refusals.entry(format!("{what} {why}")).or_default() += 1;
             }
