@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::program::{Home, Program, until};
 use crate::services::consul::Consul;
+use crate::services::redis::Certificates;
 use crate::world::{GLOBAL, KEY};
 
 /// Puts a configuration there, each section under the name that v3 or v1 gave it.
@@ -128,4 +129,25 @@ async fn a_token_is_taken_from_the_environment_and_shown_to_nobody() {
     assert_eq!(checked(CONSUL_TOKEN), Some(0));
     assert_eq!(checked("11111111-3b3f-4c50-8d1d-1f9a7b0c5d11"), Some(69), "{}", home.said());
     assert!(!home.said().contains(CONSUL_TOKEN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_agent_is_heard_if_the_named_authority_signed_its_certificate() {
+    let (ours, others) = (Certificates::new(), Certificates::new());
+    let (consul, source) = Consul::start_with_tls(&ours).await;
+    let home = Home::new("");
+    configure(&consul, &home, false).await;
+    let checked = |authority: &Certificates| {
+        let mut command = home.command(&format!("check -config {source}"));
+        command.env("CONSUL_CACERT", authority.path("ca.pem")).status().expect("it runs").code()
+    };
+    assert_eq!(checked(&others), Some(69), "{}", home.said());
+    assert!(home.said().contains("certificate"), "{}", home.said());
+    let mut command = home.command(&format!("-config {source}"));
+    command.env("CONSUL_CACERT", ours.path("ca.pem"));
+    let program = home.run(command).await;
+    assert_eq!(in_force(&program, "balancer", "cpuLimit").await, 80);
+    consul.put("balancer", "cpuMetric: total\ncpuLimit: 70\n").await;
+    until("the limit applies", async || in_force(&program, "balancer", "cpuLimit").await == 70)
+        .await;
 }

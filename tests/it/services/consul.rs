@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::built::program;
-use super::{free_ports, signal};
+use super::redis::Certificates;
+use super::{free_port, free_ports, signal};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -35,6 +36,17 @@ impl Consul {
             "acl {{\n enabled = true\n default_policy = \"deny\"\n tokens {{\n  initial_management = \"{token}\"\n }}\n}}\n"
         );
         Self::start_with(&rules, Some(token)).await
+    }
+
+    /// An agent with a certificate; what is to be named as `-config` to reach it so.
+    pub(crate) async fn start_with_tls(certificates: &Certificates) -> (Self, String) {
+        let (port, path) = (free_port(), |name| certificates.path(name).display().to_string());
+        let rules = format!(
+            "ports {{\n https = {port}\n}}\ntls {{\n https {{\n  cert_file = \"{}\"\n  key_file = \"{}\"\n }}\n}}\n",
+            path("server.pem"),
+            path("server.key"),
+        );
+        (Self::start_with(&rules, None).await, format!("consul:https://127.0.0.1:{port}"))
     }
 
     async fn start_with(rules: &str, token: Option<&str>) -> Self {
