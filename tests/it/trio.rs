@@ -156,6 +156,37 @@ async fn a_replica_that_is_killed_or_stopped_costs_no_request() {
     creates(20).await;
 }
 
+/// How many sweeps of its own a replica counts.
+async fn own_sweeps(replica: &Program) -> u64 {
+    let metrics = replica.get("/metrics").await.expect("an answer").text();
+    let own =
+        |line: &&str| line.starts_with("bigblueswarm_sweeps_total") && line.contains("\"us\"");
+    let line = metrics.lines().find(own).and_then(|line| line.rsplit(' ').next());
+    line.map_or(0, |count| count.parse().expect("a count"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_sweeping_replica_is_killed_another_sweeps_within_a_few_intervals() {
+    let mut trio = Trio::start(1).await;
+    let before = join_all(trio.replicas.iter().map(own_sweeps)).await;
+    let mut sweeper = None;
+    until("one sweeps", async || {
+        let now = join_all(trio.replicas.iter().map(own_sweeps)).await;
+        sweeper = now.iter().zip(&before).position(|(now, before)| *now >= before + 3);
+        sweeper.is_some()
+    })
+    .await;
+    trio.replicas.remove(sweeper.expect("a replica")).kill();
+    trio.sims[0].server.clear_requests().await;
+    let killed = Instant::now();
+    until("another sweeps", async || {
+        trio.sims[0].server.requests_of("getMeetings").await.len() >= 2
+    })
+    .await;
+    // The turn of who was killed ends after an interval and a half; an interval here is a second.
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_what_an_admin_changes_through_the_proxy_counts_on_every_replica_within_a_second() {
     let trio = Trio::start(3).await;
