@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
-use super::WaitingEdit;
+use super::storing::WaitingEdit;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;

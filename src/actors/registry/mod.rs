@@ -2,6 +2,7 @@
 
 mod message;
 mod pool;
+mod storing;
 mod told;
 mod watch;
 
@@ -13,14 +14,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{info, warn};
 
 pub use self::message::*;
-use self::pool::{Pool, replaced};
+use self::pool::Pool;
+use self::storing::{Edit, WaitingEdit};
 use self::told::Others;
 use super::{Subscriber, answer, settle};
-use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
-use crate::domain::instance::{AdminState, Health, InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::moment::Moment;
-use crate::domain::secret::Secret;
 use crate::outside::clock::Clock;
 use crate::outside::store::mark::{Mark, Verdict};
 use crate::outside::store::{InstanceRecord, Store, StoreError};
@@ -37,29 +37,6 @@ pub struct Registry {
     pub clock: Arc<dyn Clock>,
     /// Who hears of every change of the roster.
     pub subscribers: Vec<Subscriber<Arc<Roster>>>,
-}
-
-/// Who waits for an edit; nobody for one of our own.
-type EditPort = RpcReplyPort<Result<(), RegistryError>>;
-
-/// So often an edit is tried where others change the pool meanwhile.
-const MOST_TRIES: u32 = 8;
-
-/// A change that waits, and who waits for it.
-pub(super) struct WaitingEdit {
-    edit: Edit,
-    reply_to: Option<EditPort>,
-    tries: u32,
-}
-
-/// A change of the pool that waits for its turn at the store.
-#[derive(Clone)]
-enum Edit {
-    Replace(Vec<(String, Secret)>),
-    SetAdmin(InstanceId, AdminState),
-    SignWith(InstanceId, Option<Algorithm>),
-    Tag(InstanceId, Vec<String>),
-    Forget(InstanceId),
 }
 
 /// Its state: the pool, its published roster, and the changes on their way to the store.
@@ -279,138 +256,6 @@ impl Registry {
             told.for_each(|reply_to| answer(reply_to, state.roster.clone()));
         }
     }
-
-    fn edit(
-        &self,
-        myself: &ActorRef<RegistryMessage>,
-        edit: Edit,
-        reply_to: Option<EditPort>,
-        state: &mut RegistryState,
-    ) {
-        let refusal = if !state.pool.loaded {
-            Some(RegistryError::NotLoaded)
-        } else if state.waiting.len() >= MOST_WAITING {
-            Some(StoreError::Away("too many changes are waiting".into()).into())
-        } else {
-            None
-        };
-        match (refusal, reply_to) {
-            (None, reply_to) => {
-                state.waiting.push_back(WaitingEdit { edit, reply_to, tries: 0 });
-            }
-            (Some(refusal), Some(reply_to)) => answer(reply_to, Err(refusal)),
-            (Some(_), None) => {}
-        }
-        self.store_next(myself, state);
-    }
-
-    /// Stores the next change; one at a time, each made from the pool that the one before left.
-    fn store_next(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {
-        while !state.storing && !state.behind {
-            let Some(edit) = state.waiting.pop_front() else { return };
-            match edited(&state.pool.records, edit.edit.clone()) {
-                Ok(pool) => {
-                    state.storing = true;
-                    let from = state.pool.mark.clone().unwrap_or_default();
-                    self.store(myself, edit, pool, from);
-                }
-                Err(error) => edit.refuse(error),
-            }
-        }
-    }
-
-    fn store(
-        &self,
-        myself: &ActorRef<RegistryMessage>,
-        edit: WaitingEdit,
-        pool: Vec<InstanceRecord>,
-        from: Mark,
-    ) {
-        let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
-        tokio::spawn(async move {
-            let change = async move { store.change_pool(wanted, &from, None).await };
-            let done = settle(change).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
-            let stored = Box::new(Stored { edit, pool, result });
-            let _ = myself.cast(RegistryMessage::Stored(stored));
-        });
-    }
-
-    fn stored(
-        &self,
-        myself: &ActorRef<RegistryMessage>,
-        stored: Stored,
-        state: &mut RegistryState,
-    ) {
-        state.storing = false;
-        let Stored { mut edit, pool, result } = stored;
-        match result {
-            Ok(Some(mark)) => {
-                state.loading = state.loading.map(|_| true);
-                state.pool.take(pool, mark);
-                self.publish(state);
-                if let Some(reply_to) = edit.reply_to {
-                    answer(reply_to, Ok(()));
-                }
-            }
-            Ok(None) if edit.tries < MOST_TRIES => {
-                edit.tries += 1;
-                state.waiting.push_front(edit);
-                state.behind = true;
-                self.load(myself, state);
-            }
-            Ok(None) => {
-                edit.refuse(StoreError::Away("others keep changing the pool".into()).into());
-            }
-            Err(error) => edit.refuse(error.into()),
-        }
-        self.store_next(myself, state);
-    }
-
-    /// The store has lost what is known here, and has this instead.
-    fn write_again(
-        &self,
-        myself: &ActorRef<RegistryMessage>,
-        found: Mark,
-        state: &mut RegistryState,
-    ) {
-        let Some(known) = state.pool.mark.clone().filter(|_| !state.writing_again) else { return };
-        state.writing_again = true;
-        let (store, myself, pool) =
-            (self.store.clone(), myself.clone(), state.pool.records.clone());
-        warn!(instances = pool.len(), "the store has lost the pool: it is written again");
-        tokio::spawn(async move {
-            let write = async move { store.change_pool(pool, &found, Some(&known)).await };
-            let done = settle(write).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
-            let _ = myself.cast(RegistryMessage::WrittenAgain(result));
-        });
-    }
-
-    /// It is read again in any case: another replica may have been quicker, or know more.
-    fn written_again(
-        &self,
-        myself: &ActorRef<RegistryMessage>,
-        result: Result<Option<Mark>, StoreError>,
-        state: &mut RegistryState,
-    ) {
-        state.writing_again = false;
-        match result {
-            Ok(_) => self.load(myself, state),
-            Err(error) => {
-                warn!(%error, "the pool could not be written again; trying again");
-                myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
-            }
-        }
-    }
-}
-
-impl WaitingEdit {
-    fn refuse(self, error: RegistryError) {
-        if let Some(reply_to) = self.reply_to {
-            answer(reply_to, Err(error));
-        }
-    }
 }
 
 impl RegistryState {
@@ -418,30 +263,4 @@ impl RegistryState {
     fn may_hold(&self) -> bool {
         !self.roster.loaded && self.loading.is_some() && self.held.len() < MOST_HELD
     }
-}
-
-/// The records after an edit.
-fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, RegistryError> {
-    match edit {
-        Edit::Replace(list) => replaced(old, list),
-        Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
-        Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
-        Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
-        Edit::Forget(id) => {
-            let kept = old.iter().filter(|record| record.id != id || !record.retired);
-            Ok(kept.cloned().collect())
-        }
-    }
-}
-
-/// The records with one of them changed.
-fn with_record(
-    old: &[InstanceRecord],
-    id: InstanceId,
-    change: impl FnOnce(&mut InstanceRecord),
-) -> Result<Vec<InstanceRecord>, RegistryError> {
-    let mut records = old.to_vec();
-    let record = records.iter_mut().find(|record| record.id == id);
-    change(record.ok_or(RegistryError::NotFound(id))?);
-    Ok(records)
 }
