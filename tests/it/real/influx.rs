@@ -129,13 +129,14 @@ async fn harmed(harm: Harm, said: &str) {
     let program = home.start().await;
     program.register(&sims).await;
     program.ready().await;
-    influxd.write(&points(&sims, |n| (80.0 - 40.0 * n as f64, 20.0), 0)).await;
+    influxd.write(&points(&sims, |n| (80.0 - 65.0 * n as f64, 20.0), 0)).await;
     until("figures are read", async || shown(&program, &sims[0].url).await["mem"] == 20).await;
     way.does(harm);
     let why = async || program.readiness().await.1["degraded"].to_string();
     until("it is said", async || why().await.contains(said)).await;
     for n in 0..3 {
         assert!(create(&program.client(T), &format!("room-{n}")).await < Duration::from_secs(5));
+        // By more than what the placements before it are expected to add.
         assert!(sims[0].server.meeting(&format!("room-{n}")).await.is_some(), "the least loaded");
     }
     assert_eq!(shown(&program, &sims[0].url).await["mem"], 20);
@@ -230,7 +231,7 @@ async fn a_database_that_stops_leaves_the_last_figures_and_comes_back() {
     let program = home.start().await;
     program.register(&sims).await;
     program.ready().await;
-    influxd.write(&points(&sims, |n| (80.0 - 40.0 * n as f64, 20.0), 0)).await;
+    influxd.write(&points(&sims, |n| (80.0 - 65.0 * n as f64, 20.0), 0)).await;
     until("figures are read", async || shown(&program, &sims[0].url).await["mem"] == 20).await;
     influxd.stop();
     until("it is degraded", async || is_degraded(&program, "metrics").await).await;
