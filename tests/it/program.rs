@@ -230,11 +230,16 @@ impl Drop for Program {
 }
 
 /// Waits until this is so.
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(PATIENTLY, what, is_so).await;
+}
+
+/// Waits until this is so, no longer than that.
+pub(crate) async fn within(most: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
-        assert!(began.elapsed() < PATIENTLY, "{what}: never");
-        sleep(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < most, "{what}: not within {most:?}");
+        sleep(Duration::from_millis(10)).await;
     }
 }
 

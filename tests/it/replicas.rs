@@ -21,12 +21,13 @@ use http::Method;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::program::within;
 use crate::services::redis::RedisServer;
 use crate::store::predecessor;
 use crate::world::{Client, GLOBAL, T, U, World, plan};
 
 /// "Within 1 s", with some room for a busy machine.
-const SOON: Duration = Duration::from_millis(1_500);
+pub(crate) const SOON: Duration = Duration::from_millis(1_500);
 
 /// A replica's own connections to the server.
 pub(crate) fn shared(redis: &RedisServer) -> Arc<dyn Store> {
@@ -52,12 +53,8 @@ impl Pair {
 }
 
 /// Waits until this is so; it has to be soon.
-pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < SOON, "{what}: not within {SOON:?}");
-        sleep(Duration::from_millis(10)).await;
-    }
+pub(crate) async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(SOON, what, is_so).await;
 }
 
 async fn set(world: &World, what: &str, server: usize) {

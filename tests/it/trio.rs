@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::program::{Home, Program, servers, until};
+use crate::replicas::{SOON, soon};
 use crate::services::haproxy::HaProxy;
 use crate::services::redis::RedisServer;
 use crate::world::{Client, KEY, T, U};
@@ -48,17 +49,6 @@ impl Trio {
         let has = self.sims.iter().map(async |sim| sim.server.meeting(meeting).await.is_some());
         let has = join_all(has).await;
         has.iter().enumerate().filter(|(_, has)| **has).map(|(n, _)| n + 1).collect()
-    }
-}
-
-/// "Within 1 s", with some room for a busy machine.
-const SOON: Duration = Duration::from_millis(1_500);
-
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < SOON, "{what}: not within {SOON:?}");
-        sleep(Duration::from_millis(10)).await;
     }
 }
 

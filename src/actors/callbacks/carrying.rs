@@ -7,8 +7,9 @@ use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
 use super::{
-    AT_ONCE_TO_A_HOST, Callbacks, CallbacksMessage, CallbacksState, Carrier, PAUSE, count, settle,
+    AT_ONCE_TO_A_HOST, Callbacks, CallbacksMessage, CallbacksState, Carrier, PAUSE, count,
 };
+use crate::actors::settle;
 use crate::bbb::callback::Kind;
 use crate::domain::delivery::{Attempt, DeliveryId, Next, Slip, millis};
 use crate::outside::clock::Clock;

@@ -17,7 +17,7 @@ use tracing::warn;
 use self::carrying::UnderWay;
 pub use self::message::*;
 use self::storing::Waiting;
-use super::{answer, settle};
+use super::{answer, settle_stored};
 use crate::bbb::callback::{KEY_BYTES, Sealer};
 use crate::config::{Callbacks as Rules, Config};
 use crate::domain::delivery::{DeliveryId, millis};
@@ -195,8 +195,8 @@ impl Callbacks {
         let (store, now, myself) = (self.store.clone(), self.now(), myself.clone());
         let until = now + millis(LEASE);
         tokio::spawn(async move {
-            let taken = settle(async move { store.take_due(now, until, most, bytes).await }).await;
-            let taken = taken.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let taken =
+                settle_stored(async move { store.take_due(now, until, most, bytes).await }).await;
             let _ = myself.cast(CallbacksMessage::Taken(taken));
         });
     }
@@ -280,8 +280,7 @@ impl Callbacks {
         let propose: [u8; KEY_BYTES] = known.unwrap_or_else(rand::random);
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.callback_key(propose).await }).await;
-            let read = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let read = settle_stored(async move { store.callback_key(propose).await }).await;
             let _ = myself.cast(CallbacksMessage::Keyed(read));
         });
     }

@@ -3,7 +3,8 @@
 use ractor::{ActorRef, RpcReplyPort};
 
 use super::{
-    Accepted, CallbackError, Callbacks, CallbacksMessage, CallbacksState, answer, count, settle,
+    Accepted, CallbackError, Callbacks, CallbacksMessage, CallbacksState, answer, count,
+    settle_stored,
 };
 use crate::bbb::callback::Kind;
 use crate::domain::delivery::Delivery;
@@ -68,8 +69,7 @@ impl Callbacks {
         let (store, now, room) = (self.store.clone(), self.now(), state.room());
         let myself = myself.clone();
         state.tasks.spawn(async move {
-            let owed = settle(async move { store.owe(parcels, now, room).await }).await;
-            let owed = owed.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let owed = settle_stored(async move { store.owe(parcels, now, room).await }).await;
             let _ = myself.cast(CallbacksMessage::Stored(owed));
         });
     }

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 pub use self::message::*;
 use self::owners::Owners;
-use super::{answer, settle};
+use super::{answer, settle, settle_stored};
 use crate::domain::hook::{Hook, HookId, Hooks as AllHooks, MOST_OF_A_TENANT, Wish};
 use crate::domain::tenant::TenantId;
 use crate::outside::store::{Shelf, Shelved, Store, StoreError};
@@ -211,8 +211,7 @@ impl Hooks {
         state.storing = true;
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.clone());
         tokio::spawn(async move {
-            let done = settle(async move { write(&*store, wanted).await }).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(async move { write(&*store, wanted).await }).await;
             let _ = myself.cast(HooksMessage::Stored(Box::new(Stored { change, result, waiter })));
         });
     }

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::table::Slot;
 use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
-use crate::actors::{answer, settle};
+use crate::actors::{answer, settle_stored};
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
@@ -75,8 +75,7 @@ impl MeetingsState {
         let (store, myself, sent_at) = (self.store.clone(), self.myself.clone(), self.clock.now());
         tokio::spawn(async move {
             let wanted = keys.clone();
-            let read = settle(async move { store.routes(wanted).await }).await;
-            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(async move { store.routes(wanted).await }).await;
             let _ = myself.cast(MeetingsMessage::Fetched { sent_at, keys, result });
         });
     }

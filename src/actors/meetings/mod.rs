@@ -26,7 +26,7 @@ use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
 use self::table::Table;
-use super::{answer, settle};
+use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
@@ -227,8 +227,7 @@ impl MeetingsState {
         self.loading = Some(self.clock.now());
         let (store, myself) = (self.store.clone(), self.myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.all_routes().await }).await;
-            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(async move { store.all_routes().await }).await;
             let _ = myself.cast(MeetingsMessage::Loaded(result));
         });
     }

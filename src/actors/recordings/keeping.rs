@@ -11,7 +11,7 @@ use tracing::warn;
 use super::index::Index;
 use super::message::RecordingsMessage;
 use super::recording::Recording;
-use crate::actors::settle;
+use crate::actors::settle_stored;
 use crate::domain::instance::InstanceId;
 use crate::outside::store::{RecordingsKept, Store, StoreError};
 
@@ -54,8 +54,8 @@ impl Keeping {
         let (store, myself) = (store.clone(), myself.clone());
         self.tasks.spawn(async move {
             let owed = batch.owed.clone();
-            let written = settle(async move { store.keep_recordings(batch.kept).await }).await;
-            let result = written.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result =
+                settle_stored(async move { store.keep_recordings(batch.kept).await }).await;
             let _ = myself.cast(RecordingsMessage::Written { owed, result });
         });
     }

@@ -17,7 +17,7 @@ pub use self::keeping::Owed;
 pub use self::message::*;
 pub use self::recording::{Packed, Recording, print};
 use self::state::State;
-use super::{answer, settle};
+use super::{answer, settle_stored};
 use crate::domain::instance::InstanceId;
 use crate::outside::store::{Shelf, Store, StoreError};
 
@@ -135,13 +135,12 @@ impl Recordings {
         }
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move {
+            let read = settle_stored(async move {
                 let stored = store.shelf(Shelf::Recordings).await?;
                 let read = tokio::task::spawn_blocking(move || message::read_all(&stored)).await;
                 read.map_err(|e| StoreError::Unreadable(e.to_string()))
             });
-            let read = read.await.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
-            let _ = myself.cast(RecordingsMessage::Loaded(read));
+            let _ = myself.cast(RecordingsMessage::Loaded(read.await));
         });
     }
 

@@ -17,7 +17,7 @@ pub use self::message::*;
 use self::pool::Pool;
 use self::storing::{Edit, WaitingEdit};
 use self::told::Others;
-use super::{Subscriber, answer, settle};
+use super::{Subscriber, answer, settle_stored};
 use crate::config::Config;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::moment::Moment;
@@ -216,8 +216,7 @@ impl Registry {
         state.loading = Some(false);
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.read_pool().await }).await;
-            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(async move { store.read_pool().await }).await;
             let _ = myself.cast(RegistryMessage::Loaded(result));
         });
     }

@@ -7,7 +7,7 @@ use super::pool::replaced;
 use super::{
     LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState, Stored,
 };
-use crate::actors::{answer, settle};
+use crate::actors::{answer, settle_stored};
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::secret::Secret;
@@ -87,8 +87,7 @@ impl Registry {
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), pool.clone());
         tokio::spawn(async move {
             let change = async move { store.change_pool(wanted, &from, None).await };
-            let done = settle(change).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(change).await;
             let stored = Box::new(Stored { edit, pool, result });
             let _ = myself.cast(RegistryMessage::Stored(stored));
         });
@@ -139,8 +138,7 @@ impl Registry {
         warn!(instances = pool.len(), "the store has lost the pool: it is written again");
         tokio::spawn(async move {
             let write = async move { store.change_pool(pool, &found, Some(&known)).await };
-            let done = settle(write).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(write).await;
             let _ = myself.cast(RegistryMessage::WrittenAgain(result));
         });
     }

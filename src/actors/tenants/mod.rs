@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use self::book::Book;
 pub use self::message::*;
-use super::{answer, settle};
+use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::tenant::{TenantDocument, TenantId};
 use crate::outside::store::mark::{Mark, Verdict};
@@ -128,8 +128,7 @@ impl Tenants {
         state.loading = Some(Freshness::Fresh);
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let read = settle(async move { store.read_tenants().await }).await;
-            let result = read.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(async move { store.read_tenants().await }).await;
             let _ = myself.cast(TenantsMessage::Loaded(result));
         });
     }
@@ -193,8 +192,8 @@ impl Tenants {
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.change.clone());
         let from = state.mark.clone().unwrap_or_default();
         tokio::spawn(async move {
-            let done = settle(async move { store.change_tenant(wanted, &from).await }).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result =
+                settle_stored(async move { store.change_tenant(wanted, &from).await }).await;
             let _ = myself.cast(TenantsMessage::Stored(Box::new(Stored { change, result })));
         });
     }
@@ -216,8 +215,7 @@ impl Tenants {
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
             let write = async move { store.restore_tenants(known, instead, &mark, &again).await };
-            let done = settle(write).await;
-            let result = done.unwrap_or_else(|e| Err(StoreError::Away(e.to_string())));
+            let result = settle_stored(write).await;
             let _ = myself.cast(TenantsMessage::WrittenAgain(result));
         });
     }

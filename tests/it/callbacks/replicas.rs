@@ -6,6 +6,7 @@ use bigblueswarm::config::{RedisConfig, StoreConfig};
 use bigblueswarm::outside::store::{self, Store};
 
 use super::*;
+use crate::program::within;
 use crate::services::redis::RedisServer;
 use crate::world::{GLOBAL, KEY};
 
@@ -16,14 +17,8 @@ fn shared(redis: &RedisServer) -> Arc<dyn Store> {
     store::open(&redis, &config.deadlines).expect("a store")
 }
 
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..2_000 {
-        if is_so().await {
-            return;
-        }
-        sleep(SECOND / 50).await;
-    }
-    panic!("{what}: not within 40 s");
+async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(40 * SECOND, what, is_so).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

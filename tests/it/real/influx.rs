@@ -119,16 +119,22 @@ async fn v3s_own_files_are_read_by_either_processor_figure() {
     assert_eq!(measured, &serde_json::json!({"meetings": 1, "participants": 0}));
 }
 
+/// A balancer with this source of figures, ready, with these servers in its pool.
+async fn started(section: &str, sims: &[SimHandle]) -> (Home, Program) {
+    let home = Home::new(&format!("{QUICK}{section}"));
+    let program = home.start().await;
+    program.register(sims).await;
+    program.ready().await;
+    (home, program)
+}
+
 /// What is not the present: said, old figures stand, creates go on by them, and all is well afterwards.
 async fn harmed(harm: Harm, said: &str) {
     let influxd = Influxd::start().await;
     let way = Between::start(&influxd.url()).await;
     let sims = servers(2).await;
     let section = section_at(&way.url, DATABASE_TOKEN, BUCKET);
-    let home = Home::new(&format!("{QUICK}{section}"));
-    let program = home.start().await;
-    program.register(&sims).await;
-    program.ready().await;
+    let (home, program) = started(&section, &sims).await;
     influxd.write(&points(&sims, |n| (80.0 - 65.0 * n as f64, 20.0), 0)).await;
     until("figures are read", async || shown(&program, &sims[0].url).await["mem"] == 20).await;
     way.does(harm);
@@ -175,10 +181,7 @@ async fn a_mean_that_is_no_number_counts_as_not_measured() {
     let way = Between::start(&influxd.url()).await;
     let sims = servers(2).await;
     let section = section_at(&way.url, DATABASE_TOKEN, BUCKET);
-    let home = Home::new(&format!("{QUICK}{section}"));
-    let program = home.start().await;
-    program.register(&sims).await;
-    program.ready().await;
+    let (home, program) = started(&section, &sims).await;
     // Sums of the first one's points are larger than any float: its means are infinite.
     let (huge, url) = (f64::MAX / 1.5, &sims[0].url);
     let points_of = |at| {
@@ -211,10 +214,7 @@ async fn a_database_that_refuses_or_lacks_its_bucket_is_said_and_creates_go_on()
     for (token, bucket, said) in
         [("wrong-token-0123456789", BUCKET, "unauthorized"), (DATABASE_TOKEN, "none", "none")]
     {
-        let home = Home::new(&format!("{QUICK}{}", influxd.section(token, bucket)));
-        let program = home.start().await;
-        program.register(&sims).await;
-        program.ready().await;
+        let (home, program) = started(&influxd.section(token, bucket), &sims).await;
         until("it is said", async || home.said().contains(said)).await;
         assert!(is_degraded(&program, "metrics").await);
         let meeting = format!("room-{}", bucket.len());
@@ -227,10 +227,7 @@ async fn a_database_that_refuses_or_lacks_its_bucket_is_said_and_creates_go_on()
 async fn a_database_that_stops_leaves_the_last_figures_and_comes_back() {
     let mut influxd = Influxd::start().await;
     let sims = servers(2).await;
-    let home = Home::new(&format!("{QUICK}{}", influxd.section(DATABASE_TOKEN, BUCKET)));
-    let program = home.start().await;
-    program.register(&sims).await;
-    program.ready().await;
+    let (_home, program) = started(&influxd.section(DATABASE_TOKEN, BUCKET), &sims).await;
     influxd.write(&points(&sims, |n| (80.0 - 65.0 * n as f64, 20.0), 0)).await;
     until("figures are read", async || shown(&program, &sims[0].url).await["mem"] == 20).await;
     influxd.stop();
@@ -249,10 +246,7 @@ async fn a_database_that_stops_leaves_the_last_figures_and_comes_back() {
 async fn a_million_points_and_a_clock_that_is_ahead_do_not_mislead() {
     let influxd = Influxd::start().await;
     let sims = servers(2).await;
-    let home = Home::new(&format!("{QUICK}{}", influxd.section(DATABASE_TOKEN, BUCKET)));
-    let program = home.start().await;
-    program.register(&sims).await;
-    program.ready().await;
+    let (_home, program) = started(&influxd.section(DATABASE_TOKEN, BUCKET), &sims).await;
     // The second server's agent is an hour ahead: its points are none of now.
     influxd.write(&points(&sims[1..], |_| (10.0, 10.0), 3_600)).await;
     let now = seconds();

@@ -23,12 +23,8 @@ async fn replicas(count: usize, instances: usize, redis: &RedisServer) -> Vec<Wo
     replicas
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < PATIENTLY, "{what}: never");
-        sleep(Duration::from_millis(20)).await;
-    }
+async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(PATIENTLY, what, is_so).await;
 }
 
 /// How often each server is asked for its meetings in a while.
