@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meeting::Meeting;
+use super::policy::Sighted;
 use super::run::State;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
@@ -71,7 +73,13 @@ impl Balancer {
         ranking.order.first().map(|id| self.ids[id])
     }
 
-    pub(super) fn placed(&mut self, now: Moment, server: usize) {
+    pub(super) fn placed(
+        &mut self,
+        now: Moment,
+        server: usize,
+        _number: usize,
+        _meeting: &Meeting,
+    ) {
         let counts_for = self.rules.placements_count_for();
         let own = self.own.entry(self.id(server).clone()).or_default();
         own.meetings += 1;
@@ -79,7 +87,15 @@ impl Balancer {
         own.recent.push(now);
     }
 
-    pub(super) fn ended(&mut self, server: usize) {
+    pub(super) fn swept(
+        &mut self,
+        _now: Moment,
+        _server: usize,
+        _sighted: impl Iterator<Item = Sighted>,
+    ) {
+    }
+
+    pub(super) fn ended(&mut self, _now: Moment, server: usize, _number: usize) {
         if let Some(own) = self.own.get_mut(&self.members[server].instance.id) {
             own.meetings = own.meetings.saturating_sub(1);
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::balancer::Balancer;
 use super::curve::{Costs, Curve};
 use super::dice::Dice;
-use super::meeting::Meeting;
+use super::meeting::{Meeting, Met};
 use super::run::State;
 use crate::domain::moment::Moment;
 use crate::domain::placement;
@@ -63,6 +63,20 @@ pub(super) struct Create<'a> {
     pub(super) failed: &'a [usize],
 }
 
+/// A meeting as a sweep finds it on its server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sighted {
+    /// Its place in the run's list.
+    pub(super) meeting: usize,
+    /// Which room it is of: that of a meeting that was created again after its server died is the same.
+    pub(super) room: usize,
+    pub(super) created: Moment,
+    /// What is known of its room.
+    pub(super) met: Option<Met>,
+    pub(super) users: usize,
+    pub(super) webcams: usize,
+}
+
 impl Create<'_> {
     /// Servers that seem to be there.
     fn candidates(&self) -> impl Iterator<Item = usize> {
@@ -110,17 +124,30 @@ impl Chooser {
         }
     }
 
-    pub(super) fn placed(&mut self, now: Moment, server: usize, meeting: &Meeting) {
+    /// A meeting was created. `number` is its place in the run's list.
+    pub(super) fn placed(&mut self, now: Moment, server: usize, number: usize, meeting: &Meeting) {
         match self {
-            Self::Balancer(balancer) => balancer.placed(now, server),
+            Self::Balancer(balancer) => balancer.placed(now, server, number, meeting),
             Self::Oracle(curves) => curves[server].add(&Costs::of(meeting)),
             _ => {}
         }
     }
 
-    pub(super) fn ended(&mut self, server: usize) {
+    pub(super) fn ended(&mut self, now: Moment, server: usize, number: usize) {
         if let Self::Balancer(balancer) = self {
-            balancer.ended(server);
+            balancer.ended(now, server, number);
+        }
+    }
+
+    /// All that runs on a server, as a sweep finds it.
+    pub(super) fn swept(
+        &mut self,
+        now: Moment,
+        server: usize,
+        sighted: impl Iterator<Item = Sighted>,
+    ) {
+        if let Self::Balancer(balancer) = self {
+            balancer.swept(now, server, sighted);
         }
     }
 

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::events::{Agenda, Event};
 use super::gauges::Gauges;
 use super::meeting::{Meeting, cost, seconds};
-use super::policy::{Chooser, Create, Policy};
+use super::policy::{Chooser, Create, Policy, Sighted};
 use super::tally::{Reading, Summary, Tally};
 use crate::domain::moment::Moment;
 
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
             }
             Event::Create(meeting) => self.create(now, meeting),
             Event::Join(meeting) => self.join(meeting),
-            Event::End(meeting) => self.end(meeting),
+            Event::End(meeting) => self.end(now, meeting),
             Event::Tick => self.tick(now),
         }
     }
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
         running.server = Some(server);
         self.servers[server].meetings.insert(meeting);
         self.servers[server].load += cost(0, 0);
-        self.chooser.placed(now, server, &running.meeting);
+        self.chooser.placed(now, server, meeting, &running.meeting);
         self.agenda.add(running.meeting.end, Event::End(meeting));
         if let Some(join) = running.meeting.joins.first() {
             self.agenda.add(join.at, Event::Join(meeting));
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(&mut self, meeting: usize) {
+    fn end(&mut self, now: Moment, meeting: usize) {
         let running = &mut self.meetings[meeting];
         let Some(server) = running.server.take() else { return };
         self.rooms[running.room] = None;
@@ -209,7 +209,15 @@ impl<'a> Run<'a> {
         if state.meetings.is_empty() {
             state.load = 0.0;
         }
-        self.chooser.ended(server);
+        self.chooser.ended(now, server, meeting);
+    }
+
+    /// Tells what runs on each server that answers.
+    fn sweep(&mut self, now: Moment) {
+        for (server, state) in self.servers.iter().enumerate().filter(|(_, state)| state.up) {
+            let sighted = state.meetings.iter().map(|&n| self.meetings[n].sighted(n));
+            self.chooser.swept(now, server, sighted);
+        }
     }
 
     fn note(&mut self, now: Moment) {
@@ -230,10 +238,19 @@ impl<'a> Run<'a> {
                 state.users_swept = state.users;
             }
         }
+        self.sweep(now);
         self.chooser.measured(now, &mut self.servers);
         if now < self.end {
             self.agenda.add(now + TICK, Event::Tick);
         }
+    }
+}
+
+impl Running<'_> {
+    fn sighted(&self, number: usize) -> Sighted {
+        let Meeting { created, met, .. } = *self.meeting;
+        let &Self { room, users, webcams, .. } = self;
+        Sighted { meeting: number, room, created, met, users, webcams }
     }
 }
 
