@@ -129,12 +129,20 @@ impl Course {
 
     /// Cores still to come, their variance, and whether that is because the room is known.
     fn to_come(&self, age: Duration, cost: f64, lessons: &Lessons) -> (f64, f64, bool) {
-        if let Some(habit) = self.habit.filter(|_| age < Duration::from_secs_f64(60.0 * knob!("KNOWN", 11.0))) {
+        let at = At::new(self.phase, age, self.users);
+        let (more, off) = lessons.growth.expected(at, age);
+        if knob!("COMB", 1.0) > 0.0 {
+            if let Some(habit) = self.habit {
+                let sd = knob!("HS", 0.3) * habit.peak + 0.02;
+                let (mh, vh) = ((habit.peak * knob!("HB", 1.0) - cost).max(0.0), sd * sd);
+                let off = off.max(0.01) * knob!("TW", 1.0);
+                let part = off / (off + vh); // of history
+                return (part * mh + (1.0 - part) * more, part * vh * knob!("VS", 1.0), part > 0.5);
+            }
+        } else if let Some(habit) = self.habit.filter(|_| age < Duration::from_secs_f64(60.0 * knob!("KNOWN", 11.0))) {
             let off = knob!("HS", 0.1) * habit.peak;
             return ((habit.peak - cost).max(0.0), off * off, true);
         }
-        let at = At::new(self.phase, age, self.users);
-        let (more, off) = lessons.growth.expected(at, age);
         (more, off, false)
     }
 

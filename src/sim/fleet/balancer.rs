@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::meeting::Met;
-use super::policy::{Called, Sighted};
+use super::policy::Sighted;
 use super::run::State;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase};
@@ -31,8 +31,6 @@ const COMFORT: f64 = 0.75;
 struct Known {
     room: usize,
     course: Course,
-    /// What it adds to its server's burden.
-    outlook: Outlook,
 }
 
 /// One balancer, and what it knows.
@@ -81,14 +79,14 @@ impl Balancer {
         }
     }
 
-    pub(super) fn choose(&self, now: Moment, called: &Called, failed: &[usize]) -> Option<usize> {
+    pub(super) fn choose(&self, now: Moment, called: &Sighted, failed: &[usize]) -> Option<usize> {
         let except: HashSet<_> = failed.iter().map(|&n| self.id(n).clone()).collect();
         let ranking = rank(&Question {
             tenant: &self.tenant,
             roster: &self.roster,
             loads: &self.loads,
             own: &self.own,
-            coming: &self.begins(now, called).outlook(now, &self.lessons),
+            coming: &self.begins(called).outlook(now, &self.lessons),
             except: &except,
             tags: &self.tags,
             now,
@@ -97,41 +95,47 @@ impl Balancer {
         ranking.order.first().map(|id| self.ids[id])
     }
 
-    fn begins(&self, now: Moment, called: &Called) -> Course {
+    /// A meeting that begins, with what is known of its room.
+    fn begins(&self, called: &Sighted) -> Course {
         let met = called.met.map(|Met { peak, lasted }| Habit { peak, lasted });
-        Course::new(now, Phase::of(now.0), self.lost.get(&called.room).copied().or(met))
+        let habit = self.lost.get(&called.room).copied().or(met);
+        Course::new(called.created, Phase::of(called.created.0), habit)
     }
 
-    pub(super) fn placed(&mut self, now: Moment, server: usize, called: &Called) {
-        let course = self.begins(now, called);
+    pub(super) fn placed(&mut self, now: Moment, server: usize, called: &Sighted) {
+        let course = self.begins(called);
         let outlook = course.outlook(now, &self.lessons);
         let own = self.own.entry(self.id(server).clone()).or_default();
         own.meetings += 1;
         own.burden.add(&outlook);
-        let known = Known { room: called.room, course, outlook };
+        let known = Known { room: called.room, course };
         self.known[server].insert(called.meeting, known);
     }
 
     /// Takes in what a server lists, all of it.
-    pub(super) fn swept(&mut self, now: Moment, server: usize, listed: &[Sighted]) {
+    pub(super) fn swept(
+        &mut self,
+        now: Moment,
+        server: usize,
+        listed: impl Iterator<Item = Sighted>,
+    ) {
         let mut before = std::mem::take(&mut self.known[server]);
-        let mut burden = Outlook::default();
-        for &Sighted { called, users, webcams } in listed {
-            let known = before.remove(&called.meeting);
-            let (room, mut course) = match known {
-                Some(Known { room, course, .. }) => (room, course),
-                None => (called.room, self.begins(now, &called)),
-            };
-            course.seen(now, users as u64, webcams as u64, &mut self.lessons);
-            let outlook = course.outlook(now, &self.lessons);
-            burden += &outlook;
-            self.known[server].insert(called.meeting, Known { room, course, outlook });
+        let (mut burden, mut meetings) = (Outlook::default(), 0);
+        for sighted in listed {
+            let known = before.remove(&sighted.meeting);
+            let mut course = known.map_or_else(|| self.begins(&sighted), |known| known.course);
+            let (users, webcams) = (sighted.users as u64, sighted.webcams as u64);
+            course.seen(now, users, webcams, &mut self.lessons);
+            burden += &course.outlook(now, &self.lessons);
+            meetings += 1;
+            let known = Known { room: sighted.room, course };
+            self.known[server].insert(sighted.meeting, known);
         }
         for Known { course, .. } in before.into_values() {
             course.ends(now, &mut self.lessons);
         }
         let own = self.own.entry(self.id(server).clone()).or_default();
-        own.meetings = listed.len();
+        own.meetings = meetings;
         own.burden.settle(now, burden, METRICS_RANGE);
     }
 
