@@ -89,10 +89,10 @@ impl Growth {
     pub(super) fn expected(&self, at: At, age: Duration) -> (f64, f64) {
         let Cell { count, sum, squares } = self.0[at.index()];
         let young = (1.0 - age.as_secs_f64() / GUESS_UNTIL).max(0.0);
-        let (guess, off) = (knob!("G0", GUESS.0) * young, knob!("G1", GUESS.1) * young);
-        let all = knob!("GW", GUESS_WEIGHS) + count;
-        let mean = (knob!("GW", GUESS_WEIGHS) * guess + sum) / all;
-        let square = (knob!("GW", GUESS_WEIGHS) * (guess * guess + off * off) + squares) / all;
+        let (guess, off) = (GUESS.0 * young, GUESS.1 * young);
+        let all = GUESS_WEIGHS + count;
+        let mean = (GUESS_WEIGHS * guess + sum) / all;
+        let square = (GUESS_WEIGHS * (guess * guess + off * off) + squares) / all;
         (mean, (square - mean * mean).max(0.0))
     }
 
@@ -100,11 +100,8 @@ impl Growth {
     pub(super) fn learn(&mut self, at: At, more: f64) {
         let cell = &mut self.0[at.index()];
         if cell.count >= REMEMBERED {
-            *cell = Cell {
-                count: cell.count / 2.0,
-                sum: cell.sum / 2.0,
-                squares: cell.squares / 2.0,
-            };
+            *cell =
+                Cell { count: cell.count / 2.0, sum: cell.sum / 2.0, squares: cell.squares / 2.0 };
         }
         cell.count += 1.0;
         cell.sum += more;

@@ -102,7 +102,7 @@ impl<'a> Field<'a> {
 }
 
 fn judge<'a>(question: &Question<'a>, member: &'a Member) -> Standing<'a> {
-    let Question { tenant, loads, own, except, now, rules, .. } = question;
+    let Question { tenant, loads, own, cores, except, now, rules, .. } = question;
     let id = &member.instance.id;
     if let Some(what) = member.refusal() {
         return Standing::Out(Reason::Refuses { what, why: member.why.as_deref() }, None);
@@ -121,7 +121,7 @@ fn judge<'a>(question: &Question<'a>, member: &'a Member) -> Standing<'a> {
     if age > rules.metrics_range {
         return unknown(Gap::Recent { age });
     }
-    let score = Score::of(load, own, question);
+    let score = Score::of(load, own, cores.get(id).copied(), question);
     match (hindrance(load, rules.cpu_limit, rules.mem_limit), score) {
         (Some(reason), score) => Standing::Out(reason, score),
         (None, Some(score)) => Standing::Measured(score),

@@ -62,6 +62,8 @@ pub struct Question<'a> {
     pub roster: &'a Roster,
     pub loads: &'a LoadSnapshot,
     pub own: &'a HashMap<InstanceId, Own>,
+    /// How many cores instances have, where an admin says it.
+    pub cores: &'a HashMap<InstanceId, f64>,
     /// What the meeting to be placed will cost.
     pub coming: &'a Outlook,
     /// Instances not to be taken this time, such as one that just failed.

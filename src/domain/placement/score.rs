@@ -8,8 +8,10 @@ use super::{Own, Policy, Question, Rules};
 use crate::domain::forecast::Outlook;
 use crate::domain::load::Load;
 
-/// Cores of an instance whose agent does not say.
+/// Cores of an instance of which nobody says how many it has, until its meetings and its CPU show it: so much weighs as
+/// much as this part of its CPU.
 const ASSUMED_CORES: f64 = 4.0;
+const ASSUMED_WEIGHS: f64 = 0.1;
 /// How far what is measured may correct what meetings should cost. Beyond that something else runs there.
 const CORRECTION: std::ops::RangeInclusive<f64> = 0.6..=1.8;
 /// So much of its cores an instance may be busier than its meetings explain.
@@ -56,14 +58,20 @@ pub struct Terms {
 }
 
 impl Score {
-    /// Weighs an instance; nothing unless both means were measured.
-    pub(super) fn of(load: &Load, own: Option<&Own>, question: &Question<'_>) -> Option<Self> {
+    /// Weighs an instance; nothing unless both means were measured. `cores`: as an admin says, before its agent.
+    pub(super) fn of(
+        load: &Load,
+        own: Option<&Own>,
+        cores: Option<f64>,
+        question: &Question<'_>,
+    ) -> Option<Self> {
         let cpu = load.cpu.filter(|cpu| cpu.is_finite())?;
         let mem = load.mem.filter(|mem| mem.is_finite())?;
+        let cores = cores.or(load.cores).filter(|cores| cores.is_finite() && *cores >= 1.0);
         let rest = match question.rules.policy {
             Policy::Seed => Rest::Mem(mem),
             Policy::Predictive => {
-                let terms = terms(cpu, load, own);
+                let terms = terms(cpu, cores, own);
                 let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
                 Rest::Harm(harm(&terms, &coming, question.coming, &question.rules), terms)
             }
@@ -86,14 +94,15 @@ impl Score {
     }
 }
 
-fn terms(cpu: f64, load: &Load, own: Option<&Own>) -> Terms {
-    let known = load.cores.filter(|&cores| cores.is_finite() && cores >= 1.0);
-    let cores = known.unwrap_or(ASSUMED_CORES);
-    let measured = cpu / 100.0 * cores;
+fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
     let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
     let modelled = own.and_then(|own| own.burden.modelled()).unwrap_or(0.0);
+    let busy = cpu / 100.0;
+    let cores =
+        known.unwrap_or((ASSUMED_CORES * ASSUMED_WEIGHS + modelled) / (ASSUMED_WEIGHS + busy));
+    let measured = busy * cores;
     // One core more on both sides, so that little load corrects little.
-    let correction = (measured + knob!("CR", 1.0)) / (modelled + knob!("CR", 1.0));
+    let correction = (measured + 1.0) / (modelled + 1.0);
     let correction = correction.clamp(*CORRECTION.start(), *CORRECTION.end());
     let other = (measured - modelled * correction - IDLE * cores).max(0.0);
     Terms {
@@ -115,14 +124,16 @@ fn harm(terms: &Terms, had: &Outlook, more: &Outlook, rules: &Rules) -> f64 {
     let worth = |mean: f64, variance: f64| {
         let use_ = (other + correction * (mean + rules.risk * variance.sqrt())) / cores;
         let over = (use_ - rules.comfort).max(0.0);
-        use_ * use_ + knob!("BIG", UNCOMFORTABLE) * over * over
+        use_ * use_ + UNCOMFORTABLE * over * over
     };
     let had = had.mean.iter().zip(had.variance);
     let pairs = had.zip(more.mean.iter().zip(more.variance));
-    pairs.map(|((mean, variance), (more, more_variance))| {
-        worth(mean + more, variance + more_variance) - worth(*mean, variance)
-    })
-    .sum::<f64>() * cores
+    pairs
+        .map(|((mean, variance), (more, more_variance))| {
+            worth(mean + more, variance + more_variance) - worth(*mean, variance)
+        })
+        .sum::<f64>()
+        * cores
 }
 
 impl fmt::Display for Score {

@@ -72,8 +72,8 @@ impl Balancer {
                 cpu_limit: limits.0,
                 mem_limit: limits.1,
                 metrics_range: METRICS_RANGE,
-                risk: knob!("RISK", RISK),
-                comfort: knob!("COMFORT", COMFORT),
+                risk: RISK,
+                comfort: COMFORT,
             },
             cores: cores.to_vec(),
         }
@@ -86,6 +86,7 @@ impl Balancer {
             roster: &self.roster,
             loads: &self.loads,
             own: &self.own,
+            cores: &HashMap::new(),
             coming: &self.begins(called).outlook(now, &self.lessons),
             except: &except,
             tags: &self.tags,
