@@ -113,8 +113,9 @@ fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
         known.unwrap_or((ASSUMED_CORES * ASSUMED_WEIGHS + modelled) / (ASSUMED_WEIGHS + busy));
     let measured = busy * cores;
     // One core more on both sides, so that little load corrects little.
-    let correction = (measured + 1.0) / (modelled + 1.0);
-    let correction = correction.clamp(*CORRECTION.start(), *CORRECTION.end());
+    let correction =
+        ((measured + 1.0) / (modelled + 1.0)).clamp(*CORRECTION.start(), *CORRECTION.end());
+    let correction = if modelled > 0.0 { correction } else { 1.0 };
     let other = (measured - modelled * correction - IDLE * cores).max(0.0);
     Terms {
         cores,

@@ -310,21 +310,9 @@ fn what_meetings_will_still_cost_counts_before_it_is_measured() {
     check(&scene, &["none", "one", "two", "known"], false);
     let cpu = "cpu 10.0 % of 8 cores; meetings";
     let ours = "something else 0.40; still to come";
-    check_why(
-        &scene,
-        "none",
-        Some(1),
-        &format!("{cpu} 0.00 cores × 1.80 as measured, {ours} 0.00 ± 0.00"),
-    );
-    check_why(
-        &scene,
-        "one",
-        Some(2),
-        &format!("{cpu} 0.05 cores × 1.80 as measured, {ours} 0.60 ± 0.85"),
-    );
-    let known = format!(
-        "{cpu} 0.05 cores × 1.80 as measured, {ours} 2.95 (2.95 as their rooms did before) ± 0.29"
-    );
+    check_why(&scene, "none", Some(1), &format!("{cpu} 0.00 cores, {ours} 0.00 ± 0.00"));
+    check_why(&scene, "one", Some(2), &format!("{cpu} 0.05 cores, {ours} 0.60 ± 0.85"));
+    let known = format!("{cpu} 0.05 cores, {ours} 2.95 (2.95 as their rooms did before) ± 0.29");
     check_why(&scene, "known", Some(4), &known);
     let seed = Scene { rules: Rules { policy: Policy::Seed, ..scene.rules }, ..scene };
     check(&seed, &["known", "none", "one", "two"], false);
