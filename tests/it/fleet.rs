@@ -58,6 +58,25 @@ fn a_comparison_is_an_array_of_objects_with_every_figure_and_the_same_each_time(
 }
 
 #[test]
+fn circumstances_make_other_days_with_the_same_figures() {
+    let figures = |policy: &str, flags: &str| {
+        let line = "--compare --seeds 1 --fleet 5 --profile school --json --policy";
+        let all = outcomes(&format!("{line} {policy} {flags}"));
+        let [outcome] = all.try_into().expect("one policy on one kind of day");
+        let fields: Vec<_> = outcome.as_object().expect("object").keys().collect();
+        assert_eq!(fields, FIELDS, "{flags}");
+        outcome
+    };
+    let [random, predictive] = ["random", "predictive"].map(|policy| figures(policy, ""));
+    for flags in ["--without-history", "--balancers 4"] {
+        assert_eq!(figures("random", flags), random, "{flags}");
+        assert_ne!(figures("predictive", flags), predictive, "{flags}");
+    }
+    assert_ne!(figures("random", "--cost-error 0.3"), random);
+    assert_eq!(figures("random", "--cost-error 0 --balancers 1"), random);
+}
+
+#[test]
 fn csv_and_the_table_say_the_same_as_json() {
     let what = "--compare --seeds 1 --fleet 5,6 --profile school --policy random,oracle --peak 0.5";
     let json = outcomes(&format!("{what} --json"));
@@ -105,6 +124,14 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         "--compare --trace no-such-file.csv",
         "--compare --cores 8,8",
         "--compare --trace day.csv --cores 8 --fleet 5",
+        "--compare --cost-error -0.3",
+        "--compare --cost-error NaN",
+        "--compare --cost-error 2.1",
+        "--compare --balancers 0",
+        "--compare --balancers 101",
+        "--without-history",
+        "--cost-error 0.3",
+        "--balancers 4",
         "--seeds 2",
         "--json",
         "--csv",

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::circumstances::Circumstances;
 use super::day::Day;
 use super::policy::Policy;
 use super::run::watched;
@@ -24,14 +25,19 @@ pub(super) const POINT: Duration = Duration::from_mins(2);
 pub(super) struct Trail(pub(super) Vec<(Moment, Vec<Option<f64>>)>);
 
 /// Draws a day under each policy, as SVG.
-pub(super) fn svg(day: &Day, policies: &[Policy], seed: u64) -> String {
+pub(super) fn svg(
+    day: &Day,
+    policies: &[Policy],
+    seed: u64,
+    circumstances: Circumstances,
+) -> String {
     let height = PANEL * policies.len() as f64;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
          font-size=\"11\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n"
     );
     for (n, &policy) in policies.iter().enumerate() {
-        let (summary, trail) = watched(day, policy, seed);
+        let (summary, trail) = watched(day, policy, seed, circumstances);
         let title =
             format!("{}: {:.2} % of user-minutes overloaded", policy.name(), summary.overloaded);
         svg.push_str(&panel(day, &trail, &title, PANEL * n as f64));

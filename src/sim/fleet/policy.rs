@@ -38,6 +38,11 @@ impl Policy {
         Self::Oracle,
     ];
 
+    /// Whether several balancers decide as one: chance needs to know nothing, and the oracle knows everything.
+    pub(super) fn is_one_mind(self) -> bool {
+        matches!(self, Self::Random | Self::Oracle)
+    }
+
     /// As it is written in what is asked and answered.
     pub(super) fn name(self) -> String {
         clap::ValueEnum::to_possible_value(&self)
@@ -124,7 +129,7 @@ impl Chooser {
         }
     }
 
-    /// A meeting was created. `number` is its place in the run's list.
+    /// It created a meeting. `number` is its place in the run's list.
     pub(super) fn placed(&mut self, now: Moment, server: usize, number: usize, meeting: &Meeting) {
         match self {
             Self::Balancer(balancer) => balancer.placed(now, server, number, meeting),
@@ -133,6 +138,7 @@ impl Chooser {
         }
     }
 
+    /// A meeting that it created is over.
     pub(super) fn ended(&mut self, now: Moment, server: usize, number: usize) {
         if let Self::Balancer(balancer) = self {
             balancer.ended(now, server, number);
