@@ -184,6 +184,12 @@ fn a_picture_has_a_panel_for_each_policy_and_a_line_for_each_server() {
     let count = |what: &str| svg.matches(what).count();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert_eq!((count("of user-minutes overloaded</text>"), count("<title>server ")), (2, 12));
+    for said in [">8 cores</text>", ">32 cores</text>", ">overloaded</text>"] {
+        assert_eq!(count(said), 1, "the legend says{said}");
+    }
+    for said in [">80 %</text>", ">100 %</text>", ">9:00</text>", ">16:00</text>"] {
+        assert_eq!(count(said), 2, "each panel says{said}");
+    }
     assert_eq!(count("cores</title></path>"), 12, "five servers and the one that joins, twice");
     said(&line);
     assert_eq!(std::fs::read_to_string(&path).expect("written"), svg, "the same each time");
