@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bigblueswarm::bbb::checksum::Algorithm;
+use bigblueswarm::domain::forecast::{Burden, Course, Lessons, Outlook, Phase};
 use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
 use bigblueswarm::domain::moment::Moment;
@@ -20,6 +21,7 @@ use bigblueswarm::domain::tenant::{Tenant, TenantDocument, TenantSpec};
 use divan::Bencher;
 
 const NOW: Moment = Moment(Duration::from_secs(10_000));
+const METRICS_RANGE: Duration = Duration::from_mins(5);
 /// The days that are reported; what was tuned was tuned on others.
 const DAYS: &str = "--seeds 10 --first-seed 1000";
 /// When less is known, or the fleet is emptier or fuller: what is said of it, and how the program is told.
@@ -97,6 +99,8 @@ struct Pool {
     roster: Roster,
     loads: LoadSnapshot,
     own: HashMap<InstanceId, Own>,
+    cores: HashMap<InstanceId, f64>,
+    coming: Outlook,
     except: HashSet<InstanceId>,
     tags: TagWish,
 }
@@ -106,11 +110,14 @@ impl Pool {
         let members: Vec<_> = (0..instances).map(member).collect();
         let ids: Vec<InstanceId> = members.iter().map(|m| m.instance.id.clone()).collect();
         let loads = ids.iter().cloned().enumerate().map(|(n, id)| (id, load(n))).collect();
+        let coming = Course::new(NOW, Phase::of(NOW.0), None).outlook(NOW, &Lessons::default());
         Self {
             tenant: tenant(),
             roster: Roster::new(members),
             loads: LoadSnapshot { read_at: Some(NOW), loads, tenants: HashMap::new() },
-            own: ids.into_iter().enumerate().map(|(n, id)| (id, own(n))).collect(),
+            own: ids.into_iter().enumerate().map(|(n, id)| (id, own(n, &coming))).collect(),
+            cores: HashMap::new(),
+            coming,
             except: HashSet::new(),
             tags: TagWish::default(),
         }
@@ -122,6 +129,8 @@ impl Pool {
             roster: &self.roster,
             loads: &self.loads,
             own: &self.own,
+            cores: &self.cores,
+            coming: &self.coming,
             except: &self.except,
             tags: &self.tags,
             now: NOW,
@@ -129,7 +138,9 @@ impl Pool {
                 policy: Policy::Predictive,
                 cpu_limit: 90.0,
                 mem_limit: 90.0,
-                metrics_range: Duration::from_secs(300),
+                metrics_range: METRICS_RANGE,
+                risk: 1.0,
+                comfort: 0.7,
             },
         }
     }
@@ -161,9 +172,15 @@ fn load(n: usize) -> Load {
     }
 }
 
-fn own(n: usize) -> Own {
-    let recent = (0..n % 5).map(|ago| NOW.before(Duration::from_secs(ago as u64 * 40)));
-    Own { meetings: n % 50, recent: recent.collect() }
+/// Meetings that were seen in a sweep, and some placed since.
+fn own(n: usize, meeting: &Outlook) -> Own {
+    let (seen, meetings) = (n % 40, n % 45);
+    let mut coming = Outlook::default();
+    (0..seen).for_each(|_| coming += meeting);
+    let mut burden = Burden::default();
+    burden.settle(NOW, coming, METRICS_RANGE);
+    (seen..meetings).for_each(|_| burden.add(meeting));
+    Own { meetings, burden }
 }
 
 fn tenant() -> Tenant {

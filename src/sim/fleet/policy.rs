@@ -63,12 +63,14 @@ pub(super) enum Chooser {
 pub(super) struct Create<'a> {
     pub(super) now: Moment,
     pub(super) meeting: &'a Meeting,
+    /// The same as a balancer knows it.
+    pub(super) called: Sighted,
     pub(super) servers: &'a [State],
     /// Servers that failed this create already.
     pub(super) failed: &'a [usize],
 }
 
-/// A meeting as a sweep finds it on its server.
+/// A meeting as balancers know it: as it is created, or as a sweep finds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sighted {
     /// Its place in the run's list.
@@ -119,7 +121,7 @@ impl Chooser {
             Self::LeastParticipants => {
                 create.candidates().min_by_key(|&n| create.servers[n].users_swept)
             }
-            Self::Balancer(balancer) => balancer.choose(create.now, create.failed),
+            Self::Balancer(balancer) => balancer.choose(create.now, &create.called, create.failed),
             Self::Oracle(curves) => {
                 let costs = Costs::of(create.meeting);
                 let harm = |&n: &usize| curves[n].harm(&costs, create.servers[n].cores);
@@ -129,19 +131,12 @@ impl Chooser {
         }
     }
 
-    /// It created a meeting. `number` is its place in the run's list.
-    pub(super) fn placed(&mut self, now: Moment, server: usize, number: usize, meeting: &Meeting) {
+    /// It created a meeting.
+    pub(super) fn placed(&mut self, server: usize, create: &Create<'_>) {
         match self {
-            Self::Balancer(balancer) => balancer.placed(now, server, number, meeting),
-            Self::Oracle(curves) => curves[server].add(&Costs::of(meeting)),
+            Self::Balancer(balancer) => balancer.placed(create.now, server, &create.called),
+            Self::Oracle(curves) => curves[server].add(&Costs::of(create.meeting)),
             _ => {}
-        }
-    }
-
-    /// A meeting that it created is over.
-    pub(super) fn ended(&mut self, now: Moment, server: usize, number: usize) {
-        if let Self::Balancer(balancer) = self {
-            balancer.ended(now, server, number);
         }
     }
 
@@ -158,9 +153,9 @@ impl Chooser {
     }
 
     /// A server is found there or dead; the meetings of a dead one are released.
-    pub(super) fn noticed(&mut self, server: usize, there: bool) {
+    pub(super) fn noticed(&mut self, now: Moment, server: usize, there: bool) {
         match self {
-            Self::Balancer(balancer) => balancer.noticed(server, there),
+            Self::Balancer(balancer) => balancer.noticed(now, server, there),
             Self::Oracle(curves) if !there => curves[server] = Curve::flat(),
             _ => {}
         }

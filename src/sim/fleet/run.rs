@@ -46,8 +46,6 @@ struct Running<'a> {
     /// Its place in the day's list, which a meeting that was created again shares with its forerunner.
     room: usize,
     server: Option<usize>,
-    /// The balancer that placed it.
-    by: usize,
     users: usize,
     webcams: usize,
 }
@@ -137,7 +135,7 @@ impl<'a> Run<'a> {
             meeting.to_mut().met = None;
         }
         self.agenda.add(meeting.created, Event::Create(self.meetings.len()));
-        self.meetings.push(Running { meeting, room, server: None, by: 0, users: 0, webcams: 0 });
+        self.meetings.push(Running { meeting, room, server: None, users: 0, webcams: 0 });
     }
 
     fn happens(&mut self, now: Moment, event: Event) {
@@ -149,11 +147,11 @@ impl<'a> Run<'a> {
             Event::Down(server) => self.dies(now, server),
             Event::Noticed(server, there) => {
                 self.servers[server].noticed = there;
-                self.choosers.iter_mut().for_each(|chooser| chooser.noticed(server, there));
+                self.choosers.iter_mut().for_each(|chooser| chooser.noticed(now, server, there));
             }
             Event::Create(meeting) => self.create(now, meeting),
             Event::Join(meeting) => self.join(meeting),
-            Event::End(meeting) => self.end(now, meeting),
+            Event::End(meeting) => self.end(meeting),
             Event::Tick => self.tick(now),
         }
     }
@@ -178,28 +176,34 @@ impl<'a> Run<'a> {
 
     /// Tries one server after another, as the balancer does.
     fn create(&mut self, now: Moment, meeting: usize) {
-        let running = &mut self.meetings[meeting];
-        running.by = self.doors.index(self.choosers.len());
-        let chooser = &mut self.choosers[running.by];
+        let running = &self.meetings[meeting];
+        let called = running.sighted(meeting);
+        let door = self.doors.index(self.choosers.len());
+        let chooser = &mut self.choosers[door];
         let (servers, mut failed) = (&self.servers, Vec::new());
         let placed = loop {
-            let create = Create { now, meeting: &running.meeting, servers, failed: &failed };
+            let meeting = &running.meeting;
+            let create = Create { now, meeting, called, servers, failed: &failed };
             match chooser.choose(&create) {
                 Some(server) if !servers[server].up => failed.push(server),
-                chosen => break chosen,
+                Some(server) => {
+                    chooser.placed(server, &create);
+                    break Some(server);
+                }
+                None => break None,
             }
         };
         let Some(server) = placed else {
             self.tally.failed_creates += 1;
             return;
         };
+        let running = &mut self.meetings[meeting];
         if self.rooms[running.room].replace(meeting).is_some() {
             self.tally.split_meetings += 1;
         }
         running.server = Some(server);
         self.servers[server].meetings.insert(meeting);
         self.servers[server].load += running.meeting.cost(0, 0);
-        chooser.placed(now, server, meeting, &running.meeting);
         self.agenda.add(running.meeting.end, Event::End(meeting));
         if let Some(join) = running.meeting.joins.first() {
             self.agenda.add(join.at, Event::Join(meeting));
@@ -219,7 +223,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(&mut self, now: Moment, meeting: usize) {
+    fn end(&mut self, meeting: usize) {
         let running = &mut self.meetings[meeting];
         let Some(server) = running.server.take() else { return };
         self.rooms[running.room] = None;
@@ -230,7 +234,6 @@ impl<'a> Run<'a> {
         if state.meetings.is_empty() {
             state.load = 0.0;
         }
-        self.choosers[running.by].ended(now, server, meeting);
     }
 
     /// Tells what runs on each server that answers.
