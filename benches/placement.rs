@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bigblueswarm::bbb::checksum::Algorithm;
-use bigblueswarm::domain::forecast::{Burden, Course, Lessons, Outlook, Phase};
+use bigblueswarm::domain::forecast::{Course, Lessons, Outlook, Phase};
 use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
 use bigblueswarm::domain::moment::Moment;
-use bigblueswarm::domain::placement::{Own, Policy, Question, Ranking, Rules, rank};
+use bigblueswarm::domain::placement::{COMFORT, Own, Policy, Question, RISK, Ranking, Rules, rank};
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tag::TagWish;
 use bigblueswarm::domain::tenant::{Tenant, TenantDocument, TenantSpec};
@@ -110,12 +110,12 @@ impl Pool {
         let members: Vec<_> = (0..instances).map(member).collect();
         let ids: Vec<InstanceId> = members.iter().map(|m| m.instance.id.clone()).collect();
         let loads = ids.iter().cloned().enumerate().map(|(n, id)| (id, load(n))).collect();
-        let coming = Course::new(NOW, Phase::of(NOW.0), None).outlook(NOW, &Lessons::default());
+        let coming = meeting(0).outlook(NOW, &Lessons::default());
         Self {
             tenant: tenant(),
             roster: Roster::new(members),
             loads: LoadSnapshot { read_at: Some(NOW), loads, tenants: HashMap::new() },
-            own: ids.into_iter().enumerate().map(|(n, id)| (id, own(n, &coming))).collect(),
+            own: ids.into_iter().enumerate().map(|(n, id)| (id, own(n))).collect(),
             cores: HashMap::new(),
             coming,
             except: HashSet::new(),
@@ -139,8 +139,8 @@ impl Pool {
                 cpu_limit: 90.0,
                 mem_limit: 90.0,
                 metrics_range: METRICS_RANGE,
-                risk: 1.0,
-                comfort: 0.7,
+                risk: RISK,
+                comfort: COMFORT,
             },
         }
     }
@@ -172,15 +172,22 @@ fn load(n: usize) -> Load {
     }
 }
 
-/// Meetings that were seen in a sweep, and some placed since.
-fn own(n: usize, meeting: &Outlook) -> Own {
-    let (seen, meetings) = (n % 40, n % 45);
-    let mut coming = Outlook::default();
-    (0..seen).for_each(|_| coming += meeting);
-    let mut burden = Burden::default();
-    burden.settle(NOW, coming, METRICS_RANGE);
-    (seen..meetings).for_each(|_| burden.add(meeting));
-    Own { meetings, burden }
+fn own(n: usize) -> Own {
+    let mut own = Own { meetings: n % 50, ..Own::default() };
+    let outlooks = (0..own.meetings).map(|n| meeting(n).outlook(NOW, &Lessons::default()));
+    let sum = outlooks.fold(Outlook::default(), |mut sum, outlook| {
+        sum += &outlook;
+        sum
+    });
+    own.burden.settle(NOW, sum, METRICS_RANGE);
+    own
+}
+
+fn meeting(n: usize) -> Course {
+    let began = NOW.before(Duration::from_mins(n as u64));
+    let mut course = Course::new(began, Phase::Rest, None);
+    course.seen(NOW, n as u64 % 30, n as u64 % 7, &mut Lessons::default());
+    course
 }
 
 fn tenant() -> Tenant {
