@@ -190,6 +190,9 @@ pub struct Seen {
     /// Whose it is, by our tag; none when it was made without us.
     pub tenant: Option<TenantId>,
     pub participants: u64,
+    pub webcams: u64,
+    /// When it was created, in milliseconds since 1970 by its instance's clock.
+    pub created: Option<u64>,
     /// It was ended by force and only lingers.
     pub ended: bool,
 }

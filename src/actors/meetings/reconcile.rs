@@ -164,6 +164,8 @@ mod tests {
             meeting: MeetingId::new("m"),
             tenant: Some(tenant()),
             participants,
+            webcams: 0,
+            created: None,
             ended: false,
         });
         let seen = seen.into_iter().collect();
