@@ -67,7 +67,7 @@ pub(super) struct CompareArgs {
     #[arg(long, default_value_t = 0.65, requires = "compare", value_name = "PART", value_parser = peak)]
     peak: f64,
     /// A day of your own: meetings as CSV with the columns created, ended (2026-03-02T08:59:30), users and
-    /// webcams, in the order of created
+    /// webcams, in the order of created; with a column room, what a room did earlier that day is known
     #[arg(long, value_name = "FILE", requires_all = ["compare", "cores"],
         conflicts_with_all = ["fleet", "profile", "peak"])]
     trace: Option<PathBuf>,

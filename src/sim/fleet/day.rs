@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, seconds};
+use super::meeting::{Join, Meeting, Met, seconds};
 use super::servers::{Server, cores_at_first, fleet};
 use crate::domain::moment::Moment;
 
@@ -19,6 +19,8 @@ const STEPS: usize = 48 * 360;
 const LARGEST: f64 = 200.0;
 /// Ad hoc meetings have no more.
 const LARGEST_AD_HOC: usize = 60;
+/// How far the last time was from this time: the sigma of a factor.
+const UNLIKE: f64 = 0.35;
 
 /// Whose day it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +41,7 @@ impl Profile {
         }
     }
 
-    fn classes(self) -> f64 {
+    pub(super) fn classes(self) -> f64 {
         match self {
             Self::Univ => 0.35,
             Self::School => 0.85,
@@ -74,13 +76,15 @@ impl Day {
         let mut needs = Needs::none();
         let mut meetings = Vec::new();
         let mut dice = Dice::of(&[path[0], path[1], path[2], 1]);
+        let mut past = Dice::of(&[path[0], path[1], path[2], 5]);
         while needs.most < peak * cores {
-            let meeting = match dice.chance(profile.classes()) {
+            let is_class = dice.chance(profile.classes());
+            let meeting = match is_class {
                 true => class(profile, &mut dice),
                 false => ad_hoc(profile, &mut dice),
             };
             needs.add(&meeting);
-            meetings.push(meeting);
+            meetings.push(Meeting { met: met(&meeting, is_class, &mut past), ..meeting });
         }
         meetings.sort_by_key(|meeting| meeting.created);
         Self { servers, meetings, fluid_peak: needs.most / cores }
@@ -147,6 +151,15 @@ fn ad_hoc(profile: Profile, dice: &mut Dice) -> Meeting {
         .map(|_| Join { at: created + seconds(dice.exponential(100.0)), webcam: dice.chance(0.6) });
     let joins = joins.collect();
     Meeting::new(created, created + seconds(minutes * 60.0), joins)
+}
+
+/// What its room did the last time, if there was one: a class lasts as long as the schedule says.
+fn met(meeting: &Meeting, is_class: bool, dice: &mut Dice) -> Option<Met> {
+    let has_met = dice.chance(if is_class { 0.7 } else { 0.3 });
+    let (peak, stay) = (dice.lognormal(1.0, UNLIKE), dice.lognormal(1.0, UNLIKE));
+    let Met { peak: highest, lasted } = meeting.did();
+    let lasted = if is_class { lasted } else { seconds(lasted.as_secs_f64() * stay) };
+    has_met.then_some(Met { peak: highest * peak, lasted })
 }
 
 fn at(time: f64) -> Moment {

@@ -22,6 +22,14 @@ pub(super) struct Join {
     pub(super) webcam: bool,
 }
 
+/// What a room did the last time that people met in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Met {
+    /// Cores, when most was going on.
+    pub(super) peak: f64,
+    pub(super) lasted: Duration,
+}
+
 /// What happens in a meeting, wherever it is placed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Meeting {
@@ -29,13 +37,15 @@ pub(super) struct Meeting {
     pub(super) end: Moment,
     /// In the order of time, all before its end.
     pub(super) joins: Vec<Join>,
+    /// None when nobody has met in its room before.
+    pub(super) met: Option<Met>,
 }
 
 impl Meeting {
     pub(super) fn new(created: Moment, end: Moment, mut joins: Vec<Join>) -> Self {
         joins.retain(|join| join.at < end);
         joins.sort_by_key(|join| join.at);
-        Self { created, end, joins }
+        Self { created, end, joins, met: None }
     }
 
     /// The same meeting, created again after its server died: who was there comes back one by one.
@@ -45,7 +55,14 @@ impl Meeting {
             false => join.at,
         };
         let joins = self.joins.iter().map(|join| Join { at: back(join), ..*join }).collect();
-        Self::new(at, self.end, joins)
+        Self { met: self.met, ..Self::new(at, self.end, joins) }
+    }
+
+    /// What its room will have done when it has ended.
+    pub(super) fn did(&self) -> Met {
+        let webcams = self.joins.iter().filter(|join| join.webcam).count();
+        let peak = cost(self.joins.len(), webcams);
+        Met { peak, lasted: self.end.since(self.created) }
     }
 
     /// What it costs at each of these times, which are in order.

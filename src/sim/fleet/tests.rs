@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, cost};
+use super::meeting::{Join, Meeting, Met, cost};
 use super::servers::fleet;
 use super::*;
 use crate::domain::moment::Moment;
@@ -71,11 +71,33 @@ fn meetings_come_until_all_together_need_what_was_asked_for() {
 #[test]
 fn people_come_back_to_a_meeting_that_is_created_again() {
     let joins = [1, 2, 50].map(|m| Join { at: minute(m), webcam: m == 2 });
-    let meeting = Meeting::new(minute(0), minute(60), joins.to_vec());
+    let met = Some(Met { peak: 2.0, lasted: Duration::from_mins(45) });
+    let meeting = Meeting { met, ..Meeting::new(minute(0), minute(60), joins.to_vec()) };
     let again = meeting.again(minute(30), &mut Dice::of(&[1]));
     assert_eq!((again.created, again.end, again.joins.len()), (minute(30), minute(60), 3));
     assert!(again.joins.iter().all(|join| join.at >= minute(30)));
     assert_eq!(again.joins[2], joins[2], "who had not come yet comes as planned");
+    assert_eq!(again.met, met, "its room has no other past");
+}
+
+#[test]
+fn most_classes_and_some_ad_hoc_meetings_have_met_before_much_alike() {
+    for (profile, share) in [(Profile::School, 0.85 * 0.7 + 0.15 * 0.3), (Profile::Univ, 0.44)] {
+        let day = Day::new(profile, 100, PEAK, 5);
+        let pasts: Vec<_> = day.meetings.iter().filter_map(|m| Some((m.did(), m.met?))).collect();
+        let part = pasts.len() as f64 / day.meetings.len() as f64;
+        assert!((part - share).abs() < 0.04, "{profile:?}: {part} have met before");
+        let mut ratios: Vec<_> = pasts.iter().map(|(now, then)| then.peak / now.peak).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let part = |part: f64| libm::log(ratios[(part * ratios.len() as f64) as usize]);
+        assert!(part(0.5).abs() < 0.05, "the last time was like this one: {}", part(0.5));
+        let sigma = (part(0.8413) - part(0.1587)) / 2.0;
+        assert!((sigma - 0.35).abs() < 0.05, "off by {sigma}");
+        let on_schedule = pasts.iter().filter(|(now, then)| now.lasted == then.lasted).count();
+        let classes = profile.classes() * 0.7 / share;
+        let on_schedule = on_schedule as f64 / pasts.len() as f64;
+        assert!((on_schedule - classes).abs() < 0.04, "{profile:?}: {on_schedule} on schedule");
+    }
 }
 
 #[test]
@@ -203,4 +225,22 @@ fn a_trace_is_a_day_of_those_meetings_on_that_fleet() {
         assert_eq!(failed_creates, 0, "{policy:?}: agents measure before the first meeting");
         assert!((cost(3, 1) / 16.0..=cost(3, 1) / 8.0).contains(&(peak_utilisation)), "{policy:?}");
     }
+}
+
+#[test]
+fn a_room_of_a_trace_has_met_before_once_an_earlier_meeting_of_it_has_ended() {
+    let text = "created,ended,users,webcams,Room\n\
+                2026-03-02T09:00,2026-03-02T10:00,4,0,algebra\n\
+                2026-03-02T09:30,2026-03-02T09:40,2,0,algebra\n\
+                2026-03-02T09:50,2026-03-02T11:00,9,0,algebra\n\
+                2026-03-02T10:00,2026-03-02T11:00,9,0,physics\n\
+                2026-03-02T10:00,2026-03-02T11:00,9,0,\n\
+                2026-03-02T11:00,2026-03-02T12:00,9,0,\n\
+                2026-03-02T11:00,2026-03-02T12:00,9,0,algebra\n";
+    let day = trace::read(text.as_bytes(), &[8.0]).unwrap();
+    let pasts: Vec<_> = day.meetings.iter().map(|meeting| meeting.met).collect();
+    let met = |users, minutes| Some(Met { peak: cost(users, 0), lasted: minute(minutes).0 });
+    assert_eq!(pasts, [None, None, met(2, 10), None, None, None, met(9, 70)]);
+    let without = trace::read(text.replace("Room", "course").as_bytes(), &[8.0]).unwrap();
+    assert!(without.meetings.iter().all(|meeting| meeting.met.is_none()));
 }

@@ -1,17 +1,20 @@
 //! A day that really was: an operator's own meetings, read from CSV.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 
 use super::day::Day;
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, seconds};
+use super::meeting::{Join, Meeting, Met, seconds};
 use super::servers::Server;
 use crate::domain::moment::Moment;
 
 /// The columns that a trace has, in any order and among others.
 const COLUMNS: [&str; 4] = ["created", "ended", "users", "webcams"];
+/// The column that a trace may have.
+const ROOM: &str = "room";
 /// More people in one meeting are a mistake.
 const MOST_USERS: usize = 10_000;
 /// How long people take on average to join, in seconds: a trace only says how many came.
@@ -37,25 +40,30 @@ struct Row {
     ended: DateTime,
     users: usize,
     webcams: usize,
+    /// Empty when the trace does not tell.
+    room: String,
 }
 
 /// Reads a trace for a fleet of servers with so many cores each: `created,ended,users,webcams`, times as
-/// `2026-03-02T08:59:30`, in the order of `created`, all within one day.
+/// `2026-03-02T08:59:30`, in the order of `created`, all within one day. With a column `room`, a meeting has met
+/// before when an earlier one of its room has ended.
 pub fn read(text: &[u8], cores: &[f64]) -> Result<Day, BadTrace> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let header = reader.headers().map_err(|error| broken(&error))?.clone();
-    let places = places(&header)?;
+    let (places, room) = (places(&header)?, place(&header, ROOM));
     let mut dice = Dice::of(&[0, 4]);
     let (mut meetings, mut midnight, mut before) = (Vec::new(), None, None);
+    let mut rooms = Rooms::default();
     for record in reader.records() {
-        let row = row(&record.map_err(|error| broken(&error))?, places)?;
+        let row = row(&record.map_err(|error| broken(&error))?, places, room)?;
         if before.is_some_and(|before| row.created < before) {
             return Err(row.fault("created", "is before that of the line above"));
         }
         before = Some(row.created);
         let midnight =
             *midnight.get_or_insert(row.created.date().to_datetime(jiff::civil::Time::MIN));
-        meetings.push(row.meeting(midnight, &mut dice)?);
+        let meeting = row.meeting(midnight, &mut dice)?;
+        meetings.push(rooms.with_past(meeting, row.room));
     }
     if meetings.is_empty() {
         return Err(BadTrace::Empty);
@@ -68,8 +76,7 @@ pub fn read(text: &[u8], cores: &[f64]) -> Result<Day, BadTrace> {
 fn places(header: &csv::StringRecord) -> Result<[usize; 4], BadTrace> {
     let mut places = [0; 4];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        let found = header.iter().position(|name| name.eq_ignore_ascii_case(column));
-        *place = found.ok_or_else(|| BadTrace::Cell {
+        *place = self::place(header, column).ok_or_else(|| BadTrace::Cell {
             line: 1,
             column,
             why: "is missing".to_owned(),
@@ -78,7 +85,15 @@ fn places(header: &csv::StringRecord) -> Result<[usize; 4], BadTrace> {
     Ok(places)
 }
 
-fn row(record: &csv::StringRecord, places: [usize; 4]) -> Result<Row, BadTrace> {
+fn place(header: &csv::StringRecord, column: &str) -> Option<usize> {
+    header.iter().position(|name| name.eq_ignore_ascii_case(column))
+}
+
+fn row(
+    record: &csv::StringRecord,
+    places: [usize; 4],
+    room: Option<usize>,
+) -> Result<Row, BadTrace> {
     let line = record.position().map_or(0, csv::Position::line);
     let text = |n: usize| record.get(places[n]).unwrap_or_default();
     let fault = |n: usize, what: &str| BadTrace::Cell {
@@ -91,8 +106,14 @@ fn row(record: &csv::StringRecord, places: [usize; 4]) -> Result<Row, BadTrace> 
         let number = text(n).parse().ok().filter(|number| *number <= MOST_USERS);
         number.ok_or_else(|| fault(n, &format!("a number from 0 to {MOST_USERS}")))
     };
-    let row =
-        Row { line, created: time(0)?, ended: time(1)?, users: count(2)?, webcams: count(3)? };
+    let row = Row {
+        line,
+        created: time(0)?,
+        ended: time(1)?,
+        users: count(2)?,
+        webcams: count(3)?,
+        room: room.and_then(|place| record.get(place)).unwrap_or_default().to_owned(),
+    };
     if row.webcams > row.users {
         return Err(row.fault("webcams", "are more than users"));
     }
@@ -121,6 +142,24 @@ impl Row {
         });
         let joins = joins.collect();
         Ok(Meeting::new(created, end, joins))
+    }
+}
+
+/// What was done in each room so far in the trace, and until when, in the order of beginning.
+#[derive(Default)]
+struct Rooms(HashMap<String, Vec<(Moment, Met)>>);
+
+impl Rooms {
+    /// The meeting, with what its room did the last time.
+    fn with_past(&mut self, meeting: Meeting, room: String) -> Meeting {
+        if room.is_empty() {
+            return meeting;
+        }
+        let past = self.0.entry(room).or_default();
+        let last = past.iter().rev().find(|(end, _)| *end <= meeting.created);
+        let met = last.map(|(_, met)| *met);
+        past.push((meeting.end, meeting.did()));
+        Meeting { met, ..meeting }
     }
 }
 
