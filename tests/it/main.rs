@@ -7,6 +7,7 @@ mod checksums;
 mod cli;
 mod clients;
 mod config_file;
+mod config_placement;
 mod config_shown;
 mod crash;
 mod creates;
