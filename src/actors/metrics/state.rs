@@ -1,6 +1,5 @@
 //! What the metrics actor knows.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use metrics::{counter, gauge};
 
 use super::message::Reading;
 use crate::config::Config;
-use crate::domain::instance::InstanceId;
 use crate::domain::load::LoadSnapshot;
 use crate::domain::moment::Moment;
 use crate::outside::loads::{LoadError, View};
@@ -18,8 +16,6 @@ pub struct MetricsState {
     newest: Reading,
     interval: Duration,
     view: View,
-    /// How many cores instances have, whatever their agents say.
-    cores: BTreeMap<InstanceId, f64>,
     /// Whether a reading is under way.
     busy: bool,
     since: Moment,
@@ -40,7 +36,6 @@ impl MetricsState {
             newest: Reading::default(),
             interval: balancer.poll_interval,
             view: View::of(balancer),
-            cores: balancer.cores.clone(),
             busy: false,
             since: now,
         };
@@ -70,7 +65,6 @@ impl MetricsState {
     pub(super) fn configure(&mut self, config: &Config) {
         self.interval = config.balancer.poll_interval;
         self.view = View::of(&config.balancer);
-        self.cores.clone_from(&config.balancer.cores);
     }
 
     /// Whether a reading may begin now; if so, it has.
@@ -83,10 +77,7 @@ impl MetricsState {
         self.busy = false;
         let failed = self.newest.failed.is_some();
         let turn = match reading {
-            Ok(mut loads) => {
-                for (id, &cores) in &self.cores {
-                    loads.loads.entry(id.clone()).and_modify(|load| load.cores = Some(cores));
-                }
+            Ok(loads) => {
                 self.newest = Reading { loads: Arc::new(loads), failed: None };
                 if failed { Turn::Recovers } else { Turn::Same }
             }
@@ -168,23 +159,6 @@ mod tests {
         check(vec![figures(&[110]), failure(), figures(&[129])], 130, 1, false);
         check(vec![figures(&[110, 125])], 425, 300, false);
         check(vec![figures(&[110, 125])], 426, 301, true);
-    }
-
-    #[test]
-    fn what_is_configured_of_cores_counts_whatever_agents_say() {
-        let mut config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
-        let (known, unknown) = (InstanceId::new("110"), InstanceId::new("none"));
-        let mut state = MetricsState::new(&config, at(100));
-        let cores = |state: &mut MetricsState| {
-            state.end(figures(&[110, 125]), at(130));
-            let loads = &state.reading().loads.loads;
-            let one = |id: &str| loads.get(&InstanceId::new(id)).map(|load| load.cores);
-            (one("110"), one("125"), one("none"))
-        };
-        assert_eq!(cores(&mut state), (Some(None), Some(None), None));
-        config.balancer.cores = [(known, 16.0), (unknown, 8.0)].into();
-        state.configure(&config);
-        assert_eq!(cores(&mut state), (Some(Some(16.0)), Some(None), None));
     }
 
     #[test]

@@ -11,13 +11,13 @@ use crate::domain::tenant::TenantId;
 
 impl Table {
     /// How many meetings each tenant has.
-    pub(super) fn meetings_of(&self, tenant: &TenantId) -> u64 {
+    pub(in crate::actors::meetings) fn meetings_of(&self, tenant: &TenantId) -> u64 {
         self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
     }
 
     /// Counts one more user who joins the tenant's meeting, unless it has as many as it may; `at_least`
     /// so many are there, whatever is known here.
-    pub(super) fn admit(
+    pub(in crate::actors::meetings) fn admit(
         &mut self,
         key: &RouteKey,
         tenant: &TenantId,
@@ -34,7 +34,7 @@ impl Table {
     }
 
     /// Counts a user who joins, here or through another replica.
-    pub(super) fn joined(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
+    pub(in crate::actors::meetings) fn joined(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
         if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
             slot.joined.push(now);
             self.users.entry(tenant.clone()).and_modify(|users| *users += 1);
@@ -53,7 +53,7 @@ impl Table {
     }
 
     /// Meetings and participants by instance and by tenant.
-    pub(super) fn usage(&self) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
+    pub(in crate::actors::meetings) fn usage(&self) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
         let (mut by_instance, mut by_tenant) = (HashMap::new(), HashMap::new());
         for (_, slot) in self.slots().filter(|(_, slot)| slot.lives()) {
             slot.count_in(by_instance.entry(slot.route.instance.clone()).or_default());
@@ -68,3 +68,4 @@ impl Slot {
         usage.meetings += 1;
         usage.participants += self.participants;
     }
+}
