@@ -1,6 +1,7 @@
 //! Plain values and decisions. Nothing here waits, spawns or reads a clock.
 
 pub mod delivery;
+pub mod forecast;
 pub mod hook;
 pub mod instance;
 pub mod load;

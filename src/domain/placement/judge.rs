@@ -71,7 +71,8 @@ impl<'a> Field<'a> {
         field.choose_by_tags(question.tags);
         let id = |member: &'a Member| &member.instance.id;
         field.measured.sort_unstable_by(|(a, x), (b, y)| {
-            x.total().total_cmp(&y.total()).then_with(|| id(a).cmp(id(b)))
+            let by_cpu = || x.cpu.total_cmp(&y.cpu);
+            x.total().total_cmp(&y.total()).then_with(by_cpu).then_with(|| id(a).cmp(id(b)))
         });
         field.unmeasured.sort_unstable_by(|(a, x), (b, y)| {
             x.meetings.cmp(&y.meetings).then_with(|| id(a).cmp(id(b)))
@@ -101,7 +102,7 @@ impl<'a> Field<'a> {
 }
 
 fn judge<'a>(question: &Question<'a>, member: &'a Member) -> Standing<'a> {
-    let Question { tenant, loads, own, except, now, rules, .. } = question;
+    let Question { tenant, loads, own, cores, except, now, rules, .. } = question;
     let id = &member.instance.id;
     if let Some(what) = member.refusal() {
         return Standing::Out(Reason::Refuses { what, why: member.why.as_deref() }, None);
@@ -120,7 +121,7 @@ fn judge<'a>(question: &Question<'a>, member: &'a Member) -> Standing<'a> {
     if age > rules.metrics_range {
         return unknown(Gap::Recent { age });
     }
-    let score = Score::of(load, own, rules.policy, rules.metrics_range);
+    let score = Score::of(load, own, cores.get(id).copied(), question);
     match (hindrance(load, rules.cpu_limit, rules.mem_limit), score) {
         (Some(reason), score) => Standing::Out(reason, score),
         (None, Some(score)) => Standing::Measured(score),

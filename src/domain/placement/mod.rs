@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use self::judge::Field;
 use self::score::Score;
+pub use self::score::Terms;
+use super::forecast::{Burden, Outlook};
 use super::instance::{InstanceId, Member, Roster};
 use super::load::LoadSnapshot;
 use super::moment::Moment;
@@ -24,7 +26,8 @@ use super::tenant::Tenant;
 pub enum Policy {
     /// Mean cpu + mean mem, lowest first, as the predecessor.
     Seed,
-    /// Mean cpu plus what the new meeting and our own recent placements will still add, per core.
+    /// What an instance's meetings cost, corrected by measured CPU, and what they and the new one will still add,
+    /// per core.
     #[default]
     Predictive,
 }
@@ -38,13 +41,10 @@ pub struct Rules {
     pub mem_limit: f64,
     /// Figures older than this count as none.
     pub metrics_range: Duration,
-}
-
-impl Rules {
-    /// How long a placement of ours counts for more than what is measured of it.
-    pub fn placements_count_for(&self) -> Duration {
-        score::counts_for(self.metrics_range)
-    }
+    /// How many standard deviations of what is to come count as load.
+    pub risk: f64,
+    /// The part of its cores from which an instance's load weighs more.
+    pub comfort: f64,
 }
 
 /// What we ourselves know of an instance's meetings, newer than any measurement.
@@ -52,8 +52,8 @@ impl Rules {
 pub struct Own {
     /// Meetings that we route to it.
     pub meetings: usize,
-    /// When each of our recent placements was made.
-    pub recent: Vec<Moment>,
+    /// What they will cost, those included whose route is being stored.
+    pub burden: Burden,
 }
 
 /// All that a placement looks at.
@@ -62,6 +62,10 @@ pub struct Question<'a> {
     pub roster: &'a Roster,
     pub loads: &'a LoadSnapshot,
     pub own: &'a HashMap<InstanceId, Own>,
+    /// How many cores instances have, where an admin says it.
+    pub cores: &'a HashMap<InstanceId, f64>,
+    /// What the meeting to be placed will cost.
+    pub coming: &'a Outlook,
     /// Instances not to be taken this time, such as one that just failed.
     pub except: &'a HashSet<InstanceId>,
     /// The instances that the create asks for.
@@ -80,6 +84,9 @@ pub struct Verdict {
     pub score: Option<f64>,
     /// Why it stands where it stands, in words.
     pub why: String,
+    /// What its score comes from; none without measurements, and under other policies than `predictive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
 
 /// The answer to a [`Question`].
@@ -137,5 +144,6 @@ fn verdict(member: &Member, score: Option<&Score>, why: String) -> Verdict {
         rank: None,
         score: score.map(Score::total),
         why,
+        terms: score.and_then(Score::terms),
     }
 }

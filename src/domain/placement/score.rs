@@ -1,18 +1,23 @@
 //! How loaded an instance is, as a number that can be compared.
 
 use std::fmt;
-use std::time::Duration;
 
-use super::{Own, Policy};
+use serde::Serialize;
+
+use super::{Own, Policy, Question, Rules};
+use crate::domain::forecast::Outlook;
 use crate::domain::load::Load;
-use crate::domain::moment::Moment;
 
-/// What a new meeting will come to use, in percent of one core. The simulator's best of 40 to 100 (README, "Placement").
-const MEETING: f64 = 80.0;
-/// How long meetings grow before they use that.
-const GROWTH: Duration = Duration::from_mins(10);
-/// Cores of an instance whose agent does not say.
+/// Cores of an instance of which nobody says how many it has, until its meetings and its CPU show it: so much weighs as
+/// much as this part of its CPU.
 const ASSUMED_CORES: f64 = 4.0;
+const ASSUMED_WEIGHS: f64 = 0.1;
+/// How far what is measured may correct what meetings should cost. Beyond that something else runs there.
+const CORRECTION: std::ops::RangeInclusive<f64> = 0.6..=1.8;
+/// So much of its cores an instance may be busier than its meetings explain.
+const IDLE: f64 = 0.05;
+/// How much more load weighs that is over what is comfortable.
+const UNCOMFORTABLE: f64 = 4.0;
 
 /// An instance's load, lower is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,29 +31,50 @@ pub(super) struct Score {
 enum Rest {
     /// As the predecessor: the measured memory.
     Mem(f64),
-    /// What is still to come; memory only bounds, as meetings use little of it.
-    Coming {
-        /// Percent that the meeting to be placed and our own recent placements will still add.
-        more: f64,
-        /// How many placements of ours the mean does not show in full.
-        young: usize,
-        cores: Option<f64>,
-    },
+    /// How much worse the instance becomes; memory only bounds, as meetings use little of it.
+    Harm(f64, Terms),
+}
+
+/// What an instance's place among the others comes from, in cores where nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Terms {
+    pub cores: f64,
+    /// Whether the number of cores is a guess.
+    pub cores_assumed: bool,
+    /// Kept busy in the mean of `metricsRange`.
+    pub measured: f64,
+    /// What its meetings cost now, by their users and webcams.
+    pub meetings: f64,
+    /// By how much that is multiplied, as measurements differ from it.
+    pub correction: f64,
+    /// Kept busy by something else than meetings.
+    pub other: f64,
+    /// Still to come of its meetings, by what meetings do in general.
+    pub pending: f64,
+    /// Still to come, by what their rooms did the last time.
+    pub history: f64,
+    /// One standard deviation of what is to come in ten minutes.
+    pub deviation: f64,
 }
 
 impl Score {
-    /// Weighs an instance; nothing unless both means were measured.
+    /// Weighs an instance; nothing unless both means were measured. `cores`: as an admin says, before its agent.
     pub(super) fn of(
         load: &Load,
         own: Option<&Own>,
-        policy: Policy,
-        range: Duration,
+        cores: Option<f64>,
+        question: &Question<'_>,
     ) -> Option<Self> {
         let cpu = load.cpu.filter(|cpu| cpu.is_finite())?;
         let mem = load.mem.filter(|mem| mem.is_finite())?;
-        let rest = match policy {
+        let cores = cores.or(load.cores).filter(|cores| cores.is_finite() && *cores >= 1.0);
+        let rest = match question.rules.policy {
             Policy::Seed => Rest::Mem(mem),
-            Policy::Predictive => coming(load, own, range),
+            Policy::Predictive => {
+                let terms = terms(cpu, cores, own);
+                let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
+                Rest::Harm(harm(&terms, &coming, question.coming, &question.rules), terms)
+            }
         };
         Some(Self { cpu, rest })
     }
@@ -56,71 +82,81 @@ impl Score {
     pub(super) fn total(&self) -> f64 {
         match self.rest {
             Rest::Mem(mem) => self.cpu + mem,
-            Rest::Coming { more, .. } => self.cpu + more,
+            Rest::Harm(harm, _) => harm,
+        }
+    }
+
+    pub(super) fn terms(&self) -> Option<Terms> {
+        match self.rest {
+            Rest::Mem(_) => None,
+            Rest::Harm(_, terms) => Some(terms),
         }
     }
 }
 
-fn coming(load: &Load, own: Option<&Own>, range: Duration) -> Rest {
-    let recent = own.map_or(&[][..], |own| &own.recent);
-    let unseen = recent.iter().map(|&made| unseen(made, load.newest, range));
-    let (young, weight) =
-        unseen.filter(|&w| w > 0.0).fold((0, 1.0), |(n, sum), w| (n + 1, sum + w));
-    let cores = load.cores.filter(|&cores| cores.is_finite() && cores >= 1.0);
-    Rest::Coming { more: weight * MEETING / cores.unwrap_or(ASSUMED_CORES), young, cores }
+fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
+    let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
+    let modelled = own.and_then(|own| own.burden.modelled()).unwrap_or(0.0);
+    let busy = cpu / 100.0;
+    let cores =
+        known.unwrap_or((ASSUMED_CORES * ASSUMED_WEIGHS + modelled) / (ASSUMED_WEIGHS + busy));
+    let measured = busy * cores;
+    // One core more on both sides, so that little load corrects little.
+    let correction = (measured + 1.0) / (modelled + 1.0);
+    let correction = correction.clamp(*CORRECTION.start(), *CORRECTION.end());
+    let other = (measured - modelled * correction - IDLE * cores).max(0.0);
+    Terms {
+        cores,
+        cores_assumed: known.is_none(),
+        measured,
+        meetings: coming.mean[0],
+        correction,
+        other,
+        pending: coming.pending,
+        history: coming.history,
+        deviation: coming.variance[3].sqrt(),
+    }
 }
 
-/// How long a placement counts for more than what is measured of it.
-pub(super) fn counts_for(range: Duration) -> Duration {
-    range / 2 + GROWTH
-}
-
-/// How much of a placement the mean does not show yet, from 1 to 0.
-///
-/// A meeting grows for a while, and a mean over `range` is as old as half of it. What counts is the newest measurement
-/// and not the present: while no new one arrives, nothing more is shown.
-fn unseen(made: Moment, newest: Moment, range: Duration) -> f64 {
-    let left = counts_for(range).saturating_sub(newest.since(made));
-    (left.as_secs_f64() / GROWTH.as_secs_f64()).min(1.0)
+/// How much worse it becomes by the meeting, summed over the times ahead.
+fn harm(terms: &Terms, had: &Outlook, more: &Outlook, rules: &Rules) -> f64 {
+    let Terms { cores, correction, other, .. } = *terms;
+    let worth = |mean: f64, variance: f64| {
+        let use_ = (other + correction * (mean + rules.risk * variance.sqrt())) / cores;
+        let over = (use_ - rules.comfort).max(0.0);
+        use_ * use_ + UNCOMFORTABLE * over * over
+    };
+    let had = had.mean.iter().zip(had.variance);
+    let pairs = had.zip(more.mean.iter().zip(more.variance));
+    pairs
+        .map(|((mean, variance), (more, more_variance))| {
+            worth(mean + more, variance + more_variance) - worth(*mean, variance)
+        })
+        .sum::<f64>()
+        * cores
 }
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cpu {:.1} % + ", self.cpu)?;
-        let (more, young, cores) = match self.rest {
-            Rest::Mem(mem) => return write!(f, "mem {mem:.1} %"),
-            Rest::Coming { more, young, cores } => (more, young, cores),
+        let terms = match self.rest {
+            Rest::Mem(mem) => return write!(f, "cpu {:.1} % + mem {mem:.1} %", self.cpu),
+            Rest::Harm(_, terms) => terms,
         };
-        write!(f, "{more:.1} for this meeting")?;
-        if young > 0 {
-            write!(f, " and {young} recent placements")?;
+        write!(f, "cpu {:.1} % of {} cores", self.cpu, terms.cores)?;
+        if terms.cores_assumed {
+            f.write_str(" (assumed)")?;
         }
-        match cores {
-            Some(cores) => write!(f, " on {cores} cores"),
-            None => write!(f, ", cores unknown, {ASSUMED_CORES} assumed"),
+        write!(f, "; meetings {:.2} cores", terms.meetings)?;
+        if (terms.correction - 1.0).abs() >= 0.005 {
+            write!(f, " × {:.2} as measured", terms.correction)?;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(made: u64, newest: u64, range: u64, weight: f64) {
-        let at = |secs| Moment(Duration::from_secs(secs));
-        assert_eq!(unseen(at(made), at(newest), Duration::from_secs(range)), weight);
-    }
-
-    #[test]
-    fn a_placement_fades_as_its_meeting_grows_and_the_mean_comes_to_show_it() {
-        check(1000, 1000, 300, 1.0);
-        check(1005, 1000, 300, 1.0);
-        check(850, 1000, 300, 1.0);
-        check(550, 1000, 300, 0.5);
-        check(250, 1000, 300, 0.0);
-        check(10, 1000, 300, 0.0);
-        check(10, 10, 0, 1.0);
-        check(10, 310, 0, 0.5);
+        if terms.other >= 0.005 {
+            write!(f, ", something else {:.2}", terms.other)?;
+        }
+        write!(f, "; still to come {:.2}", terms.pending + terms.history)?;
+        if terms.history >= 0.005 {
+            write!(f, " ({:.2} as their rooms did before)", terms.history)?;
+        }
+        write!(f, " ± {:.2}", terms.deviation)
     }
 }

@@ -1,12 +1,15 @@
-//! The placement that serves, asked as the program asks it: with a roster, the means that it would have read, and
-//! its own placements.
+//! The placement that serves, asked as the program asks it: with a roster, the means that it would have read, its own
+//! placements, and what sweeps and rooms' history say of the meetings.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meeting::Met;
+use super::policy::Sighted;
 use super::run::State;
 use crate::bbb::checksum::{Algorithm, Algorithms};
+use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase};
 use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::moment::Moment;
@@ -20,6 +23,16 @@ const METRICS_RANGE: Duration = Duration::from_mins(5);
 /// `balancer.cpuLimit` and `balancer.memLimit`.
 const LIMIT: f64 = 90.0;
 
+/// `balancer.risk` and `balancer.comfort`.
+const RISK: f64 = 1.0;
+const COMFORT: f64 = 0.75;
+
+/// A meeting that the balancer knows of.
+struct Known {
+    room: usize,
+    course: Course,
+}
+
 /// One balancer, and what it knows.
 pub(super) struct Balancer {
     members: Vec<Member>,
@@ -27,6 +40,11 @@ pub(super) struct Balancer {
     roster: Roster,
     loads: LoadSnapshot,
     own: HashMap<InstanceId, Own>,
+    /// For each server, by meeting.
+    known: Vec<BTreeMap<usize, Known>>,
+    /// What rooms had come to whose server died.
+    lost: HashMap<usize, Habit>,
+    lessons: Lessons,
     tenant: Tenant,
     tags: TagWish,
     rules: Rules,
@@ -44,6 +62,9 @@ impl Balancer {
             members,
             loads: LoadSnapshot::default(),
             own: HashMap::new(),
+            known: cores.iter().map(|_| BTreeMap::new()).collect(),
+            lost: HashMap::new(),
+            lessons: Lessons::default(),
             tenant: tenant(),
             tags: TagWish::default(),
             rules: Rules {
@@ -51,18 +72,22 @@ impl Balancer {
                 cpu_limit: limits.0,
                 mem_limit: limits.1,
                 metrics_range: METRICS_RANGE,
+                risk: RISK,
+                comfort: COMFORT,
             },
             cores: cores.to_vec(),
         }
     }
 
-    pub(super) fn choose(&self, now: Moment, failed: &[usize]) -> Option<usize> {
+    pub(super) fn choose(&self, now: Moment, called: &Sighted, failed: &[usize]) -> Option<usize> {
         let except: HashSet<_> = failed.iter().map(|&n| self.id(n).clone()).collect();
         let ranking = rank(&Question {
             tenant: &self.tenant,
             roster: &self.roster,
             loads: &self.loads,
             own: &self.own,
+            cores: &HashMap::new(),
+            coming: &self.begins(called).outlook(now, &self.lessons),
             except: &except,
             tags: &self.tags,
             now,
@@ -71,23 +96,56 @@ impl Balancer {
         ranking.order.first().map(|id| self.ids[id])
     }
 
-    pub(super) fn placed(&mut self, now: Moment, server: usize) {
-        let counts_for = self.rules.placements_count_for();
+    /// A meeting that begins, with what is known of its room.
+    fn begins(&self, called: &Sighted) -> Course {
+        let met = called.met.map(|Met { peak, lasted }| Habit { peak, lasted });
+        let habit = self.lost.get(&called.room).copied().or(met);
+        Course::new(called.created, Phase::of(called.created.0), habit)
+    }
+
+    pub(super) fn placed(&mut self, now: Moment, server: usize, called: &Sighted) {
+        let course = self.begins(called);
+        let outlook = course.outlook(now, &self.lessons);
         let own = self.own.entry(self.id(server).clone()).or_default();
         own.meetings += 1;
-        own.recent.retain(|&at| now.since(at) < counts_for);
-        own.recent.push(now);
+        own.burden.add(&outlook);
+        let known = Known { room: called.room, course };
+        self.known[server].insert(called.meeting, known);
     }
 
-    pub(super) fn ended(&mut self, server: usize) {
-        if let Some(own) = self.own.get_mut(&self.members[server].instance.id) {
-            own.meetings = own.meetings.saturating_sub(1);
+    /// Takes in what a server lists, all of it.
+    pub(super) fn swept(
+        &mut self,
+        now: Moment,
+        server: usize,
+        listed: impl Iterator<Item = Sighted>,
+    ) {
+        let mut before = std::mem::take(&mut self.known[server]);
+        let (mut burden, mut meetings) = (Outlook::default(), 0);
+        for sighted in listed {
+            let known = before.remove(&sighted.meeting);
+            let mut course = known.map_or_else(|| self.begins(&sighted), |known| known.course);
+            let (users, webcams) = (sighted.users as u64, sighted.webcams as u64);
+            course.seen(now, users, webcams, &mut self.lessons);
+            burden += &course.outlook(now, &self.lessons);
+            meetings += 1;
+            let known = Known { room: sighted.room, course };
+            self.known[server].insert(sighted.meeting, known);
         }
+        for Known { course, .. } in before.into_values() {
+            course.ends(now, &mut self.lessons);
+        }
+        let own = self.own.entry(self.id(server).clone()).or_default();
+        own.meetings = meetings;
+        own.burden.settle(now, burden, METRICS_RANGE);
     }
 
-    pub(super) fn noticed(&mut self, server: usize, there: bool) {
+    pub(super) fn noticed(&mut self, now: Moment, server: usize, there: bool) {
         if !there {
             self.own.remove(&self.members[server].instance.id);
+            let lost = std::mem::take(&mut self.known[server]);
+            let came_to = |known: Known| Some((known.room, known.course.begins_again(now)?));
+            self.lost.extend(lost.into_values().filter_map(came_to));
         }
         self.members[server].health = if there { Health::Up } else { Health::Dead };
         self.roster = Roster::new(self.members.clone());

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::balancer::Balancer;
 use super::curve::{Costs, Curve};
 use super::dice::Dice;
-use super::meeting::Meeting;
+use super::meeting::{Meeting, Met};
 use super::run::State;
 use crate::domain::moment::Moment;
 use crate::domain::placement;
@@ -58,9 +58,25 @@ pub(super) enum Chooser {
 pub(super) struct Create<'a> {
     pub(super) now: Moment,
     pub(super) meeting: &'a Meeting,
+    /// The same as a balancer knows it.
+    pub(super) called: Sighted,
     pub(super) servers: &'a [State],
     /// Servers that failed this create already.
     pub(super) failed: &'a [usize],
+}
+
+/// A meeting as balancers know it: as it is created, or as a sweep finds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sighted {
+    /// Its place in the run's list.
+    pub(super) meeting: usize,
+    /// Which room it is of: that of a meeting that was created again after its server died is the same.
+    pub(super) room: usize,
+    pub(super) created: Moment,
+    /// What is known of its room.
+    pub(super) met: Option<Met>,
+    pub(super) users: usize,
+    pub(super) webcams: usize,
 }
 
 impl Create<'_> {
@@ -100,7 +116,7 @@ impl Chooser {
             Self::LeastParticipants => {
                 create.candidates().min_by_key(|&n| create.servers[n].users_swept)
             }
-            Self::Balancer(balancer) => balancer.choose(create.now, create.failed),
+            Self::Balancer(balancer) => balancer.choose(create.now, &create.called, create.failed),
             Self::Oracle(curves) => {
                 let costs = Costs::of(create.meeting);
                 let harm = |&n: &usize| curves[n].harm(&costs, create.servers[n].cores);
@@ -110,24 +126,31 @@ impl Chooser {
         }
     }
 
-    pub(super) fn placed(&mut self, now: Moment, server: usize, meeting: &Meeting) {
+    /// A meeting was created.
+    pub(super) fn placed(&mut self, server: usize, create: &Create<'_>) {
         match self {
-            Self::Balancer(balancer) => balancer.placed(now, server),
-            Self::Oracle(curves) => curves[server].add(&Costs::of(meeting)),
+            Self::Balancer(balancer) => balancer.placed(create.now, server, &create.called),
+            Self::Oracle(curves) => curves[server].add(&Costs::of(create.meeting)),
             _ => {}
         }
     }
 
-    pub(super) fn ended(&mut self, server: usize) {
+    /// All that runs on a server, as a sweep finds it.
+    pub(super) fn swept(
+        &mut self,
+        now: Moment,
+        server: usize,
+        sighted: impl Iterator<Item = Sighted>,
+    ) {
         if let Self::Balancer(balancer) = self {
-            balancer.ended(server);
+            balancer.swept(now, server, sighted);
         }
     }
 
     /// A server is found there or dead; the meetings of a dead one are released.
-    pub(super) fn noticed(&mut self, server: usize, there: bool) {
+    pub(super) fn noticed(&mut self, now: Moment, server: usize, there: bool) {
         match self {
-            Self::Balancer(balancer) => balancer.noticed(server, there),
+            Self::Balancer(balancer) => balancer.noticed(now, server, there),
             Self::Oracle(curves) if !there => curves[server] = Curve::flat(),
             _ => {}
         }

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::events::{Agenda, Event};
 use super::gauges::Gauges;
 use super::meeting::{Meeting, cost, seconds};
-use super::policy::{Chooser, Create, Policy};
+use super::policy::{Chooser, Create, Policy, Sighted};
 use super::tally::{Reading, Summary, Tally};
 use crate::domain::moment::Moment;
 
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             Event::Down(server) => self.dies(now, server),
             Event::Noticed(server, there) => {
                 self.servers[server].noticed = there;
-                self.chooser.noticed(server, there);
+                self.chooser.noticed(now, server, there);
             }
             Event::Create(meeting) => self.create(now, meeting),
             Event::Join(meeting) => self.join(meeting),
@@ -159,26 +159,32 @@ impl<'a> Run<'a> {
 
     /// Tries one server after another, as the balancer does.
     fn create(&mut self, now: Moment, meeting: usize) {
-        let running = &mut self.meetings[meeting];
+        let running = &self.meetings[meeting];
+        let called = running.sighted(meeting);
         let (servers, mut failed) = (&self.servers, Vec::new());
         let placed = loop {
-            let create = Create { now, meeting: &running.meeting, servers, failed: &failed };
+            let meeting = &running.meeting;
+            let create = Create { now, meeting, called, servers, failed: &failed };
             match self.chooser.choose(&create) {
                 Some(server) if !servers[server].up => failed.push(server),
-                chosen => break chosen,
+                Some(server) => {
+                    self.chooser.placed(server, &create);
+                    break Some(server);
+                }
+                None => break None,
             }
         };
         let Some(server) = placed else {
             self.tally.failed_creates += 1;
             return;
         };
+        let running = &mut self.meetings[meeting];
         if self.rooms[running.room].replace(meeting).is_some() {
             self.tally.split_meetings += 1;
         }
         running.server = Some(server);
         self.servers[server].meetings.insert(meeting);
         self.servers[server].load += cost(0, 0);
-        self.chooser.placed(now, server, &running.meeting);
         self.agenda.add(running.meeting.end, Event::End(meeting));
         if let Some(join) = running.meeting.joins.first() {
             self.agenda.add(join.at, Event::Join(meeting));
@@ -209,7 +215,14 @@ impl<'a> Run<'a> {
         if state.meetings.is_empty() {
             state.load = 0.0;
         }
-        self.chooser.ended(server);
+    }
+
+    /// Tells what runs on each server that answers.
+    fn sweep(&mut self, now: Moment) {
+        for (server, state) in self.servers.iter().enumerate().filter(|(_, state)| state.up) {
+            let sighted = state.meetings.iter().map(|&n| self.meetings[n].sighted(n));
+            self.chooser.swept(now, server, sighted);
+        }
     }
 
     fn note(&mut self, now: Moment) {
@@ -230,10 +243,19 @@ impl<'a> Run<'a> {
                 state.users_swept = state.users;
             }
         }
+        self.sweep(now);
         self.chooser.measured(now, &mut self.servers);
         if now < self.end {
             self.agenda.add(now + TICK, Event::Tick);
         }
+    }
+}
+
+impl Running<'_> {
+    fn sighted(&self, number: usize) -> Sighted {
+        let Meeting { created, met, .. } = *self.meeting;
+        let &Self { room, users, webcams, .. } = self;
+        Sighted { meeting: number, room, created, met, users, webcams }
     }
 }
 
