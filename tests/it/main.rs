@@ -15,6 +15,7 @@ mod demo;
 mod dropin;
 mod failovers;
 mod fleet;
+mod forecasts;
 mod forms;
 mod fuzz_seeds;
 mod hooks;

@@ -173,8 +173,7 @@ impl Forecast {
         now: Moment,
     ) -> Option<Met> {
         let moved = before.instance != slot.route.instance;
-        let again =
-            slot.route.state == RouteState::Claimed && before.state != RouteState::Claimed;
+        let again = slot.route.state == RouteState::Claimed && before.state != RouteState::Claimed;
         if !moved && !again {
             return None;
         }

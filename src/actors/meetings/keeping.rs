@@ -145,12 +145,7 @@ impl Keeping {
     }
 
     /// Writes what is left; for the end of the program.
-    async fn finish(
-        &mut self,
-        forecast: &Forecast,
-        store: &Arc<dyn Store>,
-        now: Moment,
-    ) {
+    async fn finish(&mut self, forecast: &Forecast, store: &Arc<dyn Store>, now: Moment) {
         while self.tasks.join_next().await.is_some() {}
         for _ in 0..LAST_WRITES {
             let Some(batch) = self.batch(forecast, now, true) else { return };
@@ -230,5 +225,35 @@ impl MeetingsState {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read_again_and_what_makes_no_sense_is_left_out() {
+        let key = RoomKey([7; 20]);
+        let habit = Habit { peak: 1.25, lasted: Duration::from_secs(3600) };
+        let kept = room(&key, (habit, 1_767_225_600));
+        assert_eq!(kept.1, b"[1.25,3600,1767225600]");
+        let lessons = serde_json::to_vec(&Lessons::default()).expect("JSON");
+        let odd = |id: &str, text: &str| (id.to_owned(), text.as_bytes().to_vec());
+        let id = kept.0.as_str();
+        let records = [
+            odd("short", "[1,1,1]"),
+            odd(id, "[-1,1,1]"),
+            odd(id, "[1e300,1,1]"),
+            odd(id, "[1,1]"),
+            odd(id, "\u{fffd}"),
+            kept.clone(),
+            (LESSONS.to_owned(), lessons),
+        ];
+        let recalled = Recalled::read(&records);
+        assert_eq!(recalled.rooms, [(key, habit, 1_767_225_600)]);
+        assert_eq!(recalled.lessons, Some(Lessons::default()));
+        let worse = Recalled::read(&[odd(LESSONS, "{}")]);
+        assert_eq!((worse.rooms.len(), worse.lessons), (0, None));
     }
 }

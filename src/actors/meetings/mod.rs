@@ -63,6 +63,8 @@ pub struct MeetingsState {
     recalled: bool,
     roster: Arc<Roster>,
     rules: Rules,
+    /// How many cores instances have, where the configuration says it.
+    cores: HashMap<InstanceId, f64>,
     /// Whether all records were read: then memory is complete, unless others write the store too.
     loaded: bool,
     /// When the reading that is under way began.
@@ -125,6 +127,7 @@ impl Actor for Meetings {
             recalled: false,
             roster,
             rules: rules(&config),
+            cores: HashMap::new(),
             loaded: false,
             loading: None,
             load_again: false,
@@ -228,6 +231,7 @@ fn since_1970(clock: &dyn Clock) -> Duration {
 impl MeetingsState {
     fn configure(&mut self, config: &Config) {
         self.rules = rules(config);
+        self.cores = config.balancer.cores.clone().into_iter().collect();
         let (range, most) = (config.balancer.metrics_range, config.balancer.known_rooms);
         let gone = self.table.forecast_mut().configure(range, most, self.clock.now());
         self.keeping.owe(gone);
@@ -307,6 +311,7 @@ impl MeetingsState {
             roster: &self.roster,
             loads,
             own: self.table.forecast().own(),
+            cores: &self.cores,
             coming,
             except,
             tags,

@@ -109,12 +109,7 @@ impl Table {
         met
     }
 
-    pub(super) fn remove(
-        &mut self,
-        key: &RouteKey,
-        tenant: &TenantId,
-        now: Moment,
-    ) -> Option<Met> {
+    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) -> Option<Met> {
         self.users.clear();
         let cell = self.cells.get_mut(key)?;
         let at = cell.iter().position(|slot| slot.tenant == *tenant)?;
@@ -310,7 +305,6 @@ impl Table {
             cells.iter_mut().flat_map(|(key, cell)| cell.iter_mut().map(move |slot| (key, slot)));
         (slots, forecast)
     }
-
 }
 
 fn slot_of<'a>(

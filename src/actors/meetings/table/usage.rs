@@ -34,7 +34,12 @@ impl Table {
     }
 
     /// Counts a user who joins, here or through another replica.
-    pub(in crate::actors::meetings) fn joined(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
+    pub(in crate::actors::meetings) fn joined(
+        &mut self,
+        key: &RouteKey,
+        tenant: &TenantId,
+        now: Moment,
+    ) {
         if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
             slot.joined.push(now);
             self.users.entry(tenant.clone()).and_modify(|users| *users += 1);
@@ -53,7 +58,9 @@ impl Table {
     }
 
     /// Meetings and participants by instance and by tenant.
-    pub(in crate::actors::meetings) fn usage(&self) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
+    pub(in crate::actors::meetings) fn usage(
+        &self,
+    ) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
         let (mut by_instance, mut by_tenant) = (HashMap::new(), HashMap::new());
         for (_, slot) in self.slots().filter(|(_, slot)| slot.lives()) {
             slot.count_in(by_instance.entry(slot.route.instance.clone()).or_default());
