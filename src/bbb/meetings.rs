@@ -26,6 +26,8 @@ pub struct Listed {
     /// Our tag in its metadata.
     pub tenant: Option<String>,
     pub participants: u64,
+    /// Cameras that are on; 0 when it does not say.
+    pub webcams: u64,
     pub running: bool,
     /// Ended by a call, and only waiting to disappear.
     pub ended: bool,
@@ -166,6 +168,7 @@ impl Scan {
             Field::InternalId => now.internal_id = some(),
             Field::Tenant => now.tenant = some(),
             Field::Participants => now.participants = count(text),
+            Field::Webcams => now.webcams = count(text),
             Field::CreateTime => now.create_time = text.trim().parse().ok(),
             Field::Running => now.running = truth(text),
             Field::Ended => now.ended = truth(text),
@@ -203,6 +206,7 @@ enum Field {
     InternalId,
     Tenant,
     Participants,
+    Webcams,
     CreateTime,
     Running,
     Ended,
@@ -230,6 +234,7 @@ impl Place for At {
             (Self::Meeting, "meetingID") => Self::Field(Field::MeetingId),
             (Self::Meeting, "internalMeetingID") => Self::Field(Field::InternalId),
             (Self::Meeting, "participantCount") => Self::Field(Field::Participants),
+            (Self::Meeting, "videoCount") => Self::Field(Field::Webcams),
             (Self::Meeting, "createTime") => Self::Field(Field::CreateTime),
             (Self::Meeting, "running") => Self::Field(Field::Running),
             (Self::Meeting, "hasBeenForciblyEnded") => Self::Field(Field::Ended),

@@ -1,5 +1,6 @@
 //! How the value of a key is read into its place and shown again.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::CpuMetric;
 use super::draft::Draft;
 use super::text::{self, Expected};
 use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::InstanceId;
 use crate::domain::placement::Policy;
 use crate::domain::reach::Inside;
 use crate::domain::secret::Secret;
@@ -38,12 +40,20 @@ pub(super) enum Field {
     Duration(At<Duration>),
     Lookback(At<Duration>),
     Percent(At<f64>),
+    /// With its bounds.
+    Number {
+        least: f64,
+        most: f64,
+        at: At<f64>,
+    },
     Size {
         least: u64,
         most: u64,
         at: At<usize>,
     },
     Count(At<usize>),
+    /// A count that may be 0, for none.
+    Known(At<usize>),
     Times(At<u32>),
     Database(At<i64>),
     Port(At<u16>),
@@ -51,6 +61,8 @@ pub(super) enum Field {
     Networks(At<Vec<IpNet>>),
     /// Networks and hosts.
     Inside(At<Vec<Inside>>),
+    /// Cores by an instance's URL.
+    Cores(At<BTreeMap<InstanceId, f64>>),
     Path(At<PathBuf>),
     /// May be left out.
     File(At<Option<PathBuf>>),
@@ -74,6 +86,11 @@ impl Field {
         matches!(self, Self::Networks(_) | Self::Inside(_) | Self::Servers(_))
     }
 
+    /// Whether it is written as names with a value each.
+    pub(super) fn is_map(self) -> bool {
+        matches!(self, Self::Cores(_))
+    }
+
     /// Reads `text` into its place.
     pub(super) fn read(self, draft: &mut Draft, text: &str) -> Result<(), String> {
         match self {
@@ -86,9 +103,13 @@ impl Field {
             Self::Duration(at) => *at(draft) = text::duration(text)?,
             Self::Lookback(at) => *at(draft) = text::lookback(text)?,
             Self::Percent(at) => *at(draft) = text::percent(text)?.unwrap_or(*at(draft)),
+            Self::Number { least, most, at } => *at(draft) = within(text, least, most)?,
             Self::Size { least, most, at } => *at(draft) = size(text, least, most)?,
             Self::Count(at) => {
                 *at(draft) = whole(text, 1, 1_000_000, "expected a number from 1 to 1000000")?
+            }
+            Self::Known(at) => {
+                *at(draft) = whole(text, 0, 1_000_000, "expected a number from 0 to 1000000")?
             }
             Self::Times(at) => {
                 *at(draft) = whole(text, 1, 1000, "expected a number from 1 to 1000")?
@@ -114,6 +135,7 @@ impl Field {
             Self::Servers(_) => {
                 return Err("expected a list such as [redis-1:6379, redis-2:6379]".into());
             }
+            Self::Cores(_) => return Err(CORES.into()),
             Self::Path(at) => *at(draft) = filled(text)?.into(),
             Self::File(at) => *at(draft) = Some(filled(text)?.into()),
             Self::Flag(at) => *at(draft) = text.parse().map_err(|_| "expected true or false")?,
@@ -145,8 +167,29 @@ impl Field {
                 *at(draft) =
                     texts.map(|text| text::host_and_port(text)).collect::<Result<_, _>>()?;
             }
+            Self::Cores(_) => return Err(CORES.into()),
             _ => return Err("expected a single value, not a list".into()),
         }
+        Ok(())
+    }
+
+    /// Reads names with a value each into its place.
+    pub(super) fn read_map(
+        self,
+        draft: &mut Draft,
+        entries: &[(String, String)],
+    ) -> Result<(), String> {
+        let Self::Cores(at) = self else { return Err("expected a value, not further keys".into()) };
+        let mut cores = BTreeMap::new();
+        for (n, (url, text)) in (1..).zip(entries) {
+            let id = text::url(url).map_err(|what| format!("instance {n}: {what}"))?;
+            let count =
+                within(text, 1.0, 4096.0).map_err(|what| format!("instance {n}: {what}"))?;
+            if cores.insert(InstanceId::new(id), count).is_some() {
+                return Err(format!("instance {n}: stands twice"));
+            }
+        }
+        *at(draft) = cores;
         Ok(())
     }
 
@@ -161,15 +204,18 @@ impl Field {
             Self::Servers(at) if at(draft).is_empty() => Value::Null,
             Self::Servers(at) => at(draft).clone().into(),
             Self::Duration(at) | Self::Lookback(at) => text::show_duration(*at(draft)).into(),
-            Self::Percent(at) => number(*at(draft)),
+            Self::Percent(at) | Self::Number { at, .. } => number(*at(draft)),
             Self::Size { at, .. } => text::show_size(*at(draft) as u64).into(),
-            Self::Count(at) => (*at(draft)).into(),
+            Self::Count(at) | Self::Known(at) => (*at(draft)).into(),
             Self::Times(at) => (*at(draft)).into(),
             Self::Database(at) => (*at(draft)).into(),
             Self::Port(at) => (*at(draft)).into(),
             Self::Address(at) => at(draft).to_string().into(),
             Self::Networks(at) => at(draft).iter().map(ToString::to_string).collect(),
             Self::Inside(at) => at(draft).iter().map(ToString::to_string).collect(),
+            Self::Cores(at) => {
+                at(draft).iter().map(|(id, &cores)| (id.to_string(), number(cores))).collect()
+            }
             Self::Path(at) => at(draft).to_string_lossy().into_owned().into(),
             Self::File(at) => {
                 at(draft).as_ref().map(|path| path.to_string_lossy().into_owned()).into()
@@ -181,6 +227,8 @@ impl Field {
         }
     }
 }
+
+const CORES: Expected = "expected URLs with a number each, such as {https://bbb1.example.org: 8}";
 
 fn filled(text: &str) -> Result<&str, Expected> {
     if text.trim().is_empty() { Err("must not be empty") } else { Ok(text) }
@@ -194,6 +242,11 @@ fn whole<T: TryFrom<i64>>(
 ) -> Result<T, Expected> {
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or(expected)
+}
+
+fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a number from {least} to {most}"))
 }
 
 fn size(text: &str, least: u64, most: u64) -> Result<usize, String> {

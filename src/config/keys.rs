@@ -99,6 +99,14 @@ pub(super) static KEYS: &[Key] = &[
     live("balancer", "cpuMetric", CpuMetric(|d| &mut d.config.balancer.cpu_metric)),
     live("balancer", "cpuLimit", Percent(|d| &mut d.config.balancer.cpu_limit)),
     live("balancer", "memLimit", Percent(|d| &mut d.config.balancer.mem_limit)),
+    live("balancer", "risk", Number { least: 0.0, most: 4.0, at: |d| &mut d.config.balancer.risk }),
+    live(
+        "balancer",
+        "comfort",
+        Number { least: 1.0, most: 100.0, at: |d| &mut d.config.balancer.comfort },
+    ),
+    live("balancer", "cores", Cores(|d| &mut d.config.balancer.cores)),
+    live("balancer", "knownRooms", Known(|d| &mut d.config.balancer.known_rooms)),
     live(
         "balancer",
         "aggregationInterval",
@@ -251,8 +259,10 @@ mod tests {
             Duration(_) if key.name == "firstByte" => "7s",
             Duration(_) | Lookback(_) => "31s",
             Percent(_) => "12",
+            Number { .. } => "2",
+            Cores(_) => "http://elsewhere=8",
             Size { .. } => "9KiB",
-            Count(_) | Times(_) | Database(_) | Port(_) => "7",
+            Count(_) | Known(_) | Times(_) | Database(_) | Port(_) => "7",
             Address(_) => "127.0.0.1",
             Networks(_) | Inside(_) => "192.0.2.0/24",
             Flag(_) if key.name == "keepPredecessorKeys" => "false",
@@ -311,7 +321,8 @@ mod tests {
                 let shown = [key.field.show(&mut old), key.field.show(&mut new)];
                 assert_ne!(shown[0], shown[1], "{}", key.path());
                 let text = shown[1].as_str().map_or_else(|| shown[1].to_string(), String::from);
-                assert!(text.contains(otherwise(key)), "{}", key.path());
+                let written = otherwise(key).replace('=', "\":"); // as JSON has it
+                assert!(text.contains(&written), "{}", key.path());
                 reached.insert(key.path());
             }
         }

@@ -31,6 +31,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::InstanceId;
 use crate::domain::placement::Policy;
 use crate::domain::reach::Inside;
 use crate::domain::secret::Secret;
@@ -91,6 +92,14 @@ pub struct Balancer {
     pub metrics_range: Duration,
     pub cpu_limit: f64,
     pub mem_limit: f64,
+    /// So many standard deviations of what is to come count as load.
+    pub risk: f64,
+    /// Percent of an instance's cores from which load weighs more.
+    pub comfort: f64,
+    /// How many cores instances have, whatever their agents say.
+    pub cores: BTreeMap<InstanceId, f64>,
+    /// Of so many rooms is kept what they did the last time.
+    pub known_rooms: usize,
     pub aggregation_interval: Duration,
     pub poll_interval: Duration,
     pub policy: Policy,
@@ -224,6 +233,10 @@ impl Config {
                 metrics_range: secs(5 * 60),
                 cpu_limit: 90.0,
                 mem_limit: 90.0,
+                risk: 1.0,
+                comfort: 75.0,
+                cores: BTreeMap::new(),
+                known_rooms: 50_000,
                 aggregation_interval: secs(10),
                 poll_interval: secs(10),
                 policy: Policy::default(),

@@ -18,6 +18,8 @@ const LONGEST_NAME: usize = 64;
 pub(super) enum Raw {
     One(String),
     Many(Vec<String>),
+    /// Names with a value each.
+    Named(Vec<(String, String)>),
 }
 
 /// A key that was given a value.
@@ -160,7 +162,7 @@ impl Sheet {
         };
         let path = key.path();
         self.once(path.clone(), written, line);
-        let raw = match raw(node.value) {
+        let raw = match raw(node.value, key.field.is_map()) {
             Ok(Some(raw)) => raw,
             Ok(None) => return,
             Err(what) => return self.fault(node.line, &path, what),
@@ -212,6 +214,13 @@ impl Sheet {
             };
             let raw = if key.field.is_list() {
                 Raw::Many(list().collect())
+            } else if key.field.is_map() {
+                // A URL may hold the sign too, a number can't.
+                let split = |part: String| match part.rsplit_once('=') {
+                    Some((name, value)) => (name.trim().into(), value.trim().into()),
+                    None => (part, String::new()),
+                };
+                Raw::Named(list().map(split).collect())
             } else {
                 Raw::One(value.clone())
             };
@@ -220,17 +229,23 @@ impl Sheet {
     }
 }
 
-fn raw(value: Value) -> Result<Option<Raw>, &'static str> {
+fn raw(value: Value, is_map: bool) -> Result<Option<Raw>, &'static str> {
+    let text = |node: Node| match node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    };
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => Ok(Some(Raw::One(text))),
+        Value::Map(entries) if is_map => {
+            let texts = entries.into_iter().map(|(name, value)| Some((text(name)?, text(value)?)));
+            let named = texts.collect::<Option<_>>().map(Raw::Named);
+            named.map(Some).ok_or("expected a single value for each name")
+        }
         Value::Map(_) => Err("expected a value, not further keys"),
         Value::List(items) => {
-            let texts = items.into_iter().map(|item| match item.value {
-                Value::Text(text) => Ok(text),
-                _ => Err("expected a list of single values"),
-            });
-            texts.collect::<Result<_, _>>().map(|texts| Some(Raw::Many(texts)))
+            let texts = items.into_iter().map(text).collect::<Option<_>>().map(Raw::Many);
+            texts.map(Some).ok_or("expected a list of single values")
         }
     }
 }

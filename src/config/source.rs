@@ -143,6 +143,7 @@ fn fill(sheet: &mut Sheet, draft: &mut Draft) {
         let read = match &given.raw {
             Raw::One(text) => field.read(draft, text),
             Raw::Many(texts) => field.read_list(draft, texts),
+            Raw::Named(entries) => field.read_map(draft, entries),
         };
         match (read, &given.raw) {
             (Err(what), _) => wrong.push((path.clone(), what)),

@@ -29,6 +29,7 @@ fn pass_on(world: &World, change: Told) {
         Told::Tenants => actors.tenants.reload(),
         Told::Shelf(Shelf::Hooks) => actors.hooks.reload(),
         Told::Shelf(Shelf::Recordings) => actors.recordings.reload(false),
+        Told::Shelf(Shelf::Rooms) => {} // is never told
         Told::Route(key) => actors.meetings.changed(key),
         Told::Echo(key, tenant, version) => actors.meetings.echo(key, tenant, version),
         Told::Became(key, became) => actors.meetings.became(key, became),

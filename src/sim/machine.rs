@@ -236,7 +236,7 @@ impl Machine {
             name: name.to_owned(),
             role,
             voice,
-            video: self.rng.random_bool(shows),
+            video: self.rng.random_bool(self.settings.webcams.unwrap_or(shows)),
             custom: Vec::new(),
             session: Secret::new(self.letters(16)),
             waiting: false,

@@ -34,6 +34,8 @@ pub struct SimSettings {
     pub hooks_bearer: bool,
     /// People who come to every new meeting by themselves.
     pub crowd: Option<Crowd>,
+    /// The share of people who show a picture, 0 to 1; without one it goes by their role.
+    pub webcams: Option<f64>,
 }
 
 impl SimSettings {
@@ -54,6 +56,7 @@ impl SimSettings {
             hooks_sign_with: Algorithm::Sha1,
             hooks_bearer: false,
             crowd: None,
+            webcams: None,
         }
     }
 
@@ -75,5 +78,10 @@ impl SimSettings {
     /// The same with a crowd for every new meeting.
     pub fn crowd(self, crowd: Crowd) -> Self {
         Self { crowd: Some(crowd), ..self }
+    }
+
+    /// The same with this share of people who show a picture, 0 to 1.
+    pub fn webcams(self, share: f64) -> Self {
+        Self { webcams: Some(share.clamp(0.0, 1.0)), ..self }
     }
 }

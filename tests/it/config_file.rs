@@ -31,7 +31,7 @@ fn faults(extra: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[track_caller]
-fn check(extra: &str, expected: &[&str]) {
+pub(crate) fn check(extra: &str, expected: &[&str]) {
     let said = faults(extra, &[]);
     assert_eq!(said.lines().count(), expected.len(), "{said}");
     for (line, start) in said.lines().zip(expected) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
+use super::forecast::Met;
 use super::queue::{Due, Pending, Then};
 use super::{Home, MeetingsState, RouteError, Settled, Waiter, Wish};
 use crate::actors::answer;
@@ -60,7 +61,7 @@ impl MeetingsState {
         candidates: Vec<InstanceId>,
         wish: Wish,
     ) {
-        self.place(&candidates[0]);
+        self.table.place(key, &tenant, &candidates[0], self.clock.now());
         let (version, meeting) = (self.draw(), Some(wish.meeting.clone()));
         self.expect_echo(key, version, &wish);
         let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version };
@@ -95,9 +96,6 @@ impl MeetingsState {
             return answer(reply_to, Err(nobody(&wish)));
         }
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
-        if route.state == RouteState::Claimed {
-            self.table.unplaced(&route.instance);
-        }
         self.send_move(key, tenant, candidates, route.version, tomb, wish);
     }
 
@@ -110,7 +108,7 @@ impl MeetingsState {
         tomb: bool,
         wish: Wish,
     ) {
-        self.place(&candidates[0]);
+        self.table.place(key, &tenant, &candidates[0], self.clock.now());
         let step = Step::Change(ChangeAsk {
             key,
             meeting: Some(wish.meeting.clone()),
@@ -122,10 +120,6 @@ impl MeetingsState {
         });
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step, then });
-    }
-
-    pub(super) fn place(&mut self, instance: &InstanceId) {
-        self.table.placed(instance, self.clock.now(), self.rules.placements_count_for());
     }
 
     pub(super) fn set(
@@ -215,12 +209,11 @@ impl MeetingsState {
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
-        let claimed = self.table.get(&key, tenant).filter(|s| s.route.state == RouteState::Claimed);
-        if let (None, Some(slot)) = (route, claimed) {
-            let instance = slot.route.instance.clone();
-            self.table.unplaced(&instance); // the claim came to nothing
+        let met = self.table.put(key, tenant, route.cloned(), self.clock.now());
+        // Others learn by themselves that the room has met; whoever did the step writes it down.
+        if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
+            self.keeping.owe(gone.into_iter().chain([room]));
         }
-        self.table.put(key, tenant, route.cloned(), self.clock.now());
         self.table.recheck(&key, self.queue.sent_at());
     }
 
@@ -290,6 +283,7 @@ impl MeetingsState {
         tenant: TenantId,
         outcome: Result<Home, RouteError>,
     ) {
+        self.table.take_back(key, &tenant, self.clock.now());
         let id = (key, tenant);
         self.unheard.remove(&id);
         for waiter in self.claiming.remove(&id).unwrap_or_default() {
@@ -332,7 +326,9 @@ impl MeetingsState {
             let may = member.is_some() && !wish.except.contains(only);
             return may.then(|| only.clone()).into_iter().collect();
         }
-        let ranking = rank(&self.question(&wish.tenant, &wish.loads, &wish.except, &wish.tags));
+        let coming = self.table.coming(&wish.meeting.key(), &wish.tenant.id, self.clock.now());
+        let of = (&*wish.tenant, &wish.tags, &coming);
+        let ranking = rank(&self.question(of, &wish.loads, &wish.except));
         if ranking.blind {
             self.say_blind();
         }

@@ -59,6 +59,7 @@ impl MeetingsState {
                 "the store's state may be an older one: instances are asked for what it does not know"
             );
             self.load();
+            self.recall();
         }
     }
 

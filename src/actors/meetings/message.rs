@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ractor::RpcReplyPort;
 
+use super::keeping::Recalled;
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
+use crate::domain::forecast::RoomKey;
 use crate::domain::instance::{Instance, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState, Version};
@@ -92,6 +94,14 @@ pub enum MeetingsMessage {
     Fetched { sent_at: Moment, keys: Vec<RouteKey>, result: Result<Vec<RouteRecord>, StoreError> },
     /// A batch of steps ended, well or not. Told by the actor's own task.
     Stepped(Result<Vec<Stepped>, StoreError>),
+    /// Read again what is stored of rooms. Told by the actor itself.
+    Recall,
+    /// What is stored of rooms was read, well or not. Told by the actor's own task.
+    Recalled(Result<Recalled, StoreError>),
+    /// Write what rooms did since it was written last. Told by the actor's own timer.
+    Keep,
+    /// A write of what these rooms did ended, well or not. Told by the actor's own task.
+    Kept { rooms: Vec<RoomKey>, result: Result<(), StoreError> },
     /// The configuration changed. Told by the settings actor.
     Configure(Arc<Config>),
     /// Ends the actor with a panic, for tests of the supervisor.
@@ -190,6 +200,9 @@ pub struct Seen {
     /// Whose it is, by our tag; none when it was made without us.
     pub tenant: Option<TenantId>,
     pub participants: u64,
+    pub webcams: u64,
+    /// When it was created, in milliseconds since 1970 by its instance's clock.
+    pub created: Option<u64>,
     /// It was ended by force and only lingers.
     pub ended: bool,
 }

@@ -3,6 +3,8 @@
 mod claims;
 mod doubt;
 mod finding;
+mod forecast;
+mod keeping;
 mod message;
 mod pools;
 mod queue;
@@ -14,13 +16,15 @@ mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::doubt::Doubt;
+use self::forecast::Forecast;
+use self::keeping::Keeping;
 pub use self::message::*;
 use self::pools::Unheard;
 use self::queue::Queue;
@@ -28,6 +32,7 @@ use self::sighted::Sighted;
 use self::table::Table;
 use super::{answer, settle_stored};
 use crate::config::Config;
+use crate::domain::forecast::Outlook;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
@@ -52,8 +57,14 @@ pub struct MeetingsState {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     table: Table,
+    keeping: Keeping,
+    /// Whether what is stored of rooms is being read, and whether it was.
+    recalling: bool,
+    recalled: bool,
     roster: Arc<Roster>,
     rules: Rules,
+    /// How many cores instances have, where the configuration says it.
+    cores: HashMap<InstanceId, f64>,
     /// Whether all records were read: then memory is complete, unless others write the store too.
     loaded: bool,
     /// When the reading that is under way began.
@@ -103,14 +114,20 @@ impl Actor for Meetings {
         myself: ActorRef<MeetingsMessage>,
         (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<MeetingsState, ActorProcessingErr> {
+        myself.cast(MeetingsMessage::Recall)?;
         myself.cast(MeetingsMessage::Reload)?;
-        Ok(MeetingsState {
+        myself.send_after(keeping::LOOK_EVERY, || MeetingsMessage::Keep);
+        let mut state = MeetingsState {
             myself,
             store: self.store.clone(),
             clock: self.clock.clone(),
-            table: Table::default(),
+            table: Table::new(Forecast::new(since_1970(&*self.clock))),
+            keeping: Keeping::default(),
+            recalling: false,
+            recalled: false,
             roster,
             rules: rules(&config),
+            cores: HashMap::new(),
             loaded: false,
             loading: None,
             load_again: false,
@@ -124,7 +141,9 @@ impl Actor for Meetings {
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
-        })
+        };
+        state.configure(&config);
+        Ok(state)
     }
 
     async fn handle(
@@ -153,7 +172,7 @@ impl Actor for Meetings {
             }
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
-            MeetingsMessage::Roster(roster) => state.roster = roster,
+            MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
             MeetingsMessage::Became { key, became } => state.became(key, *became),
             MeetingsMessage::Joined { key, tenant } => {
@@ -170,7 +189,11 @@ impl Actor for Meetings {
                 state.fetched(sent_at, keys, result);
             }
             MeetingsMessage::Stepped(result) => state.stepped(result),
-            MeetingsMessage::Configure(config) => state.rules = rules(&config),
+            MeetingsMessage::Recall => state.recall(),
+            MeetingsMessage::Recalled(result) => state.recalled(result),
+            MeetingsMessage::Keep => state.keep(),
+            MeetingsMessage::Kept { rooms, result } => state.kept(rooms, result),
+            MeetingsMessage::Configure(config) => state.configure(&config),
             #[cfg(feature = "test-util")]
             MeetingsMessage::Crash => panic!("asked to crash"),
         }
@@ -183,6 +206,7 @@ impl Actor for Meetings {
         state: &mut MeetingsState,
     ) -> Result<(), ActorProcessingErr> {
         state.queue.finish().await;
+        state.write_the_rest().await;
         Ok(())
     }
 }
@@ -193,10 +217,31 @@ fn rules(config: &Config) -> Rules {
         cpu_limit: config.balancer.cpu_limit,
         mem_limit: config.balancer.mem_limit,
         metrics_range: config.balancer.metrics_range,
+        risk: config.balancer.risk,
+        comfort: config.balancer.comfort / 100.0,
     }
 }
 
+/// The time of day at the clock's start, since 1970.
+fn since_1970(clock: &dyn Clock) -> Duration {
+    let wall = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    wall.saturating_sub(clock.now().0)
+}
+
 impl MeetingsState {
+    fn configure(&mut self, config: &Config) {
+        self.rules = rules(config);
+        self.cores = config.balancer.cores.clone().into_iter().collect();
+        let (range, most) = (config.balancer.metrics_range, config.balancer.known_rooms);
+        let gone = self.table.forecast_mut().configure(range, most, self.clock.now());
+        self.keeping.owe(gone);
+    }
+
+    fn follow(&mut self, roster: Arc<Roster>) {
+        self.table.forecast_mut().follow(&roster);
+        self.roster = roster;
+    }
+
     /// Whether memory holds every route there is.
     fn complete(&self) -> bool {
         self.loaded && !self.store.shared()
@@ -257,16 +302,17 @@ impl MeetingsState {
 
     fn question<'a>(
         &'a self,
-        tenant: &'a Tenant,
+        (tenant, tags, coming): (&'a Tenant, &'a TagWish, &'a Outlook),
         loads: &'a LoadSnapshot,
         except: &'a HashSet<InstanceId>,
-        tags: &'a TagWish,
     ) -> Question<'a> {
         Question {
             tenant,
             roster: &self.roster,
             loads,
-            own: self.table.own(),
+            own: self.table.forecast().own(),
+            cores: &self.cores,
+            coming,
             except,
             tags,
             now: self.clock.now(),
@@ -275,7 +321,8 @@ impl MeetingsState {
     }
 
     fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
-        explain(&self.question(tenant, loads, &HashSet::new(), tags))
+        let coming = self.table.forecast().of_anyone(self.clock.now());
+        explain(&self.question((tenant, tags, &coming), loads, &HashSet::new()))
     }
 
     fn count(&self) -> Counts {

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::message::{Copy, Stray, Sweep};
+use super::forecast::Tally;
+use super::message::{Copy, Seen, Stray, Sweep};
 use super::table::{Slot, Table};
 use crate::domain::meeting::{MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
@@ -37,17 +38,17 @@ pub(super) struct Findings {
     pub(super) end: Vec<Copy>,
 }
 
-/// Compares what an instance lists with what we know. `shared`: others write the store too.
+/// Compares what an instance lists with what we know, which learns how its meetings go on. `shared`: others write the store too.
 pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
     let mut findings = Findings::default();
-    let mut listed: HashMap<(RouteKey, &TenantId), u64> = HashMap::new();
+    let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::new();
     for seen in sweep.seen.iter().filter(|seen| !seen.ended) {
         let Some(tenant) = &seen.tenant else { continue };
         let key = seen.key;
         match table.get(&key, tenant) {
             None => findings.adopt.push((key, tenant.clone(), seen.id())),
             Some(slot) if slot.route.instance == sweep.instance => {
-                listed.insert((key, tenant), seen.participants);
+                listed.insert((key, tenant), seen);
             }
             Some(slot) => {
                 let copy = Copy { meeting: seen.meeting.clone(), tenant: tenant.clone() };
@@ -55,16 +56,20 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             }
         }
     }
-    for (key, slot) in table.slots_mut().filter(|(_, s)| s.route.instance == sweep.instance) {
+    let (mut tally, (slots, forecast)) = (Tally::default(), table.parts());
+    for (key, slot) in slots.filter(|(_, s)| s.route.instance == sweep.instance) {
         match listed.get(&(*key, &slot.tenant)) {
-            Some(&participants) => {
+            Some(&seen) => {
                 // Whoever joined before the request was sent is among the participants.
                 slot.joined.retain(|&at| at >= sweep.asked_at);
-                present(*key, slot, participants, now, sweep.shared, &mut findings);
+                present(*key, slot, seen.participants, now, sweep.shared, &mut findings);
+                forecast.seen(key, slot, seen, now);
             }
             None => absent(*key, slot, sweep, now, &mut findings),
         }
+        forecast.look(slot, &mut tally, now);
     }
+    forecast.settle(&sweep.instance, tally, now);
     findings
 }
 
@@ -164,6 +169,8 @@ mod tests {
             meeting: MeetingId::new("m"),
             tenant: Some(tenant()),
             participants,
+            webcams: 0,
+            created: None,
             ended: false,
         });
         let seen = seen.into_iter().collect();

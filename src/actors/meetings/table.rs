@@ -1,16 +1,19 @@
 //! The routes in memory: a plain value, one slot per tenant's meeting.
 
+mod usage; // how many meetings and users there are
+
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
-use crate::domain::placement::Own;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Became;
 
-use super::message::Usage;
+use super::forecast::{Forecast, Met};
+use super::keeping::Recalled;
 
 /// While changes are not heard, so long memory is believed.
 const UNHEARD_FOR: Duration = Duration::from_millis(500);
@@ -32,13 +35,21 @@ pub(super) struct Slot {
     pub(super) participants: u64,
     /// When users joined since, if their tenant has a user pool.
     pub(super) joined: Vec<Moment>,
+    /// How the meeting goes on.
+    pub(super) course: Course,
+    /// Its course is known from its beginning, or as a sweep told of that.
+    pub(super) witnessed: bool,
+    /// It is being moved, and counts where it goes.
+    pub(super) leaves: bool,
+    /// What its instance counts for it.
+    pub(super) counted: Option<Outlook>,
 }
 
-/// Every known route, and what we ourselves placed on each instance.
+/// Every known route, and what is expected of the meetings.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     cells: HashMap<RouteKey, Vec<Slot>>,
-    own: HashMap<InstanceId, Own>,
+    forecast: Forecast,
     /// When another replica was last heard to change a record: what was sent before tells nothing of it.
     told: HashMap<RouteKey, Moment>,
     /// Versions that routes had when they went, and when: news of their coming may still be on its way.
@@ -50,84 +61,126 @@ pub(super) struct Table {
 }
 
 impl Table {
+    pub(super) fn new(forecast: Forecast) -> Self {
+        Self { forecast, ..Self::default() }
+    }
+
     pub(super) fn get(&self, key: &RouteKey, tenant: &TenantId) -> Option<&Slot> {
         self.cells.get(key)?.iter().find(|slot| slot.tenant == *tenant)
     }
 
     pub(super) fn get_mut(&mut self, key: &RouteKey, tenant: &TenantId) -> Option<&mut Slot> {
-        self.cells.get_mut(key)?.iter_mut().find(|slot| slot.tenant == *tenant)
+        slot_of(&mut self.cells, key, tenant)
     }
 
-    /// Takes the route as the store has it now; `None` removes it.
+    /// Takes the route as the store has it now; `None` removes it. Answers the room that has met, if a meeting is over.
     pub(super) fn put(
         &mut self,
         key: RouteKey,
         tenant: &TenantId,
         route: Option<Route>,
         now: Moment,
-    ) {
+    ) -> Option<Met> {
         let Some(route) = route else { return self.remove(&key, tenant, now) };
         self.users.clear();
-        self.own.entry(route.instance.clone()).or_default().meetings += 1;
-        if let Some(slot) = self.get_mut(&key, tenant) {
-            let changed = slot.route.version != route.version;
-            let left = std::mem::replace(&mut slot.route, route).instance;
-            slot.read_at = now;
-            slot.stale = false;
-            if changed {
-                slot.settled_at = now;
-                slot.missing = 0;
-            }
-            return self.one_less(&left);
-        }
-        let slot = Slot {
-            tenant: tenant.clone(),
-            route,
-            settled_at: now,
-            read_at: now,
-            stale: false,
-            missing: 0,
-            participants: 0,
-            joined: Vec::new(),
+        let Self { cells, forecast, .. } = self;
+        let cell = cells.entry(key).or_insert_with(|| Vec::with_capacity(1));
+        let Some(slot) = cell.iter_mut().find(|slot| slot.tenant == *tenant) else {
+            forecast.take_back(&(key, tenant.clone()));
+            let course = forecast.begins(&key, tenant, now);
+            let mut slot = Slot::new(tenant.clone(), route, course, now);
+            forecast.count(&mut slot, now);
+            cell.push(slot);
+            return None;
         };
-        self.cells.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(slot);
+        forecast.uncount(slot);
+        let changed = slot.route.version != route.version;
+        let before = std::mem::replace(&mut slot.route, route);
+        slot.read_at = now;
+        slot.stale = false;
+        if changed {
+            slot.settled_at = now;
+            slot.missing = 0;
+            slot.leaves = false;
+            forecast.take_back(&(key, tenant.clone()));
+        }
+        let met = forecast.became(&key, slot, &before, now);
+        forecast.count(slot, now);
+        met
     }
 
-    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
+    pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) -> Option<Met> {
         self.users.clear();
-        let Some(cell) = self.cells.get_mut(key) else { return };
-        let Some(at) = cell.iter().position(|slot| slot.tenant == *tenant) else { return };
-        let slot = cell.swap_remove(at);
+        let cell = self.cells.get_mut(key)?;
+        let at = cell.iter().position(|slot| slot.tenant == *tenant)?;
+        let mut slot = cell.swap_remove(at);
         self.gone.insert(slot.route.version, now);
         if cell.is_empty() {
             self.cells.remove(key);
         }
-        self.one_less(&slot.route.instance);
+        self.forecast.uncount(&mut slot);
+        self.forecast.gone(key, slot, now)
     }
 
-    fn one_less(&mut self, instance: &InstanceId) {
-        if let Some(own) = self.own.get_mut(instance) {
-            own.meetings = own.meetings.saturating_sub(1);
+    pub(super) fn forecast(&self) -> &Forecast {
+        &self.forecast
+    }
+
+    pub(super) fn forecast_mut(&mut self) -> &mut Forecast {
+        &mut self.forecast
+    }
+
+    /// What this meeting will cost where it is placed.
+    pub(super) fn coming(&self, key: &RouteKey, tenant: &TenantId, now: Moment) -> Outlook {
+        self.forecast.coming(key, tenant, self.get(key, tenant), now)
+    }
+
+    /// A meeting counts on this instance from now on, though its route is not stored yet.
+    pub(super) fn place(
+        &mut self,
+        key: RouteKey,
+        tenant: &TenantId,
+        instance: &InstanceId,
+        now: Moment,
+    ) {
+        let coming = self.coming(&key, tenant, now);
+        let Self { cells, forecast, .. } = self;
+        if let Some(slot) = slot_of(cells, &key, tenant) {
+            forecast.uncount(slot);
+            slot.leaves = true;
+        }
+        forecast.place((key, tenant.clone()), instance, coming);
+    }
+
+    /// A placement came to nothing, or is stored: the meeting counts where it is.
+    pub(super) fn take_back(&mut self, key: RouteKey, tenant: &TenantId, now: Moment) {
+        let Self { cells, forecast, .. } = self;
+        forecast.take_back(&(key, tenant.clone()));
+        if let Some(slot) = slot_of(cells, &key, tenant) {
+            slot.leaves = false;
+            forecast.count(slot, now);
         }
     }
 
-    /// What we placed on each instance.
-    pub(super) fn own(&self) -> &HashMap<InstanceId, Own> {
-        &self.own
-    }
-
-    /// Notes a placement made now; those older than `range` no longer matter.
-    pub(super) fn placed(&mut self, instance: &InstanceId, now: Moment, range: Duration) {
-        let recent = &mut self.own.entry(instance.clone()).or_default().recent;
-        recent.retain(|&at| now.since(at) < range);
-        recent.push(now);
-    }
-
-    /// Takes a placement back that came to nothing.
-    pub(super) fn unplaced(&mut self, instance: &InstanceId) {
-        if let Some(own) = self.own.get_mut(instance) {
-            own.recent.pop();
+    /// Takes over what was stored of rooms; what the store is to learn or to forget. Only the first time it is news
+    /// of what was learnt, and of the meetings that were there before.
+    pub(super) fn recalled(
+        &mut self,
+        mut stored: Recalled,
+        again: bool,
+        now: Moment,
+    ) -> Vec<RoomKey> {
+        if again {
+            stored.lessons = None;
         }
+        let owed = self.forecast.recalled(stored, now);
+        let (slots, forecast) = self.parts();
+        for (key, slot) in slots.filter(|_| !again) {
+            forecast.uncount(slot);
+            forecast.begins_anew(key, slot);
+            forecast.count(slot, now);
+        }
+        owed
     }
 
     /// Takes a whole record as it was read at `sent_at`, except for slots that the store answered about later.
@@ -242,202 +295,50 @@ impl Table {
         self.cells.iter().flat_map(|(key, cell)| cell.iter().map(move |slot| (key, slot)))
     }
 
-    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = (&RouteKey, &mut Slot)> {
-        self.users.clear();
-        self.cells.iter_mut().flat_map(|(key, cell)| cell.iter_mut().map(move |slot| (key, slot)))
-    }
-
-    /// How many meetings each tenant has.
-    pub(super) fn meetings_of(&self, tenant: &TenantId) -> u64 {
-        self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
-    }
-
-    /// Counts one more user who joins the tenant's meeting, unless it has as many as it may; `at_least`
-    /// so many are there, whatever is known here.
-    pub(super) fn admit(
+    /// Every slot, and what is expected of them.
+    pub(super) fn parts(
         &mut self,
-        key: &RouteKey,
-        tenant: &TenantId,
-        most: u32,
-        at_least: u64,
-        now: Moment,
-    ) -> bool {
-        let users = self.users_of(tenant); // from here on it is counted up
-        if users.max(at_least) >= u64::from(most) {
-            return false;
-        }
-        self.joined(key, tenant, now);
-        true
-    }
-
-    /// Counts a user who joins, here or through another replica.
-    pub(super) fn joined(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) {
-        if let Some(slot) = self.get_mut(key, tenant).filter(|slot| slot.lives()) {
-            slot.joined.push(now);
-            self.users.entry(tenant.clone()).and_modify(|users| *users += 1);
-        }
-    }
-
-    /// How many users the tenant has: those of the last sweeps, and those who joined since.
-    fn users_of(&mut self, tenant: &TenantId) -> u64 {
-        if let Some(&counted) = self.users.get(tenant) {
-            return counted;
-        }
-        let slots = self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives());
-        let users = slots.map(|(_, slot)| slot.participants + slot.joined.len() as u64).sum();
-        self.users.insert(tenant.clone(), users);
-        users
-    }
-
-    /// Meetings and participants by instance and by tenant.
-    pub(super) fn usage(&self) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
-        let (mut by_instance, mut by_tenant) = (HashMap::new(), HashMap::new());
-        for (_, slot) in self.slots().filter(|(_, slot)| slot.lives()) {
-            slot.count_in(by_instance.entry(slot.route.instance.clone()).or_default());
-            slot.count_in(by_tenant.entry(slot.tenant.clone()).or_default());
-        }
-        (by_instance, by_tenant)
+    ) -> (impl Iterator<Item = (&RouteKey, &mut Slot)>, &mut Forecast) {
+        self.users.clear();
+        let Self { cells, forecast, .. } = self;
+        let slots =
+            cells.iter_mut().flat_map(|(key, cell)| cell.iter_mut().map(move |slot| (key, slot)));
+        (slots, forecast)
     }
 }
 
+fn slot_of<'a>(
+    cells: &'a mut HashMap<RouteKey, Vec<Slot>>,
+    key: &RouteKey,
+    tenant: &TenantId,
+) -> Option<&'a mut Slot> {
+    cells.get_mut(key)?.iter_mut().find(|slot| slot.tenant == *tenant)
+}
+
 impl Slot {
+    fn new(tenant: TenantId, route: Route, course: Course, now: Moment) -> Self {
+        Self {
+            tenant,
+            // Whoever claims it begins it.
+            witnessed: route.state == RouteState::Claimed,
+            route,
+            settled_at: now,
+            read_at: now,
+            stale: false,
+            missing: 0,
+            participants: 0,
+            joined: Vec::new(),
+            course,
+            leaves: false,
+            counted: None,
+        }
+    }
+
     /// Whether it counts as a meeting: not ending, and not missing from the last sweep.
     pub(super) fn lives(&self) -> bool {
         self.route.state != RouteState::Ending && self.missing == 0
     }
-
-    fn count_in(&self, usage: &mut Usage) {
-        usage.meetings += 1;
-        usage.participants += self.participants;
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::meeting::MeetingId;
-
-    fn at(secs: u64) -> Moment {
-        Moment(Duration::from_secs(secs))
-    }
-
-    fn record(instance: &str) -> RouteRecord {
-        let route = Route {
-            instance: InstanceId::new(instance),
-            version: Version(1),
-            state: RouteState::Confirmed,
-            tombs: Vec::new(),
-            meeting: None,
-        };
-        RouteRecord::from([(TenantId::new("t"), route)])
-    }
-
-    /// Whether the slot is to be read again, after what was done to the table.
-    #[track_caller]
-    fn check(change: impl FnOnce(&mut Table, RouteKey), stale: bool) {
-        let (mut table, key) = (Table::default(), MeetingId::new("m").key());
-        change(&mut table, key);
-        assert_eq!(table.get(&key, &TenantId::new("t")).map(|slot| slot.stale), Some(stale));
-    }
-
-    #[test]
-    fn an_answer_older_than_a_change_by_another_replica_is_not_believed_for_long() {
-        check(|table, key| table.read(key, record("s1"), at(10)), false);
-        let told_meanwhile = |table: &mut Table, key| {
-            table.read(key, record("s1"), at(10));
-            table.changed(key, at(21));
-            table.read(key, record("s1"), at(20));
-        };
-        check(told_meanwhile, true);
-        let told_before_it_was_known = |table: &mut Table, key| {
-            table.changed(key, at(21));
-            table.read_all(vec![(key, record("s1"))], at(20));
-        };
-        check(told_before_it_was_known, true);
-        let read_again = |table: &mut Table, key| {
-            told_meanwhile(table, key);
-            table.read(key, record("s2"), at(22));
-        };
-        check(read_again, false);
-        let after_a_step = |table: &mut Table, key| {
-            table.changed(key, at(21));
-            let route = record("s1").into_values().next();
-            table.put(key, &TenantId::new("t"), route, at(22));
-            table.recheck(&key, at(20));
-        };
-        check(after_a_step, true);
-        let long_ago = |table: &mut Table, key| {
-            table.changed(key, at(21));
-            table.forget_told(at(22));
-            table.read(key, record("s1"), at(20));
-        };
-        check(long_ago, false);
-    }
-
-    /// A route of "t" as it is told, from one version to another; 0 stands for none.
-    fn news(from: u64, to: u64) -> Became {
-        let mut route = record("s1").into_values().next();
-        route.iter_mut().for_each(|route| route.version = Version(to));
-        let was = (from != 0).then_some(Version(from));
-        Became { tenant: TenantId::new("t"), was, route: route.filter(|_| to != 0) }
-    }
-
-    /// What is told, one after the other, on top of the version that is known (0: none); the version that is
-    /// known then, and whether it is to be read again.
-    #[track_caller]
-    fn check_told(known: u64, told: &[(u64, u64)], expected: u64, stale: bool) {
-        let (mut table, key) = (Table::default(), MeetingId::new("m").key());
-        if known != 0 {
-            table.put(key, &TenantId::new("t"), news(0, known).route, at(5));
-        }
-        for &(from, to) in told {
-            table.became(key, news(from, to), at(10));
-        }
-        let slot = table.get(&key, &TenantId::new("t"));
-        let found = slot.map_or((0, false), |slot| (slot.route.version.0, slot.stale));
-        assert_eq!(found, (expected, stale), "{told:?} on {known}");
-    }
-
-    #[test]
-    fn what_follows_on_what_is_known_is_taken_over_and_nothing_else() {
-        check_told(0, &[(0, 1)], 1, false);
-        check_told(0, &[(0, 1), (1, 2)], 2, false);
-        check_told(0, &[(0, 1), (1, 2), (2, 0)], 0, false);
-        check_told(1, &[(1, 2)], 2, false);
-        check_told(1, &[(1, 0)], 0, false);
-        check_told(2, &[(1, 2)], 2, false); // ours already
-        check_told(2, &[(0, 1)], 2, true); // older, or something was missed
-        check_told(2, &[(1, 0)], 2, true);
-        check_told(0, &[(1, 0)], 0, false);
-    }
-
-    #[test]
-    fn news_of_a_route_that_has_gone_since_does_not_bring_it_back() {
-        let (mut table, key, tenant) =
-            (Table::default(), MeetingId::new("m").key(), TenantId::new("t"));
-        table.put(key, &tenant, news(0, 1).route, at(5));
-        table.remove(&key, &tenant, at(6));
-        assert!(!table.became(key, news(0, 1), at(7)));
-        assert!(table.get(&key, &tenant).is_none());
-        assert!(table.became(key, news(0, 2), at(8)));
-    }
-
-    #[test]
-    fn after_something_may_have_been_missed_only_what_is_read_anew_is_believed() {
-        let (mut table, key, tenant) =
-            (Table::default(), MeetingId::new("m").key(), TenantId::new("t"));
-        table.read(key, record("s1"), at(10));
-        let mut check = |what: &dyn Fn(&mut Table), hears, now, expected| {
-            what(&mut table);
-            let slot = table.get(&key, &tenant).expect("a slot");
-            assert_eq!(table.trusts(slot, hears, || at(now)), expected);
-        };
-        check(&|_| {}, true, 100, true);
-        check(&|_| {}, false, 11, false);
-        check(&|table| table.doubt(at(20)), true, 20, false);
-        check(&|table| table.make_do(), true, 20, true);
-        check(&|table| table.doubt(at(20)), true, 20, false);
-        check(&|table| table.read(key, record("s1"), at(20)), true, 20, true);
-        check(&|_| {}, false, 20, true);
-    }
-}
+mod tests;

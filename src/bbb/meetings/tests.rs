@@ -15,6 +15,8 @@ const TWO: &[u8] = br#"<?xml version="1.0" encoding="UTF-8"?>
 <running>true</running>
 <hasBeenForciblyEnded>true</hasBeenForciblyEnded>
 <participantCount>1,204</participantCount>
+<videoCount>17</videoCount>
+<videoCount>3</videoCount>
 <attendees><attendee><meetingID>eve</meetingID><customdata x="&gt;">
 <metadata><bigblueswarm-tenant>eve</bigblueswarm-tenant></metadata></customdata></attendee></attendees>
 <metadata><bigblueswarm-tenant><![CDATA[t.example.org]]></bigblueswarm-tenant></metadata>
@@ -34,6 +36,7 @@ fn a_list_is_taken_apart_to_the_byte() {
         meeting_id: "room <1>".into(),
         tenant: Some("t.example.org".into()),
         participants: 1204,
+        webcams: 17,
         running: true,
         ended: true,
         is_breakout: true,
@@ -45,7 +48,7 @@ fn a_list_is_taken_apart_to_the_byte() {
     assert!(TWO[one.span.clone()].ends_with(b"<isBreakout>true</isBreakout>\n</meeting>"));
     let raw = b"<meeting x='1' ><meetingID>2</meetingID><!-- </meeting> --></meeting >";
     assert_eq!(&TWO[two.span.clone()], raw);
-    assert_eq!(two.meeting_id, "2");
+    assert_eq!((two.meeting_id.as_str(), two.webcams), ("2", 0));
 }
 
 #[track_caller]
@@ -106,6 +109,7 @@ fn meeting() -> impl Strategy<Value = Node> {
     let fields = prop_oneof![
         4 => node(),
         1 => field("participantCount"),
+        1 => field("videoCount"),
         1 => field("createTime"),
         1 => field("running"),
         1 => field("hasBeenForciblyEnded"),
@@ -136,6 +140,7 @@ fn plain(meeting: &Node) -> Listed {
         meeting_id: meeting.text_of("meetingID").expect("the ID stands first"),
         tenant: tenant.flatten(),
         participants: meeting.text_of("participantCount").map_or(0, digits),
+        webcams: meeting.text_of("videoCount").map_or(0, digits),
         running: yes("running"),
         ended: yes("hasBeenForciblyEnded"),
         is_breakout: yes("isBreakout"),

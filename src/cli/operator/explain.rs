@@ -38,7 +38,33 @@ struct Verdict {
     rank: Option<u64>,
     score: Option<f64>,
     why: String,
+    terms: Option<Terms>,
 }
+
+/// What a score comes from, in cores.
+#[derive(Deserialize)]
+struct Terms {
+    cores: f64,
+    measured: f64,
+    meetings: f64,
+    pending: f64,
+    history: f64,
+    deviation: f64,
+}
+
+const COLUMNS: [&str; 11] = [
+    "Tenant",
+    "#Rank",
+    "Instance",
+    "#Score",
+    "#Cores",
+    "#Measured",
+    "#Meetings",
+    "#Pending",
+    "#History",
+    "#Deviation",
+    "Why",
+];
 
 pub(super) async fn run(args: &ExplainArgs, around: &Surroundings) -> Result<Exit, Failure> {
     let admin = Admin::of(&args.reach, around)?;
@@ -66,7 +92,7 @@ pub(super) async fn run(args: &ExplainArgs, around: &Surroundings) -> Result<Exi
 }
 
 fn table(explanations: &[Explanation]) -> Table {
-    let mut table = Table::new(&["Tenant", "#Rank", "Instance", "#Score", "Why"]);
+    let mut table = Table::new(&COLUMNS);
     for one in explanations {
         for verdict in &one.instances {
             let rank = match verdict.rank {
@@ -74,9 +100,23 @@ fn table(explanations: &[Explanation]) -> Table {
                 Some(rank) => rank.into(),
                 None => Cell::toned("-", Tone::Bad),
             };
-            let score = verdict.score.map_or("-".into(), |score| format!("{score:.2}"));
-            let (tenant, instance) = ((&one.tenant).into(), (&verdict.instance).into());
-            table.row([tenant, rank, instance, score.into(), (&verdict.why).into()]);
+            let shown = |number: Option<f64>| -> Cell {
+                number.map_or("-".into(), |number| format!("{number:.2}")).into()
+            };
+            let term = |of: fn(&Terms) -> f64| shown(verdict.terms.as_ref().map(of));
+            table.row([
+                (&one.tenant).into(),
+                rank,
+                (&verdict.instance).into(),
+                shown(verdict.score),
+                term(|terms| terms.cores),
+                term(|terms| terms.measured),
+                term(|terms| terms.meetings),
+                term(|terms| terms.pending),
+                term(|terms| terms.history),
+                term(|terms| terms.deviation),
+                (&verdict.why).into(),
+            ]);
         }
     }
     table
@@ -88,13 +128,14 @@ mod tests {
 
     #[test]
     fn the_best_comes_first_and_who_is_not_taken_has_no_rank() {
-        let json = r#"[{"tenant":"t","blind":false,"policy":"seed","instances":[
-            {"instance":"http://a","rank":1,"score":32.456,"why":"cpu 12"},{"instance":"http://b","rank":null,"score":null,"why":"dead"}]}]"#;
+        let json = r#"[{"tenant":"t","blind":false,"policy":"predictive","instances":[
+            {"instance":"http://a","rank":1,"score":32.456,"why":"cpu 12","terms":{"cores":8,"cores_assumed":false,"measured":1.5,
+             "meetings":1.25,"correction":1.1,"other":0,"pending":0.6,"history":2,"deviation":0.9}},{"instance":"http://b","rank":null,"score":null,"why":"dead"}]}]"#;
         let explanations: Vec<Explanation> = serde_json::from_str(json).unwrap();
         let expected = "\
-Tenant  Rank  Instance  Score  Why
-t          1  http://a  32.46  cpu 12
-t          -  http://b      -  dead
+Tenant  Rank  Instance  Score  Cores  Measured  Meetings  Pending  History  Deviation  Why
+t          1  http://a  32.46   8.00      1.50      1.25     0.60     2.00       0.90  cpu 12
+t          -  http://b      -      -         -         -        -        -          -  dead
 ";
         let plain = anstream::adapter::strip_str(&table(&explanations).aligned()).to_string();
         assert_eq!(plain, expected);

@@ -30,6 +30,15 @@ impl Rooms {
         self.known.get(room).map(|(habit, _)| *habit)
     }
 
+    /// The same, and when it met last (seconds since 1970).
+    pub fn kept(&self, room: &RoomKey) -> Option<(Habit, u64)> {
+        self.known.get(room).copied()
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &RoomKey> {
+        self.known.keys()
+    }
+
     pub fn len(&self) -> usize {
         self.known.len()
     }

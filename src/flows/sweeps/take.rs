@@ -110,6 +110,8 @@ fn seen(listed: Listed) -> Seen {
         meeting,
         tenant: listed.tenant.map(TenantId::new),
         participants: listed.participants,
+        webcams: listed.webcams,
+        created: listed.create_time,
         ended: listed.ended,
     }
 }
@@ -133,5 +135,34 @@ async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>) 
             }
             Err(panic) => warn!(%panic, "ending a copy failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_says_of_a_meeting_is_what_was_seen_of_it() {
+        let meeting = MeetingId::new("room  1");
+        let listed = Listed {
+            meeting_id: "room 1".into(),
+            internal_id: Some(format!("{}-1767225700000", meeting.key())),
+            tenant: Some("t.example.org".into()),
+            participants: 12,
+            webcams: 5,
+            create_time: Some(1_767_225_700_000),
+            ..Listed::default()
+        };
+        let expected = Seen {
+            key: meeting.key(),
+            meeting: MeetingId::new("room 1"),
+            tenant: Some(TenantId::new("t.example.org")),
+            participants: 12,
+            webcams: 5,
+            created: Some(1_767_225_700_000),
+            ended: false,
+        };
+        assert_eq!(seen(listed), expected);
     }
 }

@@ -22,9 +22,17 @@ pub(super) struct Whose {
 struct Explanation<'a> {
     tenant: &'a str,
     policy: Policy,
+    guard: Guard,
     /// No candidate was measured, so that the number of meetings decides.
     blind: bool,
     instances: &'a [Verdict],
+}
+
+/// Percent beyond which an instance takes no meeting.
+#[derive(Serialize)]
+struct Guard {
+    cpu: f64,
+    mem: f64,
 }
 
 /// `GET placement?tenant=HOST`, with `&tag=blue` as a create would ask
@@ -47,6 +55,7 @@ pub(super) async fn explain(
     Ok(json(&Explanation {
         tenant: tenant.id.as_str(),
         policy: config.balancer.policy,
+        guard: Guard { cpu: config.balancer.cpu_limit, mem: config.balancer.mem_limit },
         blind: is_blind(&verdicts),
         instances: &verdicts,
     }))

@@ -175,16 +175,25 @@ pub enum Shelf {
     Hooks,
     /// What instances listed of their recordings.
     Recordings,
+    /// What rooms came to when they met last, and what was learnt of meetings in general.
+    Rooms,
 }
 
 impl Shelf {
-    pub const ALL: [Self; 2] = [Self::Hooks, Self::Recordings];
+    /// Those whose changes other replicas are told of. What becomes of rooms each sees for itself in the sweeps, and it
+    /// changes all the time: whoever read it again at each change would read without end.
+    pub const TOLD: [Self; 2] = [Self::Hooks, Self::Recordings];
+
+    pub(super) fn is_told(self) -> bool {
+        Self::TOLD.contains(&self)
+    }
 
     /// The name under which the store keeps it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hooks => "hooks",
             Self::Recordings => "recordings",
+            Self::Rooms => "rooms",
         }
     }
 }

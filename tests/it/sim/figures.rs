@@ -32,6 +32,21 @@ async fn the_load_follows_users_and_cores() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn as_many_show_a_picture_as_are_set_to() {
+    for (share, expected) in [(0.0, 0), (1.0, 12)] {
+        let server = SimServer::start(settings().webcams(share), new_year());
+        call(&server, "create", "name=Class&meetingID=class").await;
+        let class = Crowd { users: 12, over: Duration::ZERO, stay: Duration::from_secs(600) };
+        assert!(server.send_crowd("class", class).await);
+        sleep(Duration::from_secs(1)).await;
+        let list = call(&server, "getMeetings", "").await.text();
+        let shown = format!("<videoCount>{expected}</videoCount>");
+        assert!(list.contains(&shown), "{list}");
+        assert_eq!(server.figures().await.counts.videos, expected);
+    }
+}
+
 fn field(line: &ParsedLine<'_>, name: &str) -> Option<f64> {
     let found = line.field_set.iter().find(|(key, _)| key.as_str() == name)?;
     match found.1 {

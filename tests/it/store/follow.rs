@@ -78,7 +78,9 @@ async fn what_another_replica_changes_is_told_once_and_within_a_second() {
     assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
     other.unshelve(Shelf::Hooks, vec!["1".into()]).await.expect("removed");
     assert_eq!(follower.next(SECOND).await, Some(Told::Shelf(Shelf::Hooks)));
-    let made = claimed(&other, "room", "t", &["a"]).await;
+    other.shelve(Shelf::Rooms, vec![("1".into(), b"a".to_vec())]).await.expect("stored");
+    other.unshelve(Shelf::Rooms, vec!["1".into()]).await.expect("removed");
+    let made = claimed(&other, "room", "t", &["a"]).await; // the next that is told
     let became = follower.became("room").await;
     assert_eq!(became, Became { tenant: tenant("t"), was: None, route: Some(made.clone()) });
     let ask = ChangeAsk {

@@ -282,7 +282,7 @@ impl<'a> Ear<'a> {
             instances: count(&all, "instances"),
             instances_by_others: count(&all, "instances") - count(&own, "instances"),
             tenants_by_others: count(&all, "tenants") - count(&own, "tenants"),
-            shelves_by_others: Shelf::ALL
+            shelves_by_others: Shelf::TOLD
                 .map(|shelf| count(&all, shelf.name()) - count(&own, shelf.name())),
             list: list.finish(),
         })
@@ -302,8 +302,8 @@ struct Marks {
     instances: i64,
     instances_by_others: i64,
     tenants_by_others: i64,
-    /// In the order of [`Shelf::ALL`].
-    shelves_by_others: [i64; Shelf::ALL.len()],
+    /// In the order of [`Shelf::TOLD`].
+    shelves_by_others: [i64; Shelf::TOLD.len()],
     /// A digest of the predecessor's list, which its tools change without counting.
     list: u64,
 }
@@ -321,7 +321,7 @@ fn compare(before: &Marks, now: &Marks) -> Vec<Told> {
         told.push(Told::Tenants);
     }
     let shelves =
-        Shelf::ALL.into_iter().zip(before.shelves_by_others.iter().zip(&now.shelves_by_others));
+        Shelf::TOLD.into_iter().zip(before.shelves_by_others.iter().zip(&now.shelves_by_others));
     told.extend(
         shelves.filter(|(_, (before, now))| before != now).map(|(shelf, _)| Told::Shelf(shelf)),
     );

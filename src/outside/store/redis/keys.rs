@@ -15,7 +15,7 @@ const POOLED_INSTANCES: &str = "bigblueswarm:{pool}:instances";
 pub(super) const POOLED_TENANTS: &str = "bigblueswarm:{pool}:tenants";
 /// What we know of instances beyond that: URL → JSON.
 pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
-/// Counts changes: `instances`, `tenants` and each shelf by its name.
+/// Counts changes: `instances`, `tenants` and by its name each shelf that is told of.
 pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
 /// From which epoch instances and tenants were written again.
 pub(super) const BASES: &str = "bigblueswarm:{pool}:bases";

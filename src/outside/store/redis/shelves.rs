@@ -40,7 +40,9 @@ pub(super) async fn put(
         transaction.arg(id).arg(bytes);
     }
     transaction.ignore();
-    count_and_tell(&mut transaction, sender, shelf.name());
+    if shelf.is_told() {
+        count_and_tell(&mut transaction, sender, shelf.name());
+    }
     link.write(&transaction).await
 }
 
@@ -55,7 +57,9 @@ pub(super) async fn remove(
     }
     let mut transaction = redis::pipe();
     transaction.atomic().cmd("HDEL").arg(keys::shelf(shelf)).arg(ids).ignore();
-    count_and_tell(&mut transaction, sender, shelf.name());
+    if shelf.is_told() {
+        count_and_tell(&mut transaction, sender, shelf.name());
+    }
     link.write(&transaction).await
 }
 
