@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::bbb::{meetings, xml};
+use bigblueswarm::domain::forecast::{Course, Lessons, Outlook, Phase};
 use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
 use bigblueswarm::domain::moment::Moment;
-use bigblueswarm::domain::placement::{Own, Policy, Question, Ranking, Rules, rank};
+use bigblueswarm::domain::placement::{COMFORT, Own, Policy, Question, RISK, Ranking, Rules, rank};
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tag::TagWish;
 use bigblueswarm::domain::tenant::{Tenant, TenantDocument, TenantSpec};
@@ -41,13 +42,18 @@ fn ranking(bencher: Bencher<'_, '_>, instances: usize) {
         cpu_limit: 90.0,
         mem_limit: 90.0,
         metrics_range: Duration::from_secs(300),
+        risk: RISK,
+        comfort: COMFORT,
     };
+    let coming = meeting(0).outlook(NOW, &Lessons::default());
     bencher.bench_local(|| -> Ranking {
         rank(&Question {
             tenant: &tenant,
             roster: &roster,
             loads: &loads,
             own: &own,
+            cores: &HashMap::new(),
+            coming: &coming,
             except: &except,
             tags: &tags,
             now: NOW,
@@ -118,8 +124,21 @@ fn load(n: usize) -> Load {
 }
 
 fn own(n: usize) -> Own {
-    let recent = (0..n % 5).map(|ago| NOW.before(Duration::from_secs(ago as u64 * 40)));
-    Own { meetings: n % 50, recent: recent.collect() }
+    let mut own = Own { meetings: n % 50, ..Own::default() };
+    let outlooks = (0..own.meetings).map(|n| meeting(n).outlook(NOW, &Lessons::default()));
+    let sum = outlooks.fold(Outlook::default(), |mut sum, outlook| {
+        sum += &outlook;
+        sum
+    });
+    own.burden.settle(NOW, sum, Duration::from_secs(300));
+    own
+}
+
+fn meeting(n: usize) -> Course {
+    let began = NOW.before(Duration::from_mins(n as u64));
+    let mut course = Course::new(began, Phase::Rest, None);
+    course.seen(NOW, n as u64 % 30, n as u64 % 7, &mut Lessons::default());
+    course
 }
 
 fn tenant() -> Tenant {

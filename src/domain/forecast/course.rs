@@ -51,8 +51,8 @@ pub struct Course {
     /// The cells that it came through while it grew, and what it cost then.
     passed: Vec<(At, f64)>,
     taught: bool,
-    /// The step of its age that it was seen in last.
-    step: u8,
+    /// The step of its age that it was seen in last, if ever.
+    step: Option<u8>,
 }
 
 impl Course {
@@ -67,7 +67,7 @@ impl Course {
             habit,
             passed: Vec::new(),
             taught: false,
-            step: 0,
+            step: None,
         }
     }
 
@@ -84,10 +84,12 @@ impl Course {
             self.teach(lessons);
         }
         let step = stays::step(age);
-        for passed in self.step..step {
+        // What one did before it was seen at all may have been learnt already.
+        let last = self.step.unwrap_or(step);
+        for passed in last..step {
             lessons.stays.learn(self.phase, passed, false);
         }
-        self.step = self.step.max(step);
+        self.step = Some(last.max(step));
     }
 
     /// It has ended: what the room did this time, unless nobody came.

@@ -71,8 +71,8 @@ impl<'a> Field<'a> {
         field.choose_by_tags(question.tags);
         let id = |member: &'a Member| &member.instance.id;
         field.measured.sort_unstable_by(|(a, x), (b, y)| {
-            let by_cpu = || x.cpu.total_cmp(&y.cpu);
-            x.total().total_cmp(&y.total()).then_with(by_cpu).then_with(|| id(a).cmp(id(b)))
+            let tie = || x.tie().total_cmp(&y.tie());
+            x.total().total_cmp(&y.total()).then_with(tie).then_with(|| id(a).cmp(id(b)))
         });
         field.unmeasured.sort_unstable_by(|(a, x), (b, y)| {
             x.meetings.cmp(&y.meetings).then_with(|| id(a).cmp(id(b)))

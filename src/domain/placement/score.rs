@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Own, Policy, Question, Rules};
 use crate::domain::forecast::Outlook;
-use crate::domain::load::Load;
+use crate::domain::load::{self, Load, percent};
 
 /// Cores of an instance of which nobody says how many it has, until its meetings and its CPU show it: so much weighs as
 /// much as this part of its CPU.
@@ -17,7 +17,11 @@ const CORRECTION: std::ops::RangeInclusive<f64> = 0.6..=1.8;
 /// So much of its cores an instance may be busier than its meetings explain.
 const IDLE: f64 = 0.05;
 /// How much more load weighs that is over what is comfortable.
-const UNCOMFORTABLE: f64 = 4.0;
+const UNCOMFORTABLE: f64 = 8.0;
+
+/// What is to come of an instance is off by this part of its cores in any case. So the first meetings on one are not
+/// much riskier than the next ones there, and equal instances fill evenly.
+const UNSURE: f64 = 0.1;
 
 /// An instance's load, lower is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,9 +69,8 @@ impl Score {
         cores: Option<f64>,
         question: &Question<'_>,
     ) -> Option<Self> {
-        let cpu = load.cpu.filter(|cpu| cpu.is_finite())?;
-        let mem = load.mem.filter(|mem| mem.is_finite())?;
-        let cores = cores.or(load.cores).filter(|cores| cores.is_finite() && *cores >= 1.0);
+        let (cpu, mem) = (percent(load.cpu?)?, percent(load.mem?)?);
+        let cores = cores.or(load.cores).and_then(load::cores);
         let rest = match question.rules.policy {
             Policy::Seed => Rest::Mem(mem),
             Policy::Predictive => {
@@ -83,6 +86,14 @@ impl Score {
         match self.rest {
             Rest::Mem(mem) => self.cpu + mem,
             Rest::Harm(harm, _) => harm,
+        }
+    }
+
+    /// The lower goes first where totals are equal: what is too little to count as load.
+    pub(super) fn tie(&self) -> f64 {
+        match self.rest {
+            Rest::Mem(_) => 0.0,
+            Rest::Harm(..) => self.cpu,
         }
     }
 
@@ -102,8 +113,9 @@ fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
         known.unwrap_or((ASSUMED_CORES * ASSUMED_WEIGHS + modelled) / (ASSUMED_WEIGHS + busy));
     let measured = busy * cores;
     // One core more on both sides, so that little load corrects little.
-    let correction = (measured + 1.0) / (modelled + 1.0);
-    let correction = correction.clamp(*CORRECTION.start(), *CORRECTION.end());
+    let correction =
+        ((measured + 1.0) / (modelled + 1.0)).clamp(*CORRECTION.start(), *CORRECTION.end());
+    let correction = if modelled > 0.0 { correction } else { 1.0 };
     let other = (measured - modelled * correction - IDLE * cores).max(0.0);
     Terms {
         cores,
@@ -118,22 +130,24 @@ fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
     }
 }
 
-/// How much worse it becomes by the meeting, summed over the times ahead.
+/// How much worse it becomes by the meeting, summed over the times ahead. What is measured corrects the meetings that
+/// are there, not the one to come: it says more of those than of the machine.
 fn harm(terms: &Terms, had: &Outlook, more: &Outlook, rules: &Rules) -> f64 {
     let Terms { cores, correction, other, .. } = *terms;
+    let unsure = UNSURE * cores;
     let worth = |mean: f64, variance: f64| {
-        let use_ = (other + correction * (mean + rules.risk * variance.sqrt())) / cores;
+        let risk = (variance + unsure * unsure).sqrt() - unsure;
+        let use_ = (other + mean + rules.risk * risk) / cores;
         let over = (use_ - rules.comfort).max(0.0);
         use_ * use_ + UNCOMFORTABLE * over * over
     };
     let had = had.mean.iter().zip(had.variance);
     let pairs = had.zip(more.mean.iter().zip(more.variance));
-    pairs
-        .map(|((mean, variance), (more, more_variance))| {
-            worth(mean + more, variance + more_variance) - worth(*mean, variance)
-        })
-        .sum::<f64>()
-        * cores
+    let harms = pairs.map(|((mean, variance), (more, more_variance))| {
+        let (mean, variance) = (correction * mean, correction * correction * variance);
+        worth(mean + more, variance + more_variance) - worth(mean, variance)
+    });
+    harms.sum::<f64>() * cores
 }
 
 impl fmt::Display for Score {

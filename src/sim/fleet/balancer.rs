@@ -13,7 +13,7 @@ use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase};
 use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{Own, Policy, Question, Rules, rank};
+use crate::domain::placement::{COMFORT, Own, Policy, Question, RISK, Rules, rank};
 use crate::domain::secret::Secret;
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
@@ -22,10 +22,6 @@ use crate::domain::tenant::{Tenant, TenantId};
 const METRICS_RANGE: Duration = Duration::from_mins(5);
 /// `balancer.cpuLimit` and `balancer.memLimit`.
 const LIMIT: f64 = 90.0;
-
-/// `balancer.risk` and `balancer.comfort`.
-const RISK: f64 = 1.0;
-const COMFORT: f64 = 0.75;
 
 /// A meeting that the balancer knows of.
 struct Known {
