@@ -55,7 +55,7 @@ $(TOOLS)/bin/cargo-fuzz: # nightly features are asked of the stable compiler (RU
 	@if command -v cargo-fuzz >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-fuzz)" $@; \
 	else cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(TOOLS); fi
 
-bench: ## figures: time per call against bare servers of the same run
+bench: ## figures: time per call against bare servers of the same run, and how well meetings are placed
 	cargo bench --locked
 
 lint: ## format, clippy and documentation, as CI checks them

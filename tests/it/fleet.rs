@@ -58,6 +58,25 @@ fn a_comparison_is_an_array_of_objects_with_every_figure_and_the_same_each_time(
 }
 
 #[test]
+fn circumstances_make_other_days_with_the_same_figures() {
+    let figures = |policy: &str, flags: &str| {
+        let line = "--compare --seeds 1 --fleet 5 --profile school --json --policy";
+        let all = outcomes(&format!("{line} {policy} {flags}"));
+        let [outcome] = all.try_into().expect("one policy on one kind of day");
+        let fields: Vec<_> = outcome.as_object().expect("object").keys().collect();
+        assert_eq!(fields, FIELDS, "{flags}");
+        outcome
+    };
+    let [random, predictive] = ["random", "predictive"].map(|policy| figures(policy, ""));
+    for flags in ["--without-history", "--balancers 4"] {
+        assert_eq!(figures("random", flags), random, "{flags}");
+        assert_ne!(figures("predictive", flags), predictive, "{flags}");
+    }
+    assert_ne!(figures("random", "--cost-error 0.3"), random);
+    assert_eq!(figures("random", "--cost-error 0 --balancers 1"), random);
+}
+
+#[test]
 fn csv_and_the_table_say_the_same_as_json() {
     let what = "--compare --seeds 1 --fleet 5,6 --profile school --policy random,oracle --peak 0.5";
     let json = outcomes(&format!("{what} --json"));
@@ -105,6 +124,14 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         "--compare --trace no-such-file.csv",
         "--compare --cores 8,8",
         "--compare --trace day.csv --cores 8 --fleet 5",
+        "--compare --cost-error -0.3",
+        "--compare --cost-error NaN",
+        "--compare --cost-error 2.1",
+        "--compare --balancers 0",
+        "--compare --balancers 101",
+        "--without-history",
+        "--cost-error 0.3",
+        "--balancers 4",
         "--seeds 2",
         "--json",
         "--csv",
@@ -157,6 +184,12 @@ fn a_picture_has_a_panel_for_each_policy_and_a_line_for_each_server() {
     let count = |what: &str| svg.matches(what).count();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert_eq!((count("of user-minutes overloaded</text>"), count("<title>server ")), (2, 12));
+    for said in [">8 cores</text>", ">32 cores</text>", ">overloaded</text>"] {
+        assert_eq!(count(said), 1, "the legend says{said}");
+    }
+    for said in [">80 %</text>", ">100 %</text>", ">9:00</text>", ">16:00</text>"] {
+        assert_eq!(count(said), 2, "each panel says{said}");
+    }
     assert_eq!(count("cores</title></path>"), 12, "five servers and the one that joins, twice");
     said(&line);
     assert_eq!(std::fs::read_to_string(&path).expect("written"), svg, "the same each time");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell as Shown, Form, Table, Tone};
 use crate::cli::{Exit, complain};
-use crate::sim::fleet::{Cell, Comparison, Day, Outcome, Policy, Profile, trace};
+use crate::sim::fleet::{Cell, Circumstances, Comparison, Day, Outcome, Policy, Profile, trace};
 
 /// The fields of an outcome, for programs.
 const FIELDS: [&str; 10] = [
@@ -75,6 +75,16 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "CORES", requires = "trace", value_delimiter = ',',
         value_parser = clap::value_parser!(u16).range(1..=4096))]
     cores: Vec<u16>,
+    /// Balancers don't know what a room did the last time
+    #[arg(long, requires = "compare")]
+    without_history: bool,
+    /// Each meeting really costs more or less than its users and webcams tell, by a factor of this sigma
+    #[arg(long, default_value_t = 0.0, requires = "compare", value_name = "SIGMA", value_parser = cost_error)]
+    cost_error: f64,
+    /// So many balancers share the creates and hear of each other's meetings by sweeps alone
+    #[arg(long, default_value_t = 1, requires = "compare", value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=100))]
+    balancers: u16,
     /// Draw how busy each server was on the first of these days, under each policy
     #[arg(long, value_name = "FILE", requires = "compare")]
     svg: Option<PathBuf>,
@@ -104,7 +114,16 @@ impl CompareArgs {
             None => self.models(),
         };
         let seeds = self.first_seed..self.first_seed + self.seeds;
-        Ok(Comparison { policies: self.policy.clone(), cells, seeds })
+        let circumstances = self.circumstances();
+        Ok(Comparison { policies: self.policy.clone(), cells, seeds, circumstances })
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            history: !self.without_history,
+            cost_error: self.cost_error,
+            balancers: usize::from(self.balancers),
+        }
     }
 
     fn models(&self) -> Vec<Cell> {
@@ -163,4 +182,11 @@ fn peak(text: &str) -> Result<f64, String> {
     let bounds = 0.05..=2.0;
     let peak = text.parse().ok().filter(|peak| bounds.contains(peak));
     peak.ok_or_else(|| "expected a part from 0.05 to 2, such as 0.65".to_owned())
+}
+
+/// Reads how far costs are from what is taken for them.
+fn cost_error(text: &str) -> Result<f64, String> {
+    let bounds = 0.0..=2.0;
+    let sigma = text.parse().ok().filter(|sigma| bounds.contains(sigma));
+    sigma.ok_or_else(|| "expected a sigma from 0 to 2, such as 0.3".to_owned())
 }

@@ -8,6 +8,7 @@ use std::thread;
 use serde::Serialize;
 
 use super::chart::svg;
+use super::circumstances::Circumstances;
 use super::day::{Day, Profile};
 use super::policy::Policy;
 use super::run::run;
@@ -23,12 +24,12 @@ pub enum Cell {
 }
 
 impl Cell {
-    fn day(&self, seed: u64) -> Arc<Day> {
+    fn day(&self, seed: u64, circumstances: Circumstances) -> Day {
         match self {
-            Self::Model { profile, servers, peak } => {
-                Arc::new(Day::new(*profile, *servers, *peak, seed))
+            &Self::Model { profile, servers, peak } => {
+                Day::new(profile, servers, peak, seed, circumstances)
             }
-            Self::Trace(day) => day.clone(),
+            Self::Trace(day) => day.under(circumstances, seed),
         }
     }
 }
@@ -40,6 +41,7 @@ pub struct Comparison {
     pub cells: Vec<Cell>,
     /// One day for each.
     pub seeds: Range<u64>,
+    pub circumstances: Circumstances,
 }
 
 /// What a policy's days were like in one cell: means over the days where nothing else is said.
@@ -90,14 +92,16 @@ impl Comparison {
 
     /// Draws the first day of the first kind under every policy.
     pub fn svg(&self) -> String {
-        let day = self.cells.first().map(|cell| cell.day(self.seeds.start));
-        day.map_or_else(String::new, |day| svg(&day, &self.policies, self.seeds.start))
+        let (seed, circumstances) = (self.seeds.start, self.circumstances);
+        let day = self.cells.first().map(|cell| cell.day(seed, circumstances));
+        day.map_or_else(String::new, |day| svg(&day, &self.policies, seed, circumstances))
     }
 
     /// One day under every policy.
     fn day(&self, cell: &Cell, seed: u64) -> Vec<Summary> {
-        let day = &*cell.day(seed);
-        self.policies.iter().map(|&policy| run(day, policy, seed)).collect()
+        let day = cell.day(seed, self.circumstances);
+        let under = |&policy| run(&day, policy, seed, self.circumstances);
+        self.policies.iter().map(under).collect()
     }
 
     fn outcomes_of(&self, cell: &Cell, days: &[(usize, Vec<Summary>)]) -> Vec<Outcome> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::circumstances::Circumstances;
 use super::dice::Dice;
 use super::meeting::{Join, Meeting, Met, seconds};
 use super::servers::{Server, cores_at_first, fleet};
@@ -69,7 +70,13 @@ pub struct Day {
 
 impl Day {
     /// Adds meetings until all together need `peak` of the fleet's cores once in the day.
-    pub fn new(profile: Profile, servers: usize, peak: f64, seed: u64) -> Self {
+    pub fn new(
+        profile: Profile,
+        servers: usize,
+        peak: f64,
+        seed: u64,
+        circumstances: Circumstances,
+    ) -> Self {
         let path = [seed, servers as u64, profile as u64];
         let servers = fleet(servers, &mut Dice::of(&[path[0], path[1], path[2], 0]));
         let cores = cores_at_first(&servers);
@@ -77,14 +84,18 @@ impl Day {
         let mut meetings = Vec::new();
         let mut dice = Dice::of(&[path[0], path[1], path[2], 1]);
         let mut past = Dice::of(&[path[0], path[1], path[2], 5]);
+        let mut costs = Dice::of(&[path[0], path[1], path[2], 6]);
         while needs.most < peak * cores {
             let is_class = dice.chance(profile.classes());
             let meeting = match is_class {
                 true => class(profile, &mut dice),
                 false => ad_hoc(profile, &mut dice),
             };
+            let met = met(&meeting, is_class, &mut past);
+            let factor = costs.lognormal(1.0, circumstances.cost_error);
+            let meeting = Meeting { met, factor, ..meeting };
             needs.add(&meeting);
-            meetings.push(Meeting { met: met(&meeting, is_class, &mut past), ..meeting });
+            meetings.push(meeting);
         }
         meetings.sort_by_key(|meeting| meeting.created);
         Self { servers, meetings, fluid_peak: needs.most / cores }
@@ -96,6 +107,15 @@ impl Day {
         meetings.iter().for_each(|meeting| needs.add(meeting));
         let fluid_peak = needs.most / cores_at_first(&servers);
         Self { servers, meetings, fluid_peak }
+    }
+
+    /// The same day, with meetings that cost what they do under these circumstances.
+    pub(super) fn under(&self, circumstances: Circumstances, seed: u64) -> Self {
+        let mut costs = Dice::of(&[seed, 6]);
+        let mut factor = || costs.lognormal(1.0, circumstances.cost_error);
+        let meetings = self.meetings.iter();
+        let meetings = meetings.map(|meeting| Meeting { factor: factor(), ..meeting.clone() });
+        Self::of(self.servers.clone(), meetings.collect())
     }
 }
 

@@ -10,7 +10,7 @@ const COME_BACK: f64 = 60.0;
 /// More webcams than this are not shown at once.
 const WEBCAMS_SHOWN: usize = 9;
 
-/// Cores that a meeting keeps busy.
+/// Cores that a meeting keeps busy by the model, which is what balancers can know.
 pub(super) fn cost(users: usize, webcams: usize) -> f64 {
     let streams = webcams + users.saturating_sub(1) * webcams.min(WEBCAMS_SHOWN);
     0.05 + 0.020 * users as f64 + 0.004 * streams as f64
@@ -39,13 +39,15 @@ pub(super) struct Meeting {
     pub(super) joins: Vec<Join>,
     /// None when nobody has met in its room before.
     pub(super) met: Option<Met>,
+    /// How much more it costs than the model says.
+    pub(super) factor: f64,
 }
 
 impl Meeting {
     pub(super) fn new(created: Moment, end: Moment, mut joins: Vec<Join>) -> Self {
         joins.retain(|join| join.at < end);
         joins.sort_by_key(|join| join.at);
-        Self { created, end, joins, met: None }
+        Self { created, end, joins, met: None, factor: 1.0 }
     }
 
     /// The same meeting, created again after its server died: who was there comes back one by one.
@@ -55,7 +57,7 @@ impl Meeting {
             false => join.at,
         };
         let joins = self.joins.iter().map(|join| Join { at: back(join), ..*join }).collect();
-        Self { met: self.met, ..Self::new(at, self.end, joins) }
+        Self { met: self.met, factor: self.factor, ..Self::new(at, self.end, joins) }
     }
 
     /// What its room will have done when it has ended.
@@ -63,6 +65,11 @@ impl Meeting {
         let webcams = self.joins.iter().filter(|join| join.webcam).count();
         let peak = cost(self.joins.len(), webcams);
         Met { peak, lasted: self.end.since(self.created) }
+    }
+
+    /// Cores that it really keeps busy.
+    pub(super) fn cost(&self, users: usize, webcams: usize) -> f64 {
+        self.factor * cost(users, webcams)
     }
 
     /// What it costs at each of these times, which are in order.
@@ -73,7 +80,7 @@ impl Meeting {
                 users += 1;
                 webcams += usize::from(join.webcam);
             }
-            cost(users, webcams)
+            self.cost(users, webcams)
         })
     }
 }

@@ -7,6 +7,7 @@
 
 mod balancer; // asks the placement that serves, with what it would know
 mod chart; // a picture of a day
+mod circumstances; // how much harder than by default it is to place well
 mod compare; // every policy on every cell of days
 mod curve; // what the oracle knows
 mod day; // the meetings of a day
@@ -22,6 +23,7 @@ mod tally; // what a day was like
 mod tests;
 pub mod trace; // an operator's own day
 
+pub use circumstances::Circumstances;
 pub use compare::{Cell, Comparison, Outcome};
 pub use day::{Day, Profile};
 pub use policy::Policy;

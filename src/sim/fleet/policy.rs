@@ -38,6 +38,11 @@ impl Policy {
         Self::Oracle,
     ];
 
+    /// Whether several balancers decide as one: chance needs to know nothing, and the oracle knows everything.
+    pub(super) fn is_one_mind(self) -> bool {
+        matches!(self, Self::Random | Self::Oracle)
+    }
+
     /// As it is written in what is asked and answered.
     pub(super) fn name(self) -> String {
         clap::ValueEnum::to_possible_value(&self)
@@ -126,7 +131,7 @@ impl Chooser {
         }
     }
 
-    /// A meeting was created.
+    /// It created a meeting.
     pub(super) fn placed(&mut self, server: usize, create: &Create<'_>) {
         match self {
             Self::Balancer(balancer) => balancer.placed(create.now, server, &create.called),

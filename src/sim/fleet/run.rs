@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::chart::{POINT, Trail};
+use super::circumstances::Circumstances;
 use super::day::Day;
 use super::dice::Dice;
 use super::events::{Agenda, Event};
 use super::gauges::Gauges;
-use super::meeting::{Meeting, cost, seconds};
+use super::meeting::{Meeting, seconds};
 use super::policy::{Chooser, Create, Policy, Sighted};
 use super::tally::{Reading, Summary, Tally};
 use crate::domain::moment::Moment;
@@ -51,8 +52,12 @@ struct Running<'a> {
 
 struct Run<'a> {
     day: &'a Day,
-    chooser: Chooser,
+    circumstances: Circumstances,
+    /// Of each balancer.
+    choosers: Vec<Chooser>,
     dice: Dice,
+    /// Says which balancer is asked.
+    doors: Dice,
     agenda: Agenda,
     servers: Vec<State>,
     meetings: Vec<Running<'a>>,
@@ -65,29 +70,38 @@ struct Run<'a> {
 }
 
 /// Lets a day happen, and notes how busy each server was.
-pub(super) fn watched(day: &Day, policy: Policy, seed: u64) -> (Summary, Trail) {
-    let mut run = Run::new(day, policy, seed);
+pub(super) fn watched(
+    day: &Day,
+    policy: Policy,
+    seed: u64,
+    circumstances: Circumstances,
+) -> (Summary, Trail) {
+    let mut run = Run::new(day, policy, seed, circumstances);
     run.trail = Some(Trail::default());
     run.all();
     (run.tally.summary(), run.trail.unwrap_or_default())
 }
 
 /// Lets a day happen. The seed is that of chance during the day, such as noise in measurements.
-pub fn run(day: &Day, policy: Policy, seed: u64) -> Summary {
-    let mut run = Run::new(day, policy, seed);
+pub fn run(day: &Day, policy: Policy, seed: u64, circumstances: Circumstances) -> Summary {
+    let mut run = Run::new(day, policy, seed, circumstances);
     run.all();
     run.tally.summary()
 }
 
 impl<'a> Run<'a> {
-    fn new(day: &'a Day, policy: Policy, seed: u64) -> Self {
+    fn new(day: &'a Day, policy: Policy, seed: u64, circumstances: Circumstances) -> Self {
         let first = day.meetings.first().map_or(BEGIN, |meeting| meeting.created);
         let begin = BEGIN.min(first.before(LEAD));
         let cores: Vec<_> = day.servers.iter().map(|server| server.cores).collect();
+        let balancers = if policy.is_one_mind() { 1 } else { circumstances.balancers };
+        let chooser = |_| Chooser::new(policy, &cores, Dice::of(&[seed, 2]));
         let mut run = Self {
             day,
-            chooser: Chooser::new(policy, &cores, Dice::of(&[seed, 2])),
+            circumstances,
+            choosers: (0..balancers).map(chooser).collect(),
             dice: Dice::of(&[seed, 3]),
+            doors: Dice::of(&[seed, 7]),
             agenda: Agenda::default(),
             servers: cores.iter().map(|&cores| State::new(cores)).collect(),
             meetings: Vec::with_capacity(day.meetings.len()),
@@ -116,7 +130,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn plan(&mut self, meeting: Cow<'a, Meeting>, room: usize) {
+    fn plan(&mut self, mut meeting: Cow<'a, Meeting>, room: usize) {
+        if !self.circumstances.history && meeting.met.is_some() {
+            meeting.to_mut().met = None;
+        }
         self.agenda.add(meeting.created, Event::Create(self.meetings.len()));
         self.meetings.push(Running { meeting, room, server: None, users: 0, webcams: 0 });
     }
@@ -130,7 +147,7 @@ impl<'a> Run<'a> {
             Event::Down(server) => self.dies(now, server),
             Event::Noticed(server, there) => {
                 self.servers[server].noticed = there;
-                self.chooser.noticed(now, server, there);
+                self.choosers.iter_mut().for_each(|chooser| chooser.noticed(now, server, there));
             }
             Event::Create(meeting) => self.create(now, meeting),
             Event::Join(meeting) => self.join(meeting),
@@ -161,14 +178,16 @@ impl<'a> Run<'a> {
     fn create(&mut self, now: Moment, meeting: usize) {
         let running = &self.meetings[meeting];
         let called = running.sighted(meeting);
+        let door = self.doors.index(self.choosers.len());
+        let chooser = &mut self.choosers[door];
         let (servers, mut failed) = (&self.servers, Vec::new());
         let placed = loop {
             let meeting = &running.meeting;
             let create = Create { now, meeting, called, servers, failed: &failed };
-            match self.chooser.choose(&create) {
+            match chooser.choose(&create) {
                 Some(server) if !servers[server].up => failed.push(server),
                 Some(server) => {
-                    self.chooser.placed(server, &create);
+                    chooser.placed(server, &create);
                     break Some(server);
                 }
                 None => break None,
@@ -184,7 +203,7 @@ impl<'a> Run<'a> {
         }
         running.server = Some(server);
         self.servers[server].meetings.insert(meeting);
-        self.servers[server].load += cost(0, 0);
+        self.servers[server].load += running.meeting.cost(0, 0);
         self.agenda.add(running.meeting.end, Event::End(meeting));
         if let Some(join) = running.meeting.joins.first() {
             self.agenda.add(join.at, Event::Join(meeting));
@@ -194,10 +213,10 @@ impl<'a> Run<'a> {
     fn join(&mut self, meeting: usize) {
         let running = &mut self.meetings[meeting];
         let Some(server) = running.server else { return };
-        let before = cost(running.users, running.webcams);
+        let before = running.meeting.cost(running.users, running.webcams);
         running.webcams += usize::from(running.meeting.joins[running.users].webcam);
         running.users += 1;
-        self.servers[server].load += cost(running.users, running.webcams) - before;
+        self.servers[server].load += running.meeting.cost(running.users, running.webcams) - before;
         self.servers[server].users += 1;
         if let Some(join) = running.meeting.joins.get(running.users) {
             self.agenda.add(join.at, Event::Join(meeting));
@@ -211,7 +230,7 @@ impl<'a> Run<'a> {
         let state = &mut self.servers[server];
         state.meetings.remove(&meeting);
         state.users -= running.users;
-        state.load -= cost(running.users, running.webcams);
+        state.load -= running.meeting.cost(running.users, running.webcams);
         if state.meetings.is_empty() {
             state.load = 0.0;
         }
@@ -220,8 +239,10 @@ impl<'a> Run<'a> {
     /// Tells what runs on each server that answers.
     fn sweep(&mut self, now: Moment) {
         for (server, state) in self.servers.iter().enumerate().filter(|(_, state)| state.up) {
-            let sighted = state.meetings.iter().map(|&n| self.meetings[n].sighted(n));
-            self.chooser.swept(now, server, sighted);
+            for chooser in &mut self.choosers {
+                let sighted = state.meetings.iter().map(|&n| self.meetings[n].sighted(n));
+                chooser.swept(now, server, sighted);
+            }
         }
     }
 
@@ -244,7 +265,9 @@ impl<'a> Run<'a> {
             }
         }
         self.sweep(now);
-        self.chooser.measured(now, &mut self.servers);
+        for chooser in &mut self.choosers {
+            chooser.measured(now, &mut self.servers);
+        }
         if now < self.end {
             self.agenda.add(now + TICK, Event::Tick);
         }

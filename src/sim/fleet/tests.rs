@@ -18,7 +18,7 @@ const RECORDED: [&str; 2] = [
 ];
 
 fn small_day(profile: Profile, seed: u64) -> Day {
-    Day::new(profile, 5, PEAK, seed)
+    Day::new(profile, 5, PEAK, seed, Circumstances::default())
 }
 
 fn minute(minute: u64) -> Moment {
@@ -60,7 +60,7 @@ fn a_fleet_is_of_three_sizes_and_one_more_that_joins() {
 fn meetings_come_until_all_together_need_what_was_asked_for() {
     for (profile, peak) in [(Profile::Univ, 0.5), (Profile::School, 0.65), (Profile::School, 0.75)]
     {
-        let day = Day::new(profile, 20, peak, 7);
+        let day = Day::new(profile, 20, peak, 7, Circumstances::default());
         // The last one added may need some cores of the 264.
         assert!((peak..peak + 0.03).contains(&day.fluid_peak), "{} of {peak}", day.fluid_peak);
         let in_order = day.meetings.is_sorted_by_key(|meeting| meeting.created);
@@ -83,7 +83,7 @@ fn people_come_back_to_a_meeting_that_is_created_again() {
 #[test]
 fn most_classes_and_some_ad_hoc_meetings_have_met_before_much_alike() {
     for (profile, share) in [(Profile::School, 0.85 * 0.7 + 0.15 * 0.3), (Profile::Univ, 0.44)] {
-        let day = Day::new(profile, 100, PEAK, 5);
+        let day = Day::new(profile, 100, PEAK, 5, Circumstances::default());
         let pasts: Vec<_> = day.meetings.iter().filter_map(|m| Some((m.did(), m.met?))).collect();
         let part = pasts.len() as f64 / day.meetings.len() as f64;
         assert!((part - share).abs() < 0.04, "{profile:?}: {part} have met before");
@@ -104,7 +104,7 @@ fn most_classes_and_some_ad_hoc_meetings_have_met_before_much_alike() {
 fn a_day_follows_from_its_seed_to_the_last_bit_on_any_machine() {
     let results = |seed| {
         let day = small_day(Profile::School, seed);
-        Policy::ALL.map(|policy| format!("{:?}", run(&day, policy, seed)))
+        Policy::ALL.map(|policy| format!("{:?}", run(&day, policy, seed, Circumstances::default())))
     };
     assert_eq!(results(3), results(3));
     assert_ne!(results(3), results(4));
@@ -116,7 +116,7 @@ fn no_create_fails_and_no_meeting_is_split_while_a_server_comes_and_another_dies
     for profile in Profile::ALL {
         let day = small_day(profile, 11);
         for policy in Policy::ALL {
-            let summary = run(&day, policy, 11);
+            let summary = run(&day, policy, 11, Circumstances::default());
             let Summary { failed_creates, split_meetings, .. } = summary;
             assert_eq!((failed_creates, split_meetings), (0, 0), "{policy:?}");
         }
@@ -130,7 +130,7 @@ fn creates_fail_when_every_server_is_dead() {
         server.away = Some(minute(9 * 60)..minute(10 * 60));
     }
     for policy in Policy::ALL {
-        assert!(run(&day, policy, 11).failed_creates > 0, "{policy:?}");
+        assert!(run(&day, policy, 11, Circumstances::default()).failed_creates > 0, "{policy:?}");
     }
 }
 
@@ -140,6 +140,7 @@ fn the_policies_differ_as_they_do_in_life() {
         policies: vec![Policy::Random, Policy::Seed, Policy::Predictive, Policy::Oracle],
         cells: vec![Cell::Model { profile: Profile::Univ, servers: 20, peak: PEAK }],
         seeds: 50..52,
+        circumstances: Circumstances::default(),
     }
     .outcomes();
     let overloaded = |n: usize| outcomes[n].overloaded_user_minutes_pct;
@@ -158,6 +159,7 @@ fn threads_leave_no_trace_in_a_comparison() {
         policies: vec![Policy::RoundRobin],
         cells: Profile::ALL.map(|profile| Cell::Model { profile, servers: 5, peak: PEAK }).to_vec(),
         seeds,
+        circumstances: Circumstances::default(),
     };
     let days: Vec<_> = (30..33).flat_map(|seed| comparison(seed..seed + 1).outcomes()).collect();
     let all = comparison(30..33).outcomes();
@@ -221,7 +223,8 @@ fn a_trace_is_a_day_of_those_meetings_on_that_fleet() {
     assert_eq!((joins.len(), joins.iter().filter(|join| join.webcam).count()), (3, 1));
     assert!((day.fluid_peak - cost(3, 1) / 24.0).abs() < 1e-9, "{}", day.fluid_peak);
     for policy in Policy::ALL {
-        let Summary { failed_creates, peak_utilisation, .. } = run(&day, policy, 1);
+        let Summary { failed_creates, peak_utilisation, .. } =
+            run(&day, policy, 1, Circumstances::default());
         assert_eq!(failed_creates, 0, "{policy:?}: agents measure before the first meeting");
         assert!((cost(3, 1) / 16.0..=cost(3, 1) / 8.0).contains(&(peak_utilisation)), "{policy:?}");
     }
