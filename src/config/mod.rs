@@ -234,7 +234,7 @@ impl Config {
                 cpu_limit: 90.0,
                 mem_limit: 90.0,
                 risk: RISK,
-                comfort: 100.0 * COMFORT,
+                comfort: COMFORT * 100.0,
                 cores: BTreeMap::new(),
                 known_rooms: 50_000,
                 aggregation_interval: secs(10),

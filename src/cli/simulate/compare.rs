@@ -91,7 +91,7 @@ pub(super) struct CompareArgs {
     #[arg(long, default_value_t = RISK, requires = "compare", value_name = "N", value_parser = risk)]
     risk: f64,
     /// Let load above this percentage of a server's cores weigh more for `predictive` (balancer.comfort)
-    #[arg(long, default_value_t = 100.0 * COMFORT, requires = "compare", value_name = "PERCENT", value_parser = comfort)]
+    #[arg(long, default_value_t = COMFORT * 100.0, requires = "compare", value_name = "PERCENT", value_parser = comfort)]
     comfort: f64,
     /// Draw how busy each server was on the first of these days, under each policy
     #[arg(long, value_name = "FILE", requires = "compare")]

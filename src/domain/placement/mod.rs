@@ -2,7 +2,7 @@
 
 mod judge;
 mod score;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
