@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::InstanceId;
-use crate::domain::placement::Policy;
+use crate::domain::placement::{COMFORT, Policy, RISK};
 use crate::domain::reach::Inside;
 use crate::domain::secret::Secret;
 
@@ -233,8 +233,8 @@ impl Config {
                 metrics_range: secs(5 * 60),
                 cpu_limit: 90.0,
                 mem_limit: 90.0,
-                risk: 1.0,
-                comfort: 75.0,
+                risk: RISK,
+                comfort: COMFORT * 100.0,
                 cores: BTreeMap::new(),
                 known_rooms: 50_000,
                 aggregation_interval: secs(10),

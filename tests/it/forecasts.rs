@@ -215,53 +215,83 @@ async fn cores_are_those_that_are_configured_before_those_that_agents_say() {
     assert!(count(2) >= 6 && count(3) <= 1, "{homes:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_room_did_is_known_on_every_replica_and_to_those_that_come_later() {
-    let redis = RedisServer::start();
-    let quick = |plan: Plan| {
-        plan.config(|config| {
-            let often = Duration::from_millis(200);
-            (config.health.sweep_interval, config.health.probe_interval) = (often, often);
-            config.balancer.poll_interval = often;
+const PATIENTLY: Duration = Duration::from_secs(30);
+
+/// A replica that looks often.
+fn replica(redis: &RedisServer, plan: Plan) -> Plan {
+    let often = Duration::from_millis(200);
+    plan.store(shared(redis)).config(|config| {
+        (config.health.sweep_interval, config.health.probe_interval) = (often, often);
+        config.balancer.poll_interval = often;
+    })
+}
+
+/// How many meetings and people there are, as this replica knows.
+async fn counted(world: &World) -> (u64, u64) {
+    let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
+    let usage = || counts.by_instance.values();
+    (usage().map(|usage| usage.meetings).sum(), usage().map(|usage| usage.participants).sum())
+}
+
+/// Ends the class, and waits until all know it.
+async fn class_ends(replicas: [&World; 2]) {
+    T.end(replicas[0], "class").await.assert_success();
+    for world in replicas {
+        within(PATIENTLY, "it is over", async || {
+            counted(world).await.0 == 0 && world.homes("class").await.is_empty()
         })
-    };
-    let a = quick(plan(2)).store(shared(&redis)).start().await;
-    let other = || quick(plan(2)).on(&a).store(shared(&redis)).with_what_is_stored();
-    let b = other().start().await;
-    let later = other();
+        .await;
+    }
+    sleep(Duration::from_secs(2)).await; // until its route is gone
+}
+
+/// Two replicas, through the first of which a class of sixty has met.
+async fn two_after_a_class(redis: &RedisServer) -> [World; 2] {
+    let a = replica(redis, plan(2)).start().await;
+    let b = replica(redis, plan(2).on(&a).with_what_is_stored()).start().await;
     for world in [&a, &b] {
         measure_alike(world).await;
     }
     placed(&a, "class").await;
     fill(&a, "class", 60).await;
-    let seen = async |world: &World| {
-        let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
-        counts.by_instance.values().map(|usage| usage.participants).sum::<u64>() == 60
-    };
-    let patiently = Duration::from_secs(30);
     for world in [&a, &b] {
-        within(patiently, "all are counted", async || seen(world).await).await;
+        within(PATIENTLY, "all are counted", async || counted(world).await.1 == 60).await;
     }
-    T.end(&a, "class").await.assert_success();
-    let gone = async |world: &World| {
-        let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
-        counts.by_tenant.values().all(|usage| usage.meetings == 0)
-            && world.homes("class").await.is_empty()
-    };
-    within(patiently, "it is over", async || gone(&a).await && gone(&b).await).await;
+    class_ends([&a, &b]).await;
+    [a, b]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_room_did_is_known_on_every_replica_and_to_those_that_come_later() {
+    let redis = RedisServer::start();
+    let [a, b] = two_after_a_class(&redis).await;
     // So short a class is not expected to last; that it is expected to be large is seen by its terms.
     let expected = async |world: &World| {
         let home = placed(world, "class").await;
         number(&terms(world, home).await, "history")
     };
-    sleep(Duration::from_secs(2)).await; // until its route is gone
     assert!(expected(&b).await > 2.0);
-    T.end(&b, "class").await.assert_success();
-    within(patiently, "it is over again", async || gone(&a).await && gone(&b).await).await;
-    sleep(Duration::from_secs(2)).await;
+    class_ends([&b, &a]).await;
+    let c = replica(&redis, plan(2).on(&a).with_what_is_stored());
     a.swarm.stop().await;
     b.swarm.stop().await;
-    let c = later.start().await;
+    let c = c.start().await;
     measure_alike(&c).await;
     assert!(expected(&c).await > 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_store_has_lost_of_rooms_is_written_again() {
+    let redis = RedisServer::start();
+    let [a, b] = two_after_a_class(&redis).await;
+    redis::cmd("FLUSHALL").exec(&mut redis.connection()).expect("emptied");
+    let store = shared(&redis);
+    within(PATIENTLY, "the room is there again", async || {
+        let kept = store.shelf(Shelf::Rooms).await.expect("a shelf");
+        kept.iter().any(|(id, _)| id != "lessons")
+    })
+    .await;
+    for world in [a, b] {
+        world.swarm.stop().await;
+    }
 }

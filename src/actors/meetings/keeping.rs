@@ -183,6 +183,7 @@ impl MeetingsState {
                     let lessons = self.table.forecast().lessons().clone();
                     self.keeping.lessons = Some((lessons, self.clock.now()));
                 }
+                self.keep_now(); // what it has lost
             }
             Err(error) => {
                 debug!(%error, "what rooms did could not be read; trying again");

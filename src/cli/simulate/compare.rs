@@ -1,6 +1,7 @@
 //! `simulate --compare`: what days would have been like under each policy.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell as Shown, Form, Table, Tone};
 use crate::cli::{Exit, complain};
+use crate::domain::placement::{COMFORT, RISK};
 use crate::sim::fleet::{Cell, Circumstances, Comparison, Day, Outcome, Policy, Profile, trace};
 
 /// The fields of an outcome, for programs.
@@ -85,6 +87,12 @@ pub(super) struct CompareArgs {
     #[arg(long, default_value_t = 1, requires = "compare", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=100))]
     balancers: u16,
+    /// Let `predictive` count so many standard deviations of what meetings may come to (balancer.risk)
+    #[arg(long, default_value_t = RISK, requires = "compare", value_name = "N", value_parser = risk)]
+    risk: f64,
+    /// Let load above this percentage of a server's cores weigh more for `predictive` (balancer.comfort)
+    #[arg(long, default_value_t = COMFORT * 100.0, requires = "compare", value_name = "PERCENT", value_parser = comfort)]
+    comfort: f64,
     /// Draw how busy each server was on the first of these days, under each policy
     #[arg(long, value_name = "FILE", requires = "compare")]
     svg: Option<PathBuf>,
@@ -123,6 +131,8 @@ impl CompareArgs {
             history: !self.without_history,
             cost_error: self.cost_error,
             balancers: usize::from(self.balancers),
+            risk: self.risk,
+            comfort: self.comfort / 100.0,
         }
     }
 
@@ -179,14 +189,23 @@ fn tone(outcome: &Outcome) -> Tone {
 
 /// Reads a part of a fleet's cores.
 fn peak(text: &str) -> Result<f64, String> {
-    let bounds = 0.05..=2.0;
-    let peak = text.parse().ok().filter(|peak| bounds.contains(peak));
-    peak.ok_or_else(|| "expected a part from 0.05 to 2, such as 0.65".to_owned())
+    number(text, 0.05..=2.0, "a part from 0.05 to 2, such as 0.65")
 }
 
 /// Reads how far costs are from what is taken for them.
 fn cost_error(text: &str) -> Result<f64, String> {
-    let bounds = 0.0..=2.0;
-    let sigma = text.parse().ok().filter(|sigma| bounds.contains(sigma));
-    sigma.ok_or_else(|| "expected a sigma from 0 to 2, such as 0.3".to_owned())
+    number(text, 0.0..=2.0, "a sigma from 0 to 2, such as 0.3")
+}
+
+fn risk(text: &str) -> Result<f64, String> {
+    number(text, 0.0..=4.0, "a number from 0 to 4")
+}
+
+fn comfort(text: &str) -> Result<f64, String> {
+    number(text, 1.0..=100.0, "a percentage from 1 to 100")
+}
+
+fn number(text: &str, bounds: RangeInclusive<f64>, expected: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| format!("expected {expected}"))
 }

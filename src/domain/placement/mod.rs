@@ -2,7 +2,7 @@
 
 mod judge;
 mod score;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
@@ -32,8 +32,8 @@ pub enum Policy {
     Predictive,
 }
 
-/// `balancer.risk`, as it is by default: the simulator's best of 0.7 to 2.
-pub const RISK: f64 = 1.3;
+/// `balancer.risk`, as it is by default: the simulator's best of 0.7 to 3.
+pub const RISK: f64 = 2.0;
 /// `balancer.comfort`, as it is by default: the simulator's best of 0.65 to 0.75.
 pub const COMFORT: f64 = 0.7;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::circumstances::Circumstances;
 use super::meeting::Met;
 use super::policy::Sighted;
 use super::run::State;
@@ -13,7 +14,7 @@ use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase};
 use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{COMFORT, Own, Policy, Question, RISK, Rules, rank};
+use crate::domain::placement::{Own, Policy, Question, Rules, rank};
 use crate::domain::secret::Secret;
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
@@ -48,7 +49,7 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    pub(super) fn new(policy: Policy, cores: &[f64]) -> Self {
+    pub(super) fn new(policy: Policy, cores: &[f64], circumstances: Circumstances) -> Self {
         let members: Vec<_> = (0..cores.len()).map(member).collect();
         let id = |(n, member): (usize, &Member)| (member.instance.id.clone(), n);
         let limits = (LIMIT, LIMIT);
@@ -68,8 +69,8 @@ impl Balancer {
                 cpu_limit: limits.0,
                 mem_limit: limits.1,
                 metrics_range: METRICS_RANGE,
-                risk: RISK,
-                comfort: COMFORT,
+                risk: circumstances.risk,
+                comfort: circumstances.comfort,
             },
             cores: cores.to_vec(),
         }

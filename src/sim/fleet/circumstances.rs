@@ -1,4 +1,6 @@
-//! How much harder than by default it is to place well.
+//! How much harder than by default it is to place well, and how balancers are set.
+
+use crate::domain::placement::{COMFORT, RISK};
 
 /// What balancers know of a day, and of each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,11 +11,15 @@ pub struct Circumstances {
     pub cost_error: f64,
     /// So many share the creates by chance. Each hears of what the others placed by the next sweep alone.
     pub balancers: usize,
+    /// `balancer.risk`.
+    pub risk: f64,
+    /// `balancer.comfort`, as a part.
+    pub comfort: f64,
 }
 
 impl Default for Circumstances {
     fn default() -> Self {
-        Self { history: true, cost_error: 0.0, balancers: 1 }
+        Self { history: true, cost_error: 0.0, balancers: 1, risk: RISK, comfort: COMFORT }
     }
 }
 
@@ -55,6 +61,15 @@ mod tests {
         let day = day(four);
         let again = || run(&day, Policy::Predictive, SEED, four);
         assert_eq!(again(), again(), "the same chance each time");
+    }
+
+    #[test]
+    fn risk_and_comfort_change_what_predicts_alone() {
+        let others = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Predictive);
+        let others: Vec<_> = others.collect();
+        let default = Circumstances::default();
+        check(Circumstances { risk: 0.0, ..default }, &others, &[Policy::Predictive]);
+        check(Circumstances { comfort: 0.4, ..default }, &others, &[Policy::Predictive]);
     }
 
     #[test]

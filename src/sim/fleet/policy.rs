@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::balancer::Balancer;
+use super::circumstances::Circumstances;
 use super::curve::{Costs, Curve};
 use super::dice::Dice;
 use super::meeting::{Meeting, Met};
@@ -92,8 +93,14 @@ impl Create<'_> {
 }
 
 impl Chooser {
-    pub(super) fn new(policy: Policy, cores: &[f64], dice: Dice) -> Self {
-        let balancer = |policy| Self::Balancer(Box::new(Balancer::new(policy, cores)));
+    pub(super) fn new(
+        policy: Policy,
+        cores: &[f64],
+        circumstances: Circumstances,
+        dice: Dice,
+    ) -> Self {
+        let new = |policy| Balancer::new(policy, cores, circumstances);
+        let balancer = |policy| Self::Balancer(Box::new(new(policy)));
         match policy {
             Policy::Random => Self::Random(dice),
             Policy::RoundRobin => Self::RoundRobin { last: cores.len() },

@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
         let begin = BEGIN.min(first.before(LEAD));
         let cores: Vec<_> = day.servers.iter().map(|server| server.cores).collect();
         let balancers = if policy.is_one_mind() { 1 } else { circumstances.balancers };
-        let chooser = |_| Chooser::new(policy, &cores, Dice::of(&[seed, 2]));
+        let chooser = |_| Chooser::new(policy, &cores, circumstances, Dice::of(&[seed, 2]));
         let mut run = Self {
             day,
             circumstances,
