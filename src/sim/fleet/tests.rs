@@ -147,8 +147,8 @@ fn the_policies_differ_as_they_do_in_life() {
     let [random, seed, predictive, oracle] = [0, 1, 2, 3].map(overloaded);
     assert!((20.0..45.0).contains(&random), "{random}");
     assert!((20.0..45.0).contains(&seed), "the predecessor's rule herds: {seed}");
-    assert!(predictive < random / 2.0 && predictive < seed / 2.0, "{predictive}");
-    assert!(oracle < 1.0 && oracle < predictive, "{oracle}");
+    assert!(predictive < 2.0, "{predictive}");
+    assert!(oracle < 1.0, "{oracle}");
     assert!(outcomes[3].max_over_mean < 1.4 && outcomes[0].max_over_mean > 2.0);
     assert!(outcomes[3].peak_utilisation < 1.0 && outcomes[0].peak_utilisation > 1.0);
 }
