@@ -259,7 +259,7 @@ mod tests {
             Duration(_) if key.name == "firstByte" => "7s",
             Duration(_) | Lookback(_) => "31s",
             Percent(_) => "12",
-            Number { .. } => "2",
+            Number { .. } => "3",
             Cores(_) => "http://elsewhere=8",
             Size { .. } => "9KiB",
             Count(_) | Known(_) | Times(_) | Database(_) | Port(_) => "7",
