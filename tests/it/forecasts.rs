@@ -183,7 +183,7 @@ async fn the_terms_of_a_placement_are_explained() {
     assert!(number(&known, "history") > 2.0 && number(&known, "pending") == 0.0, "{known}");
     assert!(number(&unknown, "history") == 0.0 && number(&unknown, "pending") > 0.0, "{unknown}");
     for terms in [&known, &unknown] {
-        assert!(number(terms, "deviation") > 0.0 && number(terms, "meetings") > 0.0, "{terms}");
+        assert!(number(terms, "variance") > 0.0 && number(terms, "meetings") > 0.0, "{terms}");
     }
     fill(&world, "unknown", 30).await;
     sleep(Duration::from_secs(30)).await;

@@ -49,7 +49,7 @@ struct Terms {
     meetings: f64,
     pending: f64,
     history: f64,
-    deviation: f64,
+    variance: f64,
 }
 
 const COLUMNS: [&str; 11] = [
@@ -62,7 +62,7 @@ const COLUMNS: [&str; 11] = [
     "#Meetings",
     "#Pending",
     "#History",
-    "#Deviation",
+    "#Variance",
     "Why",
 ];
 
@@ -114,7 +114,7 @@ fn table(explanations: &[Explanation]) -> Table {
                 term(|terms| terms.meetings),
                 term(|terms| terms.pending),
                 term(|terms| terms.history),
-                term(|terms| terms.deviation),
+                term(|terms| terms.variance),
                 (&verdict.why).into(),
             ]);
         }
@@ -130,12 +130,12 @@ mod tests {
     fn the_best_comes_first_and_who_is_not_taken_has_no_rank() {
         let json = r#"[{"tenant":"t","blind":false,"policy":"predictive","instances":[
             {"instance":"http://a","rank":1,"score":32.456,"why":"cpu 12","terms":{"cores":8,"cores_assumed":false,"measured":1.5,
-             "meetings":1.25,"correction":1.1,"other":0,"pending":0.6,"history":2,"deviation":0.9}},{"instance":"http://b","rank":null,"score":null,"why":"dead"}]}]"#;
+             "meetings":1.25,"correction":1.1,"other":0,"pending":0.6,"history":2,"variance":0.9}},{"instance":"http://b","rank":null,"score":null,"why":"dead"}]}]"#;
         let explanations: Vec<Explanation> = serde_json::from_str(json).unwrap();
         let expected = "\
-Tenant  Rank  Instance  Score  Cores  Measured  Meetings  Pending  History  Deviation  Why
-t          1  http://a  32.46   8.00      1.50      1.25     0.60     2.00       0.90  cpu 12
-t          -  http://b      -      -         -         -        -        -          -  dead
+Tenant  Rank  Instance  Score  Cores  Measured  Meetings  Pending  History  Variance  Why
+t          1  http://a  32.46   8.00      1.50      1.25     0.60     2.00      0.90  cpu 12
+t          -  http://b      -      -         -         -        -        -         -  dead
 ";
         let plain = anstream::adapter::strip_str(&table(&explanations).aligned()).to_string();
         assert_eq!(plain, expected);

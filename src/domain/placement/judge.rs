@@ -140,6 +140,16 @@ fn hindrance<'a>(load: &Load, cpu_limit: f64, mem_limit: f64) -> Option<Reason<'
     over("cpu", load.cpu, cpu_limit).or_else(|| over("mem", load.mem, mem_limit))
 }
 
+impl Reason<'_> {
+    /// The measured figure that is over its limit.
+    pub(super) fn guard(&self) -> Option<&'static str> {
+        match self {
+            Self::Over { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

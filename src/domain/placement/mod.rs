@@ -87,6 +87,8 @@ pub struct Verdict {
     pub rank: Option<usize>,
     /// Lower is better; none without measurements.
     pub score: Option<f64>,
+    /// Which of its measured figures is over its limit, `cpu` or `mem`, so that it takes none.
+    pub guard: Option<&'static str>,
     /// Why it stands where it stands, in words.
     pub why: String,
     /// What its score comes from; none without measurements, and under other policies than `predictive`.
@@ -136,10 +138,10 @@ pub fn explain(question: &Question<'_>) -> Vec<Verdict> {
     for (n, verdict) in verdicts.iter_mut().take(candidates).enumerate() {
         verdict.rank = Some(n + 1);
     }
-    verdicts.extend(
-        out.iter()
-            .map(|(member, reason, score)| verdict(member, score.as_ref(), reason.to_string())),
-    );
+    verdicts.extend(out.iter().map(|(member, reason, score)| Verdict {
+        guard: reason.guard(),
+        ..verdict(member, score.as_ref(), reason.to_string())
+    }));
     verdicts
 }
 
@@ -148,6 +150,7 @@ fn verdict(member: &Member, score: Option<&Score>, why: String) -> Verdict {
         instance: member.instance.id.to_string(),
         rank: None,
         score: score.map(Score::total),
+        guard: None,
         why,
         terms: score.and_then(Score::terms),
     }

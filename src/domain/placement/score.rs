@@ -57,8 +57,8 @@ pub struct Terms {
     pub pending: f64,
     /// Still to come, by what their rooms did the last time.
     pub history: f64,
-    /// One standard deviation of what is to come in ten minutes.
-    pub deviation: f64,
+    /// How far off all of them may be in ten minutes, in cores²: the square of a standard deviation.
+    pub variance: f64,
 }
 
 impl Score {
@@ -126,7 +126,7 @@ fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
         other,
         pending: coming.pending,
         history: coming.history,
-        deviation: coming.variance[3].sqrt(),
+        variance: coming.variance[3],
     }
 }
 
@@ -171,6 +171,6 @@ impl fmt::Display for Score {
         if terms.history >= 0.005 {
             write!(f, " ({:.2} as their rooms did before)", terms.history)?;
         }
-        write!(f, " ± {:.2}", terms.deviation)
+        write!(f, " ± {:.2}", terms.variance.sqrt())
     }
 }

@@ -182,6 +182,8 @@ fn an_instance_over_a_limit_is_out_and_one_at_it_is_in() {
     check(&scene, &["b"], false);
     check_why(&scene, "a", None, "cpu 90.1 % is over the limit of 90 %");
     check_why(&scene, "c", None, "mem 90.5 % is over the limit of 90 %");
+    let guards: Vec<_> = scene.ask(explain).into_iter().map(|v| v.guard).collect();
+    assert_eq!(guards, [None, Some("cpu"), Some("mem")]);
     check_why(&scene, "b", Some(1), "cpu 90.0 % + mem 90.0 %");
 }
 

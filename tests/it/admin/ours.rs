@@ -84,14 +84,20 @@ async fn a_placement_is_explained() {
     let tenant = json!({"kind": "Tenant", "spec": {"host": "t.example.org"}});
     let tenant = serde_json::from_value(tenant).unwrap();
     held.tenants = Some([("t.example.org".to_owned(), tenant)].into());
-    let verdict =
-        |rank, score| Verdict { instance: B.into(), rank, score, why: "why".into(), terms: None };
-    held.verdicts = vec![verdict(Some(1), Some(32.5)), verdict(None, None)];
+    let verdict = |rank, score, guard| Verdict {
+        instance: B.into(),
+        rank,
+        score,
+        guard,
+        why: "why".into(),
+        terms: None,
+    };
+    held.verdicts = vec![verdict(Some(1), Some(32.5), None), verdict(None, None, Some("cpu"))];
     let scene = Scene::open(held).await;
     let answer = scene.get("/admin/api/placement?tenant=t.example.org").await;
     let mut expected = json!({"tenant": "t.example.org", "policy": "predictive", "guard": {"cpu": 90.0, "mem": 90.0}, "blind": false, "instances": [
-        {"instance": B, "rank": 1, "score": 32.5, "why": "why"},
-        {"instance": B, "rank": null, "score": null, "why": "why"},
+        {"instance": B, "rank": 1, "score": 32.5, "guard": null, "why": "why"},
+        {"instance": B, "rank": null, "score": null, "guard": "cpu", "why": "why"},
     ]});
     assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
 
