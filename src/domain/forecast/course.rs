@@ -150,9 +150,8 @@ impl Course {
 
     /// How likely it is to be there still.
     fn stay(&self, age: Duration, lessons: &Lessons) -> [f64; AHEAD.len()] {
-        let general = lessons.stays.stay(self.phase, age, AHEAD);
         match self.habit.map(|habit| habit.lasted).filter(|lasted| age < *lasted) {
-            None => general,
+            None => lessons.stays.stay(self.phase, age, AHEAD),
             Some(lasted) => AHEAD.map(|ahead| {
                 let over = (age + ahead).as_secs_f64() / lasted.as_secs_f64();
                 ((LASTS.1 - over) / (LASTS.1 - LASTS.0)).clamp(GOES_ON, 1.0)

@@ -5,6 +5,7 @@ mod burden; // all meetings of an instance together
 mod cost; // a meeting as it is now
 mod course; // a meeting as it goes on
 mod growth; // how much meetings still grow
+mod learnt; // means of what was seen
 mod outlook; // cores, at some times ahead
 mod rooms; // what rooms did the last time
 mod stays; // how long meetings last

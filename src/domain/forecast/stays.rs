@@ -5,28 +5,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::growth::Phase;
+use super::learnt::{Cell, Cells, Guess};
 
 /// Ages are told apart by so many seconds, and those beyond the last step no more.
 const STEP: f64 = 300.0;
 const STEPS: usize = 36;
-const PHASES: usize = 4;
-/// Before anything was seen: of those that reach a step, this part ends in it; it weighs as much as so many meetings.
-const GUESS: f64 = 0.07;
-const GUESS_WEIGHS: f64 = 8.0;
-/// From so many meetings on older ones are half forgotten.
-const REMEMBERED: f64 = 1000.0;
+const CELLS: usize = Phase::ALL.len() * STEPS;
+/// Before anything was seen: of those that reach a step, this part ends in it.
+const GUESS: Guess = Guess { mean: 0.07, off: 0.0, weighs: 8.0 };
 
-/// How many meetings came to the end of a step or ended in it, and how many ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Step {
-    reached: f64,
-    ended: f64,
-}
-
-/// How many meetings end at which age.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Step>", into = "Vec<Step>")]
-pub(super) struct Stays(Vec<Step>);
+/// The part of meetings that end at which age: 1 for each that did in a step, 0 for each that came through.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Cells<CELLS>")]
+pub(super) struct Stays(Cells<CELLS>);
 
 /// The step that an age is in.
 pub(super) fn step(age: Duration) -> u8 {
@@ -56,18 +47,13 @@ impl Stays {
 
     /// The part of those that reach a step that ends in it.
     fn ends(&self, phase: Phase, step: usize) -> f64 {
-        let Step { reached, ended } = self.0[index(phase, step.min(STEPS - 1))];
-        (GUESS_WEIGHS * GUESS + ended) / (GUESS_WEIGHS + reached)
+        self.0.at(index(phase, step.min(STEPS - 1))).mean(GUESS)
     }
 
     /// A meeting passed a step, or ended in it.
     pub(super) fn learn(&mut self, phase: Phase, step: u8, ended: bool) {
-        let step = &mut self.0[index(phase, usize::from(step).min(STEPS - 1))];
-        if step.reached >= REMEMBERED {
-            *step = Step { reached: step.reached / 2.0, ended: step.ended / 2.0 };
-        }
-        step.reached += 1.0;
-        step.ended += f64::from(u8::from(ended));
+        let step = usize::from(step).min(STEPS - 1);
+        self.0.at_mut(index(phase, step)).learn(f64::from(u8::from(ended)));
     }
 }
 
@@ -75,26 +61,13 @@ fn index(phase: Phase, step: usize) -> usize {
     phase as usize * STEPS + step
 }
 
-impl Default for Stays {
-    fn default() -> Self {
-        Self(vec![Step::default(); PHASES * STEPS])
-    }
-}
+impl TryFrom<Cells<CELLS>> for Stays {
+    type Error = &'static str;
 
-impl From<Stays> for Vec<Step> {
-    fn from(stays: Stays) -> Self {
-        stays.0
-    }
-}
-
-impl TryFrom<Vec<Step>> for Stays {
-    type Error = String;
-
-    fn try_from(steps: Vec<Step>) -> Result<Self, String> {
-        let good = |step: &Step| step.ended >= 0.0 && (step.ended..1e12).contains(&step.reached);
-        match steps.len() == PHASES * STEPS && steps.iter().all(good) {
-            true => Ok(Self(steps)),
-            false => Err(format!("expected {} steps of numbers", PHASES * STEPS)),
+    fn try_from(cells: Cells<CELLS>) -> Result<Self, Self::Error> {
+        match cells.all().iter().all(Cell::is_of_parts) {
+            true => Ok(Self(cells)),
+            false => Err("expected no more that ended than came so far"),
         }
     }
 }

@@ -171,9 +171,12 @@ fn lessons_come_back_from_what_is_stored_and_nonsense_is_refused() {
     let pending = |lessons: &Lessons| Course::new(START, Phase::Hour, None).outlook(START, lessons);
     let read = pending(&serde_json::from_str(&text).unwrap()).pending;
     assert!((read - pending(&lessons).pending).abs() < 1e-9 && read != 0.6, "{read}");
+    let (growth, stays) = text.split_once("\"stays\"").unwrap();
     for bad in [
         text.replacen("\"count\":0.0", "\"count\":-1.0", 1),
-        text.replacen("\"reached\":0.0", "\"reached\":1e300", 1),
+        text.replacen("\"count\":0.0", "\"count\":1e300", 1),
+        format!("{growth}\"stays\"{}", stays.replacen("\"count\":0.0", "\"count\":1e300", 1)),
+        format!("{growth}\"stays\"{}", stays.replacen("\"sum\":0.0", "\"sum\":9.0", 1)),
         "{\"growth\":[],\"stays\":[]}".to_owned(),
     ] {
         assert!(serde_json::from_str::<Lessons>(&bad).is_err());
