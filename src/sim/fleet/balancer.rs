@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::circumstances::Circumstances;
-use super::meeting::Met;
 use super::policy::Sighted;
 use super::run::State;
 use crate::bbb::checksum::{Algorithm, Algorithms};
@@ -95,8 +94,7 @@ impl Balancer {
 
     /// A meeting that begins, with what is known of its room.
     fn begins(&self, called: &Sighted) -> Course {
-        let met = called.met.map(|Met { peak, lasted }| Habit { peak, lasted });
-        let habit = self.lost.get(&called.room).copied().or(met);
+        let habit = self.lost.get(&called.room).copied().or(called.met);
         Course::new(called.created, Phase::of(called.created.0), habit)
     }
 

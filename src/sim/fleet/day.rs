@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::circumstances::Circumstances;
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, Met, seconds};
+use super::meeting::{Join, Meeting, seconds};
 use super::servers::{Server, cores_at_first, fleet};
+use crate::domain::forecast::Habit;
 use crate::domain::moment::Moment;
 
 /// The first hour in which meetings begin, and how many such hours there are.
@@ -174,12 +175,12 @@ fn ad_hoc(profile: Profile, dice: &mut Dice) -> Meeting {
 }
 
 /// What its room did the last time, if there was one: a class lasts as long as the schedule says.
-fn met(meeting: &Meeting, is_class: bool, dice: &mut Dice) -> Option<Met> {
+fn met(meeting: &Meeting, is_class: bool, dice: &mut Dice) -> Option<Habit> {
     let has_met = dice.chance(if is_class { 0.7 } else { 0.3 });
     let (peak, stay) = (dice.lognormal(1.0, UNLIKE), dice.lognormal(1.0, UNLIKE));
-    let Met { peak: highest, lasted } = meeting.did();
+    let Habit { peak: highest, lasted } = meeting.did();
     let lasted = if is_class { lasted } else { seconds(lasted.as_secs_f64() * stay) };
-    has_met.then_some(Met { peak: highest * peak, lasted })
+    has_met.then_some(Habit { peak: highest * peak, lasted })
 }
 
 fn at(time: f64) -> Moment {

@@ -3,31 +3,20 @@
 use std::time::Duration;
 
 use super::dice::Dice;
+use crate::domain::forecast::{self, Habit};
 use crate::domain::moment::Moment;
 
 /// How long it takes people on average to come back after their server died, in seconds.
 const COME_BACK: f64 = 60.0;
-/// More webcams than this are not shown at once.
-const WEBCAMS_SHOWN: usize = 9;
-
 /// Cores that a meeting keeps busy by the model, which is what balancers can know.
 pub(super) fn cost(users: usize, webcams: usize) -> f64 {
-    let streams = webcams + users.saturating_sub(1) * webcams.min(WEBCAMS_SHOWN);
-    0.05 + 0.020 * users as f64 + 0.004 * streams as f64
+    forecast::cost(users as u64, webcams as u64)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Join {
     pub(super) at: Moment,
     pub(super) webcam: bool,
-}
-
-/// What a room did the last time that people met in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Met {
-    /// Cores, when most was going on.
-    pub(super) peak: f64,
-    pub(super) lasted: Duration,
 }
 
 /// What happens in a meeting, wherever it is placed.
@@ -38,7 +27,7 @@ pub(super) struct Meeting {
     /// In the order of time, all before its end.
     pub(super) joins: Vec<Join>,
     /// None when nobody has met in its room before.
-    pub(super) met: Option<Met>,
+    pub(super) met: Option<Habit>,
     /// How much more it costs than the model says.
     pub(super) factor: f64,
 }
@@ -61,10 +50,10 @@ impl Meeting {
     }
 
     /// What its room will have done when it has ended.
-    pub(super) fn did(&self) -> Met {
+    pub(super) fn did(&self) -> Habit {
         let webcams = self.joins.iter().filter(|join| join.webcam).count();
         let peak = cost(self.joins.len(), webcams);
-        Met { peak, lasted: self.end.since(self.created) }
+        Habit { peak, lasted: self.end.since(self.created) }
     }
 
     /// Cores that it really keeps busy.

@@ -6,8 +6,9 @@ use super::balancer::Balancer;
 use super::circumstances::Circumstances;
 use super::curve::{Costs, Curve};
 use super::dice::Dice;
-use super::meeting::{Meeting, Met};
+use super::meeting::Meeting;
 use super::run::State;
+use crate::domain::forecast::Habit;
 use crate::domain::moment::Moment;
 use crate::domain::placement;
 
@@ -80,7 +81,7 @@ pub(super) struct Sighted {
     pub(super) room: usize,
     pub(super) created: Moment,
     /// What is known of its room.
-    pub(super) met: Option<Met>,
+    pub(super) met: Option<Habit>,
     pub(super) users: usize,
     pub(super) webcams: usize,
 }

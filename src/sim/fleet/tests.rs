@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, Met, cost};
+use super::meeting::{Join, Meeting, cost};
 use super::servers::fleet;
 use super::*;
+use crate::domain::forecast::Habit;
 use crate::domain::moment::Moment;
 
 const PEAK: f64 = 0.65;
@@ -71,7 +72,7 @@ fn meetings_come_until_all_together_need_what_was_asked_for() {
 #[test]
 fn people_come_back_to_a_meeting_that_is_created_again() {
     let joins = [1, 2, 50].map(|m| Join { at: minute(m), webcam: m == 2 });
-    let met = Some(Met { peak: 2.0, lasted: Duration::from_mins(45) });
+    let met = Some(Habit { peak: 2.0, lasted: Duration::from_mins(45) });
     let meeting = Meeting { met, ..Meeting::new(minute(0), minute(60), joins.to_vec()) };
     let again = meeting.again(minute(30), &mut Dice::of(&[1]));
     assert_eq!((again.created, again.end, again.joins.len()), (minute(30), minute(60), 3));
@@ -242,7 +243,7 @@ fn a_room_of_a_trace_has_met_before_once_an_earlier_meeting_of_it_has_ended() {
                 2026-03-02T11:00,2026-03-02T12:00,9,0,algebra\n";
     let day = trace::read(text.as_bytes(), &[8.0]).unwrap();
     let pasts: Vec<_> = day.meetings.iter().map(|meeting| meeting.met).collect();
-    let met = |users, minutes| Some(Met { peak: cost(users, 0), lasted: minute(minutes).0 });
+    let met = |users, minutes| Some(Habit { peak: cost(users, 0), lasted: minute(minutes).0 });
     assert_eq!(pasts, [None, None, met(2, 10), None, None, None, met(9, 70)]);
     let without = trace::read(text.replace("Room", "course").as_bytes(), &[8.0]).unwrap();
     assert!(without.meetings.iter().all(|meeting| meeting.met.is_none()));

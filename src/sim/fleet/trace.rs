@@ -7,8 +7,9 @@ use jiff::civil::DateTime;
 
 use super::day::Day;
 use super::dice::Dice;
-use super::meeting::{Join, Meeting, Met, seconds};
+use super::meeting::{Join, Meeting, seconds};
 use super::servers::Server;
+use crate::domain::forecast::Habit;
 use crate::domain::moment::Moment;
 
 /// The columns that a trace has, in any order and among others.
@@ -147,7 +148,7 @@ impl Row {
 
 /// What was done in each room so far in the trace, and until when, in the order of beginning.
 #[derive(Default)]
-struct Rooms(HashMap<String, Vec<(Moment, Met)>>);
+struct Rooms(HashMap<String, Vec<(Moment, Habit)>>);
 
 impl Rooms {
     /// The meeting, with what its room did the last time.
