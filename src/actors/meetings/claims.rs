@@ -327,8 +327,8 @@ impl MeetingsState {
             return may.then(|| only.clone()).into_iter().collect();
         }
         let coming = self.table.coming(&wish.meeting.key(), &wish.tenant.id, self.clock.now());
-        let of = (&*wish.tenant, &wish.tags, &coming);
-        let ranking = rank(&self.question(of, &wish.loads, &wish.except));
+        let Wish { tenant, loads, except, tags, .. } = wish;
+        let ranking = rank(&self.question(tenant, loads, except, tags, &coming));
         if ranking.blind {
             self.say_blind();
         }

@@ -302,9 +302,11 @@ impl MeetingsState {
 
     fn question<'a>(
         &'a self,
-        (tenant, tags, coming): (&'a Tenant, &'a TagWish, &'a Outlook),
+        tenant: &'a Tenant,
         loads: &'a LoadSnapshot,
         except: &'a HashSet<InstanceId>,
+        tags: &'a TagWish,
+        coming: &'a Outlook,
     ) -> Question<'a> {
         Question {
             tenant,
@@ -322,7 +324,7 @@ impl MeetingsState {
 
     fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
         let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question((tenant, tags, &coming), loads, &HashSet::new()))
+        explain(&self.question(tenant, loads, &HashSet::new(), tags, &coming))
     }
 
     fn count(&self) -> Counts {

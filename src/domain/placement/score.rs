@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Own, Policy, Question, Rules};
-use crate::domain::forecast::Outlook;
+use crate::domain::forecast::{Burden, Outlook};
 use crate::domain::load::{self, Load, percent};
 
 /// Cores of an instance of which nobody says how many it has, until its meetings and its CPU show it: so much weighs as
@@ -74,8 +74,10 @@ impl Score {
         let rest = match question.rules.policy {
             Policy::Seed => Rest::Mem(mem),
             Policy::Predictive => {
-                let terms = terms(cpu, cores, own);
-                let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
+                let burden = own.map(|own| &own.burden);
+                let coming = burden.map(Burden::coming).copied().unwrap_or_default();
+                let modelled = burden.and_then(Burden::modelled).unwrap_or(0.0);
+                let terms = terms(cpu, cores, &coming, modelled);
                 Rest::Harm(harm(&terms, &coming, question.coming, &question.rules), terms)
             }
         };
@@ -105,9 +107,7 @@ impl Score {
     }
 }
 
-fn terms(cpu: f64, known: Option<f64>, own: Option<&Own>) -> Terms {
-    let coming = own.map(|own| own.burden.coming()).copied().unwrap_or_default();
-    let modelled = own.and_then(|own| own.burden.modelled()).unwrap_or(0.0);
+fn terms(cpu: f64, known: Option<f64>, coming: &Outlook, modelled: f64) -> Terms {
     let busy = cpu / 100.0;
     let cores =
         known.unwrap_or((ASSUMED_CORES * ASSUMED_WEIGHS + modelled) / (ASSUMED_WEIGHS + busy));
