@@ -197,6 +197,7 @@ pub(super) static KEYS: &[Key] = &[
         Size { least: KIB, most: GIB, at: |d| &mut d.config.callbacks.body_bytes },
     ),
     fixed("compat", "unsignedForms", Flag(|d| &mut d.config.compat.unsigned_forms)),
+    fixed("compat", "v3Statuses", Flag(|d| &mut d.config.compat.v3_statuses)),
 ];
 
 #[cfg(test)]

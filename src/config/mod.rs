@@ -220,6 +220,8 @@ pub struct Callbacks {
 pub struct Compat {
     /// Accept form posts whose checksum covers nothing, as BBB 3.0 does.
     pub unsigned_forms: bool,
+    /// Answer certain refusals with v3's HTTP statuses 403 and 500 instead of BBB's 200.
+    pub v3_statuses: bool,
 }
 
 impl Config {
@@ -289,7 +291,7 @@ impl Config {
                 most_bytes: 256 << 20,
                 body_bytes: 4 << 20,
             },
-            compat: Compat { unsigned_forms: false },
+            compat: Compat { unsigned_forms: false, v3_statuses: false },
             written: Written::default(),
         }
     }

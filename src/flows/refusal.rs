@@ -20,6 +20,8 @@ pub enum Refusal {
     ContentType,
     #[error("no meeting id")]
     NoMeetingId,
+    #[error("an empty meeting id")]
+    EmptyMeetingId,
     #[error("no meeting name")]
     NoMeetingName,
     #[error(transparent)]
