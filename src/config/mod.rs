@@ -128,6 +128,8 @@ pub struct HealthRules {
     pub successes: u32,
     pub sweep_interval: Duration,
     pub sweep_timeout: Duration,
+    /// How long a dead instance's meetings count as not known just now; afterwards they are gone.
+    pub unknown_for: Duration,
 }
 
 /// Section `deadlines`.
@@ -257,6 +259,7 @@ impl Config {
                 successes: 2,
                 sweep_interval: secs(10),
                 sweep_timeout: secs(10),
+                unknown_for: secs(120),
             },
             deadlines: Deadlines {
                 create: secs(10),
@@ -265,7 +268,7 @@ impl Config {
                 first_byte: secs(10),
                 body: secs(30),
                 store: Duration::from_millis(900),
-                list: secs(8),
+                list: secs(4),
                 drain: secs(25),
             },
             limits: Limits {

@@ -22,7 +22,7 @@ pub async fn insert_document(
     body: Option<Posted>,
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     match home {
         Some(home) => put(world, &home, "insertDocument", query, body).await,
         None => Ok(Answer::Own(reply::no_document_meeting(meeting.as_str()))),
@@ -36,7 +36,7 @@ pub async fn send_chat_message(
     query: &str,
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     let home = home.ok_or(Refusal::NoChatMeeting)?;
     put(world, &home, "sendChatMessage", query, None).await
 }

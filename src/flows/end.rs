@@ -13,10 +13,10 @@ use crate::domain::tenant::Tenant;
 /// Ends a meeting on its instance.
 pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     let mut home = home.ok_or(Refusal::NotFound)?;
     for _ in 0..2 {
-        let within = world.config.deadlines.first_byte;
+        let within = world.info_within();
         let asked = async {
             let answer = world.get(&home.instance, "end", query, within).await?;
             Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
@@ -33,8 +33,11 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
             return Ok(Answer::said(body, envelope));
         }
         match world.not_there(&tenant.id, &meeting, &home).await? {
-            Some(other) if !other.released => home = other,
-            _ => return Ok(Answer::said(body, envelope)),
+            Some(other) => match other.answering()? {
+                Some(other) => home = other,
+                None => return Ok(Answer::said(body, envelope)),
+            },
+            None => return Ok(Answer::said(body, envelope)),
         }
     }
     Err(Refusal::NotFound)

@@ -28,7 +28,7 @@ pub async fn is_meeting_running(
     Ok(said.unwrap_or_else(|| Answer::Own(NOT_RUNNING.to_owned())))
 }
 
-/// Asks the meeting's instance; `None` when there is no such meeting, or its instance is dead.
+/// Asks the meeting's instance; `None` when there is no such meeting, or it is lost with its instance.
 async fn look(
     world: &World,
     tenant: &Arc<Tenant>,
@@ -36,9 +36,7 @@ async fn look(
     query: &str,
 ) -> Result<Option<Answer>, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let Some(home) = world.locate(tenant, &meeting).await?.filter(|home| !home.released) else {
-        return Ok(None);
-    };
+    let Some(home) = world.locate_answering(tenant, &meeting).await? else { return Ok(None) };
     let (body, envelope) = match world.pass_get(&home.instance, call, query).await? {
         Start::Success(answer) => return Ok(Some(answer)),
         Start::Failed(body, envelope) => (body, envelope),
@@ -47,10 +45,12 @@ async fn look(
         return Ok(Some(Answer::said(body, envelope)));
     }
     // The instance does not have it: another replica may know better.
-    match world.not_there(&tenant.id, &meeting, &home).await? {
-        Some(other) if !other.released => {
-            Ok(Some(world.pass_get(&other.instance, call, query).await?.into()))
-        }
-        _ => Ok(Some(Answer::said(body, envelope))),
+    let other = match world.not_there(&tenant.id, &meeting, &home).await? {
+        Some(other) => other.answering()?,
+        None => None,
+    };
+    match other {
+        Some(other) => Ok(Some(world.pass_get(&other.instance, call, query).await?.into())),
+        None => Ok(Some(Answer::said(body, envelope))),
     }
 }

@@ -48,7 +48,7 @@ async fn every_refusal_of_ours_is_json_for_whoever_asks_for_it() {
         (T, "insertDocument", "meetingID=m1", 200, "unsupportedRequest"),
         (T, "getDefaultConfigXML", "", 200, "unsupportedRequest"),
         (T, "sendChatMessage", "meetingID=nope&message=x", 200, "meetingNotFound"),
-        (nobody, "getMeetings", "", 403, "tenantNotFound"),
+        (nobody, "getMeetings", "", 200, "tenantNotFound"),
     ] {
         assert_json(&ask(&world, client, call, query, JSON).await, status, key);
         let axios = "application/json, text/plain, */*";
@@ -95,11 +95,11 @@ async fn what_the_balancer_itself_limits_is_json_too() {
     let world = plan(1).tenant(document).start().await;
     T.create(&world, "m1").await.assert_success();
     let full = ask(&world, T, "create", "name=Room&meetingID=m2", JSON).await;
-    assert_json(&full, 403, "meetingPoolReached");
+    assert_json(&full, 200, "meetingPoolReached");
     world.sims[0].faults().set(Fault::Refuse).await;
     tokio::time::sleep(std::time::Duration::from_secs(25)).await;
     let none = ask(&world, T, "create", "name=Room&meetingID=m1", JSON).await;
-    assert_json(&none, 500, "noInstanceFound");
+    assert_json(&none, 200, "noInstanceFound");
     let request = T.request(Method::POST, &T.path("create", "name=Room&meetingID=m3"));
     let request = request
         .header(header::ACCEPT, JSON)

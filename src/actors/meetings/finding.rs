@@ -35,7 +35,7 @@ impl MeetingsState {
         let Asker { tenant, joins, reply_to } = asker;
         let full = joins.is_some_and(|pool| {
             let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
-            let at_least = if self.roster.all_heard() { 0 } else { pool.measured };
+            let at_least = if self.roster.all_accounted() { 0 } else { pool.measured };
             lives && !self.admit(key, &tenant, pool.most, at_least)
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
@@ -53,7 +53,7 @@ impl MeetingsState {
         match self.sighted.at(key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown {
-                sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
+                sure: self.loaded && self.roster.all_accounted() && !self.doubt.stands(),
             },
         }
     }

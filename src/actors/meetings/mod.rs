@@ -170,6 +170,9 @@ impl Actor for Meetings {
             MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {
                 answer(reply_to, state.explain(&tenant, &loads, &tags));
             }
+            MeetingsMessage::Routes { instances, tenants, reply_to } => {
+                answer(reply_to, state.routes(&instances, &tenants));
+            }
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Roster(roster) => state.follow(roster),
@@ -255,6 +258,7 @@ impl MeetingsState {
             version: route.version,
             state: route.state,
             released: member.releases_meetings(),
+            lost: member.lost_meetings(),
             accepts: member.refusal().is_none(),
         })
     }
@@ -325,6 +329,26 @@ impl MeetingsState {
     fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
         let coming = self.table.forecast().of_anyone(self.clock.now());
         explain(&self.question(tenant, loads, &HashSet::new(), tags, &coming))
+    }
+
+    /// The routes of these tenants to these instances, but for those whose meeting was ended.
+    fn routes(&self, instances: &[InstanceId], tenants: &[TenantId]) -> Result<Vec<LivingRoute>, RouteError> {
+        if !self.loaded {
+            return Err(RouteError::NotLoaded);
+        }
+        let wanted = |slot: &Slot| {
+            slot.route.state != RouteState::Ending
+                && instances.contains(&slot.route.instance)
+                && tenants.contains(&slot.tenant)
+        };
+        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
+        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
+            key: *key,
+            tenant: slot.tenant.clone(),
+            instance: slot.route.instance.clone(),
+            confirmed: slot.route.state == RouteState::Confirmed,
+        };
+        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {
