@@ -41,11 +41,11 @@ impl Desk {
         match fault {
             None => {
                 let wait = documents::wait(&self.machine.settings, ask);
-                let reply = self.work(ask, times).map(Body::from);
-                if wait.is_zero() || !reply.status().is_success() {
-                    Deed::Answer(reply)
+                let reply = self.work(ask, times);
+                if wait.is_zero() || !reply::succeeded(&reply) {
+                    Deed::Answer(reply.map(Body::from))
                 } else {
-                    Deed::Late(wait, reply)
+                    Deed::Late(wait, reply.map(Body::from))
                 }
             }
             Some(fault) => self.misbehave(fault, ask, times),

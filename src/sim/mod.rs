@@ -54,7 +54,7 @@ pub use memory::SimServers;
 pub use recording::{Recording, Track};
 pub use seen::Seen;
 pub use server::SimServer;
-pub use settings::SimSettings;
+pub use settings::{RecordingsPaging, SimSettings};
 pub use socket::SimHandle;
 pub use telegraf::Telegraf;
 pub use version::Version;

@@ -34,6 +34,8 @@ pub struct SimSettings {
     pub dial_number: String,
     /// Whether all recordings may be asked for without pages.
     pub fetch_all_recordings: bool,
+    /// How pages of recordings are cut.
+    pub recordings_paging: RecordingsPaging,
     /// How long after its end a meeting's recording is there.
     pub recording_after: Duration,
     /// The hash of events, unless they bear the secret itself.
@@ -53,6 +55,20 @@ pub struct SimSettings {
     pub webcams: Option<f64>,
 }
 
+/// How a server cuts its recordings into pages, by the generations of BBB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingsPaging {
+    /// 2.5 and older: `limit` and `offset` are ignored, and no total is given.
+    None,
+    /// 2.6 to 3.0 before mid-2025: pages are cut over formats, those of one kind after those of another, and the
+    /// total of formats stands in `<pagination>`.
+    ByFormatNested,
+    /// Some builds of these: the formats of a recording stand together, and the total is at the top.
+    ByFormat,
+    /// Newest 3.0: pages are cut over recordings, and their total is at the top.
+    ByRecord,
+}
+
 impl SimSettings {
     /// A server of four cores that accepts every hash.
     pub fn new(origin: &str, secret: &str) -> Self {
@@ -70,6 +86,7 @@ impl SimSettings {
             bbb_version: None,
             dial_number: "613-555-1234".to_owned(),
             fetch_all_recordings: true,
+            recordings_paging: RecordingsPaging::ByRecord,
             recording_after: Duration::from_secs(5),
             hooks_sign_with: Algorithm::Sha1,
             hooks_bearer: false,
@@ -89,6 +106,11 @@ impl SimSettings {
     /// The same, whose users' browsers connect so long after the join call.
     pub fn browsers_connect(self, after: Duration) -> Self {
         Self { browsers_connect: Some(after), ..self }
+    }
+
+    /// The same with pages of recordings cut so.
+    pub fn paging(self, recordings_paging: RecordingsPaging) -> Self {
+        Self { recordings_paging, ..self }
     }
 
     /// The same with so many cores.
