@@ -22,6 +22,7 @@ async fn an_ended_meeting_is_gone_at_once() {
         let again = call(&server, "end", &format!("meetingID=x1{password}")).await;
         assert_eq!(words(&again).0, "invalidPassword", "as BBB says of what it does not know");
     }
+    sleep(Duration::from_millis(50)).await;
     let again = call(&server, "create", "name=Algebra&meetingID=x1").await;
     has(&again, "messageKey", "");
     assert_ne!(first.value("internalMeetingID"), again.value("internalMeetingID"));

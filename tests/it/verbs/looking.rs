@@ -92,7 +92,7 @@ async fn meetings_are_listed_as_the_sweeps_saw_them() {
 
     let url = instance(&meetings[1]);
     let table = stage.shell.out(&format!("get meetings --instance {url}")).await;
-    assert!(table.contains("b   Algebra, ") && !table.contains('\u{1b}'), "{table}");
+    assert!(table.contains("b1  Algebra, ") && !table.contains('\u{1b}'), "{table}");
     let unknown = stage.shell.run("get meetings --instance http://nowhere").await;
     assert_eq!(unknown.code, Some(64));
     assert!(unknown.err.ends_with("instance http://nowhere is not in the pool\n"), "{unknown:?}");
