@@ -40,7 +40,7 @@ async fn every_refusal_of_ours_is_json_for_whoever_asks_for_it() {
         (third, "getRecordingTextTracks", "recordID=x", 200, "checksumError"),
         (T, "getRecordingTextTracks", "", 200, "missingParamRecordID"),
         (T, "publishRecordings", "recordID=x&publish=true", 200, "notFound"),
-        (T, "getMeetingInfo", "", 200, "validationError"),
+        (T, "getMeetingInfo", "", 200, "missingParamMeetingID"),
         (T, "getMeetingInfo", "meetingID=nope", 200, "notFound"),
         (T, "end", "meetingID=nope", 200, "notFound"),
         (T, "end", "meetingID=m1", 500, "internalError"),
