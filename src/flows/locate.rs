@@ -173,11 +173,7 @@ impl World {
     }
 
     /// Asks every instance at once; the first that has the meeting is its home.
-    async fn search(
-        &self,
-        tenant: &Arc<Tenant>,
-        meeting: &MeetingId,
-    ) -> Result<Searched, Refusal> {
+    async fn search(&self, tenant: &Arc<Tenant>, meeting: &MeetingId) -> Result<Searched, Refusal> {
         let roster = self.actors.registry.roster().await?;
         if !roster.loaded {
             return Err(Refusal::Internal("load its state"));

@@ -123,9 +123,9 @@ async fn answer_session(world: &World, call: SessionCall, parts: &Parts, body: B
         session::answer(call, &tenant, parts, &kind(parts), body).await
     };
     let v3_statuses = world.config.compat.v3_statuses;
-    answered.await.unwrap_or_else(|refusal: Refusal| {
-        refusal.respond(Wanted::by(parts), v3_statuses)
-    })
+    answered
+        .await
+        .unwrap_or_else(|refusal: Refusal| refusal.respond(Wanted::by(parts), v3_statuses))
 }
 
 /// The tenant that a request is for.

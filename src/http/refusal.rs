@@ -90,9 +90,7 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "meetingPoolReached",
             "Your tenant reached the meeting pool limit and can't create a new one.",
         ),
-        Refusal::UserPool => {
-            (ok, "userPoolReached", "Your tenant reached the user pool limit.")
-        }
+        Refusal::UserPool => (ok, "userPoolReached", "Your tenant reached the user pool limit."),
         Refusal::Maintenance(text) => return (ok, "maintenance", text.to_string().into()),
         Refusal::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")

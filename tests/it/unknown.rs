@@ -148,7 +148,10 @@ async fn x10_a_list_comes_within_four_seconds_with_what_a_hanging_instance_liste
         sleep(Duration::from_secs(25)).await;
     }
     // What was made after the instance was last heard is in no last list: then the list is not known.
-    let home = { T.create(&world, "late").await.assert_success(); world.homes("late").await[0] };
+    let home = {
+        T.create(&world, "late").await.assert_success();
+        world.homes("late").await[0]
+    };
     world.sims[home - 1].faults().set(Fault::Hang).await;
     T.call(&world, "getMeetings", "").await.assert_failed(500, "internalError");
 }
@@ -201,7 +204,10 @@ async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_c
             (format!("&{to_errors}"), "https://lms.example.org/oops?course=7&errors=["),
             (format!("&{to_logout}"), "HTTP://lms.example.org/bye?errors=["),
             (format!("&{to_logout}&{to_errors}"), "https://lms.example.org/oops?course=7&errors=["),
-            (format!("&errorRedirectUrl=ftp%3A%2F%2Fx&{to_logout}"), "HTTP://lms.example.org/bye?errors=["),
+            (
+                format!("&errorRedirectUrl=ftp%3A%2F%2Fx&{to_logout}"),
+                "HTTP://lms.example.org/bye?errors=[",
+            ),
         ] {
             for accept in [BROWSER, "*/*"] {
                 for redirect in ["", "&redirect=false", "&redirect=true"] {
@@ -213,7 +219,9 @@ async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_c
                 }
             }
         }
-        for odd in ["", "&logoutURL=javascript%3Aalert(1)", "&errorRedirectUrl=%2Fhere", "&logoutURL="] {
+        for odd in
+            ["", "&logoutURL=javascript%3Aalert(1)", "&errorRedirectUrl=%2Fhere", "&logoutURL="]
+        {
             let query = format!("&meetingID={meeting}{odd}");
             join(&world, &query, "*/*").await.assert_failed(200, key);
             let page = join(&world, &query, BROWSER).await;

@@ -52,7 +52,7 @@ async fn users_that_agents_measured_count_until_every_instance_was_swept() {
     );
 
     world.sims[1].faults().clear().await;
-    world.until(|roster| roster.all_heard()).await;
+    world.until(|roster| roster.all_accounted()).await;
     assert_eq!(T.join(&world, "m1").await.status, 302, "own counts are better");
 }
 

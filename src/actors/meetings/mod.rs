@@ -29,13 +29,13 @@ pub use self::message::*;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
-use self::table::Table;
+use self::table::{Slot, Table};
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
+use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules, Verdict, explain};
 use crate::domain::tag::TagWish;
@@ -332,7 +332,11 @@ impl MeetingsState {
     }
 
     /// The routes of these tenants to these instances, but for those whose meeting was ended.
-    fn routes(&self, instances: &[InstanceId], tenants: &[TenantId]) -> Result<Vec<LivingRoute>, RouteError> {
+    fn routes(
+        &self,
+        instances: &[InstanceId],
+        tenants: &[TenantId],
+    ) -> Result<Vec<LivingRoute>, RouteError> {
         if !self.loaded {
             return Err(RouteError::NotLoaded);
         }

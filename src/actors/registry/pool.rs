@@ -77,7 +77,10 @@ impl Pool {
     /// How long it takes until the next dead instance's meetings count as gone.
     pub(super) fn next_lost(&self, unknown_for: Duration, now: Moment) -> Option<Duration> {
         let silent = self.watches.values().filter_map(Watch::silent_since);
-        silent.map(|since| unknown_for.saturating_sub(now.since(since))).filter(|d| !d.is_zero()).min()
+        silent
+            .map(|since| unknown_for.saturating_sub(now.since(since)))
+            .filter(|d| !d.is_zero())
+            .min()
     }
 
     fn member(&self, record: &InstanceRecord, config: &Config, now: Moment) -> Option<Member> {
