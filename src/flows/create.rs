@@ -18,7 +18,7 @@ use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
 use crate::outside::servers::{Outgoing, SendError};
@@ -231,19 +231,23 @@ impl Creation<'_> {
             // Its first events may come before the next sweep.
             self.world.actors.hooks.learn(&home.instance.id, [(internal, Some(tenant.clone()))]);
         }
-        if home.state == RouteState::Confirmed && envelope.is_duplicate() {
+        let internal = envelope.internal_id.as_deref().map(InternalId::new);
+        let known = internal.is_none() || internal == home.internal;
+        if home.state == RouteState::Confirmed && envelope.is_duplicate() && known {
             return Ok(None);
         }
         let meetings = &self.world.actors.meetings;
-        let to = RouteState::Confirmed;
-        let settled = meetings.set(tenant.clone(), meeting.clone(), home.version, to).await;
+        let (of, named) = (tenant.clone(), meeting.clone());
+        let settled = meetings.confirm(of, named, home.version, internal.clone()).await;
         let winner = match settled {
             // A repeated create needs no store: the route was confirmed before.
             Err(_) if home.state == RouteState::Confirmed => return Ok(None),
             Err(error) => return Err(error.into()),
             Ok(Settled::Yes) => None,
             Ok(Settled::Otherwise(other)) => Some(other),
-            Ok(Settled::Gone) => Some(self.world.adopt(tenant, meeting, &home.instance).await?),
+            Ok(Settled::Gone) => {
+                Some(self.world.adopt(tenant, meeting, &home.instance, internal).await?)
+            }
         };
         Ok(winner.filter(|other| other.instance.id != home.instance.id))
     }
@@ -340,8 +344,8 @@ impl Creation<'_> {
     /// the refusal passed on.
     async fn adopt_refused(&self, home: &Home, answer: Bytes, envelope: Envelope) -> Attempt {
         let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
-        let (version, to) = (home.version, RouteState::Confirmed);
-        if let Err(error) = self.world.actors.meetings.set(tenant, meeting, version, to).await {
+        let meetings = &self.world.actors.meetings;
+        if let Err(error) = meetings.confirm(tenant, meeting, home.version, None).await {
             warn!(%error, "a meeting that was found could not be confirmed; a sweep will do it");
         }
         Attempt::Refused(answer, envelope)

@@ -12,7 +12,7 @@ use super::ask::Presence;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, UserPool, Where};
 use crate::domain::instance::{Instance, InstanceId};
-use crate::domain::meeting::MeetingId;
+use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::tenant::{Tenant, TenantId};
 
 /// How long all instances together may take to say whether they have an unknown meeting.
@@ -69,7 +69,8 @@ impl World {
         meeting: &MeetingId,
         instance: InstanceId,
     ) -> Result<Home, Refusal> {
-        let adopted = self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance);
+        let adopted =
+            self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance, None);
         Ok(adopted.await?)
     }
 
@@ -108,7 +109,9 @@ impl World {
             return Ok(None);
         };
         match self.presence(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
-            Ok(Presence::Ours) => self.adopt(&tenant.id, meeting, &member.instance).await.map(Some),
+            Ok(Presence::Ours) => {
+                self.adopt(&tenant.id, meeting, &member.instance, None).await.map(Some)
+            }
             Ok(Presence::None) => {
                 self.store.forget_hint(meeting, &id).await;
                 Ok(None)
@@ -138,7 +141,7 @@ impl World {
             match presence {
                 Ok(Presence::Ours) => {
                     info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
-                    return self.adopt(&tenant.id, meeting, instance).await.map(Some);
+                    return self.adopt(&tenant.id, meeting, instance, None).await.map(Some);
                 }
                 Ok(Presence::Others | Presence::None) => {}
                 Err(error) => debug!(instance.id = %instance.id, %error, "no word about a meeting"),
@@ -153,9 +156,10 @@ impl World {
         tenant: &TenantId,
         meeting: &MeetingId,
         instance: &Instance,
+        internal: Option<InternalId>,
     ) -> Result<Home, Refusal> {
         let id = instance.id.clone();
-        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id).await?)
+        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id, internal).await?)
     }
 
     /// An instance said that it does not have the meeting of this route: the route goes, unless it

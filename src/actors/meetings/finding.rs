@@ -47,7 +47,7 @@ impl MeetingsState {
     }
 
     fn told(&self, slot: Option<&Slot>, key: &RouteKey, tenant: &TenantId) -> Where {
-        if let Some(home) = slot.and_then(|slot| self.home(&slot.route)) {
+        if let Some(home) = slot.and_then(|slot| self.home(*key, &slot.route)) {
             return Where::At(home);
         }
         match self.sighted.at(key, tenant) {

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::domain::forecast::RoomKey;
 use crate::domain::instance::{Instance, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::Verdict;
 use crate::domain::tag::TagWish;
@@ -49,6 +49,8 @@ pub enum MeetingsMessage {
         meeting: MeetingId,
         from: Version,
         to: Option<RouteState>,
+        /// What the instance calls the meeting, if it has just said so.
+        internal: Option<InternalId>,
         reply_to: RpcReplyPort<Result<Settled, RouteError>>,
     },
     /// A meeting was found on an instance where we knew of none. Asked by [`crate::flows::locate`].
@@ -56,6 +58,8 @@ pub enum MeetingsMessage {
         tenant: TenantId,
         meeting: MeetingId,
         instance: InstanceId,
+        /// What the instance calls it, if it said so.
+        internal: Option<InternalId>,
         reply_to: RpcReplyPort<Result<Home, RouteError>>,
     },
     /// All meetings of one instance, as one sweep saw them. Asked by [`crate::flows::health`].
@@ -126,7 +130,11 @@ pub struct Wish {
 /// Where a meeting lives.
 #[derive(Clone, Debug)]
 pub struct Home {
+    /// Under which the route is kept. Not always that of the text that was asked for: an internal id finds it too.
+    pub key: RouteKey,
     pub instance: Arc<Instance>,
+    /// What the instance calls the meeting, if that is known.
+    pub internal: Option<InternalId>,
     pub version: Version,
     pub state: RouteState,
     /// The instance is dead or disabled: the meeting may be created elsewhere.
@@ -197,6 +205,8 @@ pub struct Seen {
     /// Of the id as it was created; the id below is as the instance prints it.
     pub key: RouteKey,
     pub meeting: MeetingId,
+    /// What the instance calls it; none when it says nothing of the kind.
+    pub internal: Option<InternalId>,
     /// Whose it is, by our tag; none when it was made without us.
     pub tenant: Option<TenantId>,
     pub participants: u64,
@@ -219,6 +229,8 @@ impl Seen {
 pub struct Copy {
     pub meeting: MeetingId,
     pub tenant: TenantId,
+    /// What its instance calls it: the copy itself, and no other meeting.
+    pub internal: Option<InternalId>,
 }
 
 /// A copy that is hidden from lists: the meeting lives elsewhere.
@@ -298,7 +310,18 @@ impl MeetingsHandle {
         from: Version,
         to: RouteState,
     ) -> Result<Settled, RouteError> {
-        self.change(tenant, meeting, from, Some(to)).await
+        self.change(tenant, meeting, from, Some(to), None).await
+    }
+
+    /// Confirms a meeting that the instance calls so.
+    pub async fn confirm(
+        &self,
+        tenant: TenantId,
+        meeting: MeetingId,
+        from: Version,
+        internal: Option<InternalId>,
+    ) -> Result<Settled, RouteError> {
+        self.change(tenant, meeting, from, Some(RouteState::Confirmed), internal).await
     }
 
     /// Removes a route: its meeting is not there.
@@ -308,7 +331,7 @@ impl MeetingsHandle {
         meeting: MeetingId,
         from: Version,
     ) -> Result<Settled, RouteError> {
-        self.change(tenant, meeting, from, None).await
+        self.change(tenant, meeting, from, None, None).await
     }
 
     async fn change(
@@ -317,8 +340,10 @@ impl MeetingsHandle {
         meeting: MeetingId,
         from: Version,
         to: Option<RouteState>,
+        internal: Option<InternalId>,
     ) -> Result<Settled, RouteError> {
-        let question = |reply_to| MeetingsMessage::Set { tenant, meeting, from, to, reply_to };
+        let question =
+            |reply_to| MeetingsMessage::Set { tenant, meeting, from, to, internal, reply_to };
         self.0.ask(STEP_WITHIN, question).await?
     }
 
@@ -328,8 +353,10 @@ impl MeetingsHandle {
         tenant: TenantId,
         meeting: MeetingId,
         instance: InstanceId,
+        internal: Option<InternalId>,
     ) -> Result<Home, RouteError> {
-        let question = |reply_to| MeetingsMessage::Adopt { tenant, meeting, instance, reply_to };
+        let question =
+            |reply_to| MeetingsMessage::Adopt { tenant, meeting, instance, internal, reply_to };
         self.0.ask(STEP_WITHIN, question).await?
     }
 

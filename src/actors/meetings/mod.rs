@@ -160,11 +160,11 @@ impl Actor for Meetings {
             MeetingsMessage::Move { wish, from, tomb, reply_to } => {
                 state.move_on(wish, from, tomb, reply_to);
             }
-            MeetingsMessage::Set { tenant, meeting, from, to, reply_to } => {
-                state.set(tenant, meeting, from, to, reply_to);
+            MeetingsMessage::Set { tenant, meeting, from, to, internal, reply_to } => {
+                state.set(tenant, meeting, from, (to, internal), reply_to);
             }
-            MeetingsMessage::Adopt { tenant, meeting, instance, reply_to } => {
-                state.adopt(tenant, meeting, instance, reply_to);
+            MeetingsMessage::Adopt { tenant, meeting, instance, internal, reply_to } => {
+                state.adopt(tenant, meeting, (instance, internal), reply_to);
             }
             MeetingsMessage::Swept { sweep, reply_to } => answer(reply_to, state.swept(&sweep)),
             MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {
@@ -248,10 +248,12 @@ impl MeetingsState {
     }
 
     /// The home that a route describes; nothing when its instance is not of the pool any more.
-    fn home(&self, route: &Route) -> Option<Home> {
+    fn home(&self, key: RouteKey, route: &Route) -> Option<Home> {
         let member = self.roster.get(&route.instance)?;
         Some(Home {
+            key,
             instance: member.instance.clone(),
+            internal: route.internal.clone(),
             version: route.version,
             state: route.state,
             released: member.releases_meetings(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::forecast::Tally;
 use super::message::{Copy, Seen, Stray, Sweep};
 use super::table::{Slot, Table};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 
@@ -25,8 +25,8 @@ const READ_RECENTLY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     /// Found on the instance without a route of ours.
-    pub(super) adopt: Vec<(RouteKey, TenantId, Option<MeetingId>)>,
-    /// Claims that are confirmed by what was seen.
+    pub(super) adopt: Vec<Found>,
+    /// Claims that are confirmed by what was seen, and meetings that their instance calls otherwise than was known.
     pub(super) confirm: Vec<(RouteKey, TenantId, Version)>,
     /// Routes whose meeting is gone.
     pub(super) remove: Vec<(RouteKey, TenantId, Version)>,
@@ -38,6 +38,16 @@ pub(super) struct Findings {
     pub(super) end: Vec<Copy>,
 }
 
+/// A meeting that was found on an instance.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) key: RouteKey,
+    pub(super) tenant: TenantId,
+    /// As it was created, where the list shows it.
+    pub(super) meeting: Option<MeetingId>,
+    pub(super) internal: Option<InternalId>,
+}
+
 /// Compares what an instance lists with what we know, which learns how its meetings go on. `shared`: others write the store too.
 pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
     let mut findings = Findings::default();
@@ -46,12 +56,18 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
         let Some(tenant) = &seen.tenant else { continue };
         let key = seen.key;
         match table.get(&key, tenant) {
-            None => findings.adopt.push((key, tenant.clone(), seen.id())),
+            None => findings.adopt.push(Found {
+                key,
+                tenant: tenant.clone(),
+                meeting: seen.id(),
+                internal: seen.internal.clone(),
+            }),
             Some(slot) if slot.route.instance == sweep.instance => {
                 listed.insert((key, tenant), seen);
             }
             Some(slot) => {
-                let copy = Copy { meeting: seen.meeting.clone(), tenant: tenant.clone() };
+                let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
+                let copy = Copy { meeting, tenant: tenant.clone(), internal };
                 judge(slot, key, copy, seen.participants, sweep, shared, &mut findings);
             }
         }
@@ -62,7 +78,7 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             Some(&seen) => {
                 // Whoever joined before the request was sent is among the participants.
                 slot.joined.retain(|&at| at >= sweep.asked_at);
-                present(*key, slot, seen.participants, now, sweep.shared, &mut findings);
+                present(*key, slot, seen, sweep, now, &mut findings);
                 forecast.seen(key, slot, seen, now);
             }
             None => absent(*key, slot, sweep, now, &mut findings),
@@ -105,17 +121,33 @@ fn judge(
 fn present(
     key: RouteKey,
     slot: &mut Slot,
-    users: u64,
+    seen: &Seen,
+    sweep: &Sweep,
     now: Moment,
-    shared: bool,
     findings: &mut Findings,
 ) {
     slot.missing = 0;
-    slot.participants = users;
+    slot.participants = seen.participants;
+    let renamed = learn_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
-    if claimed && !shared && now.since(slot.settled_at) >= CLAIM_IS_SETTLED {
+    let settled = claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED;
+    if !sweep.shared && (settled || renamed) {
         findings.confirm.push((key, slot.tenant.clone(), slot.route.version));
     }
+}
+
+/// What the instance calls the meeting counts from now on, unless the route is newer than the list. Whether that is
+/// news which the store should have.
+fn learn_internal(slot: &mut Slot, seen: &Seen, sweep: &Sweep) -> bool {
+    let route = &mut slot.route;
+    if seen.internal.is_none()
+        || seen.internal == route.internal
+        || slot.settled_at >= sweep.asked_at
+    {
+        return false;
+    }
+    route.internal.clone_from(&seen.internal);
+    route.state == RouteState::Confirmed
 }
 
 fn absent(key: RouteKey, slot: &mut Slot, sweep: &Sweep, now: Moment, findings: &mut Findings) {
@@ -157,6 +189,7 @@ mod tests {
             state,
             tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
             meeting: None,
+            internal: None,
         };
         table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
         table
@@ -167,6 +200,7 @@ mod tests {
         let seen = users.map(|participants| Seen {
             key: MeetingId::new("m").key(),
             meeting: MeetingId::new("m"),
+            internal: None,
             tenant: Some(tenant()),
             participants,
             webcams: 0,
@@ -212,7 +246,8 @@ mod tests {
     fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
         let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
         let m = MeetingId::new("m");
-        assert_eq!(found.adopt, vec![(m.key(), tenant(), Some(m))]);
+        let expected = Found { key: m.key(), tenant: tenant(), meeting: Some(m), internal: None };
+        assert_eq!(found.adopt, vec![expected]);
         let mut ended = sweep(20, Some(1));
         ended.seen[0].ended = true;
         let found = reconcile(&mut Table::default(), &ended, at(21), false);

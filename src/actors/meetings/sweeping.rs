@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::Of;
 use super::queue::Then;
-use super::reconcile::{Findings, reconcile};
+use super::reconcile::{Findings, Found, reconcile};
 use super::{Copy, MeetingsState, Sweep};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteState};
+use crate::domain::meeting::RouteState;
 use crate::domain::moment::Moment;
-use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
 
 /// The store has answered, or failed to, long before this; but for a reading of everything.
@@ -30,21 +30,20 @@ impl MeetingsState {
         if sweep.shared {
             self.fetch_unknown(&adopt);
         }
-        for (key, tenant, meeting) in adopt.into_iter().filter(|_| !sweep.shared) {
+        for Found { key, tenant, meeting, internal } in adopt {
             // A meeting whose claim is being stored has a home in a moment.
-            if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
-                let instance = sweep.instance.clone();
-                self.change(key, meeting, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+            let claimed = self.claiming.contains_key(&(key, tenant.clone()));
+            if !sweep.shared && !claimed && self.loaded {
+                let becomes = Becomes::Adopted { instance: sweep.instance.clone() };
+                self.change(Of { key, meeting, tenant, internal }, None, becomes, Then::Quiet);
             }
         }
         for (key, tenant, version) in confirm {
             let becomes = Becomes::State(RouteState::Confirmed);
-            let meeting = self.id_of(&key, &tenant);
-            self.change(key, meeting, tenant, Some(version), becomes, Then::Quiet);
+            self.change(self.of(key, tenant), Some(version), becomes, Then::Quiet);
         }
         for (key, tenant, version) in remove {
-            let meeting = self.id_of(&key, &tenant);
-            self.change(key, meeting, tenant, Some(version), Becomes::Removed, Then::Quiet);
+            self.change(self.of(key, tenant), Some(version), Becomes::Removed, Then::Quiet);
         }
         if !fetch.is_empty() {
             self.fetch(fetch);
@@ -55,8 +54,8 @@ impl MeetingsState {
     }
 
     /// What another replica found without a route here is one that it makes, or that we missed.
-    fn fetch_unknown(&self, found: &[(RouteKey, TenantId, Option<MeetingId>)]) {
-        let keys: Vec<_> = found.iter().map(|(key, ..)| *key).take(MOST_FETCHED).collect();
+    fn fetch_unknown(&self, found: &[Found]) {
+        let keys: Vec<_> = found.iter().map(|found| found.key).take(MOST_FETCHED).collect();
         if !keys.is_empty() && self.loaded {
             self.fetch(keys);
         }

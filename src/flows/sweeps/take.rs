@@ -13,7 +13,7 @@ use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
 use crate::bbb::query;
 use crate::domain::instance::Instance;
-use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
@@ -103,11 +103,12 @@ fn owner(listed: &Listed) -> Option<Owner> {
 fn seen(listed: Listed) -> Seen {
     let meeting = MeetingId::new(listed.meeting_id);
     // BBB prints an id with its blanks made one; the internal id holds the hash of the id as created.
-    let internal = listed.internal_id.as_deref().and_then(|id| id.split_once('-'));
-    let key = internal.and_then(|(hash, _)| hash.parse::<RouteKey>().ok());
+    let internal = listed.internal_id.map(InternalId::new);
+    let key = internal.as_ref().and_then(InternalId::key);
     Seen {
         key: key.unwrap_or_else(|| meeting.key()),
         meeting,
+        internal,
         tenant: listed.tenant.map(TenantId::new),
         participants: listed.participants,
         webcams: listed.webcams,
@@ -118,7 +119,7 @@ fn seen(listed: Listed) -> Seen {
 
 /// Ends copies of meetings that live elsewhere: nobody is in them, or their create was given up.
 async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>) {
-    for Copy { meeting, tenant } in copies.into_iter().take(MOST_ENDED) {
+    for Copy { meeting, tenant, .. } in copies.into_iter().take(MOST_ENDED) {
         let mut asked = String::new();
         query::append(&mut asked, "meetingID", meeting.as_str());
         let within = world.config.deadlines.attempt;
@@ -157,6 +158,7 @@ mod tests {
         let expected = Seen {
             key: meeting.key(),
             meeting: MeetingId::new("room 1"),
+            internal: Some(InternalId::new(format!("{}-1767225700000", meeting.key()))),
             tenant: Some(TenantId::new("t.example.org")),
             participants: 12,
             webcams: 5,

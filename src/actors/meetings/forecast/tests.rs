@@ -74,7 +74,14 @@ impl Story {
     fn route(&mut self, on: u8, state: RouteState) -> Option<Route> {
         self.version += 1;
         let version = Version(self.version);
-        Some(Route { instance: instance(on), version, state, tombs: Vec::new(), meeting: None })
+        Some(Route {
+            instance: instance(on),
+            version,
+            state,
+            tombs: Vec::new(),
+            meeting: None,
+            internal: None,
+        })
     }
 
     fn put(&mut self, meeting: u8, route: Option<Route>) -> Option<Met> {
@@ -113,6 +120,7 @@ impl Story {
         let seen = listed.map(|n| Seen {
             key: key(n),
             meeting: MeetingId::new(n.to_string()),
+            internal: None,
             tenant: Some(tenant()),
             participants: users,
             webcams: users,
