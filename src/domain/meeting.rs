@@ -68,6 +68,16 @@ impl fmt::Display for InternalId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteKey(pub [u8; 20]);
 
+impl RouteKey {
+    pub const BYTES: usize = 20;
+}
+
+impl From<MeetingId> for RouteKey {
+    fn from(meeting: MeetingId) -> Self {
+        meeting.key()
+    }
+}
+
 impl fmt::Display for RouteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

@@ -1,5 +1,6 @@
 //! Create: a home is claimed and stored before its instance is called; a failed create tries the next.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::World;
 use super::answer::{Answer, BadAnswer, read};
 use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
 use super::body::Posted;
+use super::naming::PARENT;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, Settled, Wish};
 use crate::actors::settle;
@@ -79,14 +81,15 @@ async fn whole(
     if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
         return Err(Refusal::NoMeetingName);
     }
-    let called_back = world.called_back(tenant, &meeting, query).await?;
+    let (query, only) = parent(world, tenant, query).await?;
+    let called_back = world.called_back(tenant, &meeting, &query).await?;
     let creation = Creation {
         world,
         tenant,
         meeting,
         query: query::tagged(&called_back, tenant.id.as_str()),
         body: body.as_ref(),
-        only: parent_home(world, tenant, query).await?,
+        only,
         tags,
         except: HashSet::new(),
         by: Instant::now() + world.config.deadlines.create,
@@ -96,17 +99,25 @@ async fn whole(
     done.unwrap_or(Err(Refusal::Internal("create the meeting in time")))
 }
 
-/// A breakout room goes where its parent lives.
-async fn parent_home(
+/// A breakout room goes where its parent lives, which is named to that instance so that it is no other meeting. Without
+/// `isBreakout=true` a parent means nothing, as at BBB.
+async fn parent<'q>(
     world: &World,
     tenant: &Arc<Tenant>,
-    query: &str,
-) -> Result<Option<InstanceId>, Refusal> {
-    let Some(parent) = query::single(query, "parentMeetingID")?.filter(|id| !id.is_empty()) else {
-        return Ok(None);
+    query: &'q str,
+) -> Result<(Cow<'q, str>, Option<InstanceId>), Refusal> {
+    let is_breakout = query::single(query, "isBreakout")?;
+    if !is_breakout.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return Ok((query.into(), None));
+    }
+    let Some(parent) = query::single(query, PARENT)?.filter(|id| !id.is_empty()) else {
+        return Ok((query.into(), None));
     };
-    let home = world.locate(tenant, &MeetingId::new(&*parent)).await?;
-    home.map(|home| Some(home.instance.id.clone())).ok_or(Refusal::NoParent)
+    let parent = MeetingId::new(&*parent);
+    let home = world.locate(tenant, &parent).await?.ok_or(Refusal::NoParent)?;
+    let name = world.name(&tenant.id, &parent, &home).await?;
+    let query = name.in_query(query, PARENT).ok_or(Refusal::NoParent)?;
+    Ok((query, Some(home.instance.id.clone())))
 }
 
 impl Creation<'_> {
@@ -311,6 +322,7 @@ impl Creation<'_> {
         if confirmed {
             // The meeting is known to be ours: whatever its instance says is the answer.
             return match envelope.success {
+                true if self.is_anothers(home, &envelope).await => Attempt::Foreign,
                 true => Attempt::Made(answer, envelope),
                 false => Attempt::Refused(answer, envelope),
             };
@@ -338,6 +350,16 @@ impl Creation<'_> {
             }
             (false, _) => Attempt::Refused(answer, envelope),
         }
+    }
+
+    /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.
+    async fn is_anothers(&self, home: &Home, envelope: &Envelope) -> bool {
+        let sought = home.sought(&self.tenant.id, &self.meeting);
+        let internal = envelope.internal_id.as_deref();
+        if !envelope.is_duplicate() || internal.is_none() || sought.is_known_as(internal) {
+            return false;
+        }
+        matches!(self.ask(home).await, Ok(Presence::Others))
     }
 
     /// The instance refuses this create since it has the tenant's own meeting: the route is kept,

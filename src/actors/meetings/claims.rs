@@ -54,10 +54,10 @@ impl MeetingsState {
         if self.pool_is_full(&wish) {
             return answer(reply_to, Err(RouteError::PoolFull));
         }
-        let candidates = self.candidates(&wish);
-        if candidates.is_empty() {
-            return answer(reply_to, Err(nobody(&wish)));
-        }
+        let candidates = match self.candidates(&wish) {
+            Ok(candidates) => candidates,
+            Err(none) => return answer(reply_to, Err(none)),
+        };
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_claim(key, tenant, candidates, wish);
     }
@@ -99,10 +99,10 @@ impl MeetingsState {
         if self.home(key, &route).is_none_or(|home| home.released) {
             wish.except.insert(route.instance.clone());
         }
-        let candidates = self.candidates(&wish);
-        if candidates.is_empty() {
-            return answer(reply_to, Err(nobody(&wish)));
-        }
+        let candidates = match self.candidates(&wish) {
+            Ok(candidates) => candidates,
+            Err(none) => return answer(reply_to, Err(none)),
+        };
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_move(key, tenant, candidates, route.version, tomb, wish);
     }
@@ -134,14 +134,14 @@ impl MeetingsState {
     pub(super) fn set(
         &mut self,
         tenant: TenantId,
-        meeting: MeetingId,
+        key: RouteKey,
         from: Version,
         (to, internal): (Option<RouteState>, Option<InternalId>),
         reply_to: RpcReplyPort<Result<Settled, RouteError>>,
     ) {
         let becomes = to.map_or(Becomes::Removed, Becomes::State);
         let then = Then::Settle { reply_to };
-        let of = Of { key: meeting.key(), meeting: Some(meeting), tenant, internal };
+        let of = Of { internal, ..self.of(key, tenant) };
         self.change(of, Some(from), becomes, then);
     }
 
@@ -222,6 +222,9 @@ impl MeetingsState {
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
+        if let Some(route) = route {
+            self.names.put(key, tenant, route);
+        }
         let met = self.table.put(key, tenant, route.cloned(), self.clock.now());
         // Others learn by themselves that the room has met; whoever did the step writes it down.
         if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
@@ -270,10 +273,8 @@ impl MeetingsState {
                     wish.except.insert(route.instance);
                 }
                 match self.candidates(&wish) {
-                    candidates if candidates.is_empty() => {
-                        self.tell_waiting(key, tenant, Err(nobody(&wish)));
-                    }
-                    candidates => {
+                    Err(none) => self.tell_waiting(key, tenant, Err(none)),
+                    Ok(candidates) => {
                         self.send_move(key, tenant, candidates, route.version, false, wish);
                     }
                 }
@@ -283,10 +284,8 @@ impl MeetingsState {
 
     fn claim_again(&mut self, key: RouteKey, tenant: TenantId, wish: Wish) {
         match self.candidates(&wish) {
-            candidates if candidates.is_empty() => {
-                self.tell_waiting(key, tenant, Err(nobody(&wish)));
-            }
-            candidates => self.send_claim(key, tenant, candidates, wish),
+            Err(none) => self.tell_waiting(key, tenant, Err(none)),
+            Ok(candidates) => self.send_claim(key, tenant, candidates, wish),
         }
     }
 
@@ -306,8 +305,8 @@ impl MeetingsState {
                     answer(asker.reply_to, Err(RouteError::Store(error.clone())));
                 }
                 (Waiter::Find(asker), _) => {
-                    let found = self.found(&key, &asker.tenant);
-                    self.tell(&key, asker, found);
+                    let found = self.found(key, &asker);
+                    self.tell(asker, found);
                 }
             }
         }
@@ -340,8 +339,17 @@ impl MeetingsState {
         }
     }
 
-    /// The candidates for a meeting, best first.
-    fn candidates(&mut self, wish: &Wish) -> Vec<InstanceId> {
+    /// The candidates for a meeting, best first; there is at least one.
+    fn candidates(&mut self, wish: &Wish) -> Result<Vec<InstanceId>, RouteError> {
+        let ranked = self.ranked(wish);
+        if ranked.is_empty() {
+            return Err(nobody(wish));
+        }
+        let reachable = self.reachable(wish, ranked);
+        if reachable.is_empty() { Err(RouteError::Taken) } else { Ok(reachable) }
+    }
+
+    fn ranked(&mut self, wish: &Wish) -> Vec<InstanceId> {
         if let Some(only) = &wish.only {
             let member = self.roster.get(only).filter(|member| !member.releases_meetings());
             let may = member.is_some() && !wish.except.contains(only);

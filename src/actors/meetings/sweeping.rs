@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::claims::Of;
 use super::queue::Then;
 use super::reconcile::{Findings, Found, reconcile};
-use super::{Copy, MeetingsState, Sweep};
-use crate::domain::meeting::RouteState;
+use super::{MeetingsState, Sweep, ToDo};
+use crate::domain::meeting::{InternalId, RouteState};
 use crate::domain::moment::Moment;
 use crate::outside::store::Becomes;
 
@@ -20,13 +20,14 @@ const MOST_FETCHED: usize = 1_000;
 
 impl MeetingsState {
     /// Compares a sweep with the routes, sends what follows to the store, and answers the copies to end.
-    pub(super) fn swept(&mut self, sweep: &Sweep) -> Vec<Copy> {
+    pub(super) fn swept(&mut self, sweep: &Sweep) -> ToDo {
         let now = self.clock.now();
         let oldest = self.loading.unwrap_or(now).0.min(now.0.saturating_sub(ANSWERS_WITHIN));
         self.table.forget_told(Moment(oldest));
-        let Findings { adopt, confirm, remove, fetch, strays, end } =
+        let Findings { adopt, confirm, remove, odd, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
         self.sighted.saw(sweep, &adopt);
+        self.names.listed(&sweep.instance, odd);
         if sweep.shared {
             self.fetch_unknown(&adopt);
         }
@@ -50,7 +51,14 @@ impl MeetingsState {
         }
         self.keep_strays(sweep, strays);
         self.doubt.swept(sweep, &self.roster);
-        end
+        ToDo { end, look_up: self.look_up(sweep) }
+    }
+
+    /// A meeting to learn from how the instance looks meetings up, if that is due.
+    fn look_up(&mut self, sweep: &Sweep) -> Option<InternalId> {
+        let mut lives = sweep.seen.iter().filter(|seen| !seen.ended);
+        let internal = lives.find_map(|seen| seen.internal.clone())?;
+        self.names.ask(&sweep.instance, self.clock.now()).then_some(internal)
     }
 
     /// What another replica found without a route here is one that it makes, or that we missed.

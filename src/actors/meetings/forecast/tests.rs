@@ -118,7 +118,6 @@ impl Story {
     fn sweep(&mut self, on: u8, meetings: u8, users: u64, created: Option<u64>) {
         let listed = (0..8).filter(|n| meetings >> n & 1 == 1);
         let seen = listed.map(|n| Seen {
-            key: key(n),
             meeting: MeetingId::new(n.to_string()),
             internal: None,
             tenant: Some(tenant()),
