@@ -160,13 +160,15 @@ async fn x10_a_list_comes_within_four_seconds_with_what_a_hanging_instance_liste
 async fn x14_what_is_certain_is_refused_with_http_200_and_with_v3_statuses_as_v3_did() {
     for (v3, forbidden, failed) in [(false, 200, 200), (true, 403, 500)] {
         let mut full = T.document();
-        full.spec.meeting_pool = Some(0);
+        full.spec.meeting_pool = Some(1);
         let mut crowded = U.document();
-        crowded.spec.user_pool = Some(0);
+        crowded.spec.user_pool = Some(1);
         let world = plan(1).config(|c| c.compat.v3_statuses = v3).tenant(full).tenant(crowded);
         let world = world.start().await;
+        T.create(&world, "first").await.assert_success();
         T.create(&world, "room").await.assert_failed(forbidden, "meetingPoolReached");
         U.create(&world, "room").await.assert_success();
+        assert_eq!(U.join(&world, "room").await.status, StatusCode::FOUND);
         U.join(&world, "room").await.assert_failed(forbidden, "userPoolReached");
         let nobody = Client::of("nobody.example.org", "secret-of-nobody-0123");
         for call in ["create", "join", "getMeetingInfo"] {
@@ -191,9 +193,10 @@ async fn join(world: &World, query: &str, accept: &str) -> Reply {
 async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_clients_xml() {
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let mut crowded = U.document();
-    crowded.spec.user_pool = Some(0);
+    crowded.spec.user_pool = Some(1);
     let world = plan(1).tenant(crowded).start().await;
     U.create(&world, "room").await.assert_success();
+    assert_eq!(U.join(&world, "room").await.status, StatusCode::FOUND);
     for (meeting, key, says) in [
         ("room", "userPoolReached", "Toutes les places"),
         ("nowhere", "invalidMeetingIdentifier", "n’existe pas"),
