@@ -22,7 +22,7 @@ pub(super) fn redirected(
     tenant: &Tenant,
     query: &str,
 ) -> Result<Answer, Refusal> {
-    if matches!(refusal, Refusal::Internal(_)) {
+    if matches!(refusal, Refusal::Internal(_) | Refusal::Server(_)) {
         return Err(refusal);
     }
     let query = tenant.rules.join(query);
@@ -37,7 +37,9 @@ pub(super) fn redirected(
 /// The page that a browser shows; `None` where it reads XML as everybody does.
 pub(super) fn page(refusal: &Refusal, headers: &HeaderMap) -> Option<Response> {
     match refusal {
-        Refusal::Unavailable | Refusal::Internal(_) => Some(pages::waiting(headers)),
+        Refusal::Unavailable | Refusal::Internal(_) | Refusal::Server(_) => {
+            Some(pages::waiting(headers))
+        }
         Refusal::Maintenance(text) => Some(pages::maintenance(headers, text)),
         Refusal::NothingToJoin => Some(pages::no_meeting(headers)),
         Refusal::UserPool => Some(pages::full(headers)),

@@ -240,6 +240,18 @@ async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_the_instance_does_not_know_is_not_supported() {
+    let world = plan(1).start().await;
+    T.create(&world, "room").await.assert_success();
+    let chat = "meetingID=room&message=hello";
+    world.sims[0].faults().on("sendChatMessage").set(Fault::NotFoundPage).await;
+    T.call(&world, "sendChatMessage", chat).await.assert_failed(200, "unsupportedRequest");
+    // One that every server knows says that the server is not well.
+    world.sims[0].faults().on("getMeetingInfo").set(Fault::NotFoundPage).await;
+    T.info(&world, "room").await.assert_failed(500, "internalError");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slash_behind_the_call_and_a_dot_behind_the_host_change_nothing() {
     let world = plan(1).start().await;
     T.create(&world, "room").await.assert_success();
