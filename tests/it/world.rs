@@ -174,6 +174,17 @@ impl Plan {
 
     /// Starts the program; nothing is waited for but its list of instances.
     pub(crate) async fn start_unready(self) -> World {
+        let as_stored = self.as_stored;
+        let world = self.start_unlisted().await;
+        world.until(|roster| roster.loaded).await;
+        if !as_stored {
+            world.register().await;
+        }
+        world
+    }
+
+    /// Starts the program and waits for nothing.
+    pub(crate) async fn start_unlisted(self) -> World {
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let store = self.store.unwrap_or_else(|| {
@@ -210,12 +221,7 @@ impl Plan {
             environment: Default::default(),
         };
         let swarm = app::start(self.config, parts).await.expect("the program starts");
-        let world = World { sims, servers, swarm, loads, targets, store, folder };
-        world.until(|roster| roster.loaded).await;
-        if !self.as_stored {
-            world.register().await;
-        }
-        world
+        World { sims, servers, swarm, loads, targets, store, folder }
     }
 }
 

@@ -81,6 +81,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/tags", post(instances::tag))
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
+        .route("/tenants/{host}/rename", post(tenants::rename))
         .route("/meetings", get(meetings::list))
         .route("/callbacks", get(callbacks::list))
         .route("/callbacks/{id}", delete(callbacks::discard))
