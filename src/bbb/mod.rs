@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod form;
 pub mod hooks;
 pub mod jwt;
+pub mod lrs;
 pub mod meetings;
 pub mod query;
 pub mod recordings;

@@ -15,6 +15,10 @@ use crate::domain::moment::Moment;
 /// How long a token of an analytics callback holds.
 const ANALYTICS_HOLD: Duration = Duration::from_secs(24 * 3600);
 
+/// Of these the script that tells of a published recording calls the first.
+const READY: [&str; 3] =
+    ["bbb-recording-ready-url", "bn-recording-ready-url", "canvas-recording-ready-url"];
+
 /// A meeting that is over, and what is still to come of it.
 pub(super) struct Aftermath {
     pub(super) due: Moment,
@@ -32,7 +36,7 @@ pub(super) fn over(machine: &mut Machine, meeting: &Meeting, times: Times) {
     if !meeting.ended_url.is_empty() {
         machine.outbox.push(Errand::get(Reason::Ended, meeting.ended_url.clone()));
     }
-    for user in &meeting.users {
+    for user in meeting.present() {
         events::user(machine, "user-left", meeting, user, times);
     }
     if meeting.recording && meeting.has_user_joined {
@@ -62,18 +66,15 @@ fn publish(machine: &mut Machine, after: &Aftermath, times: Times) {
     let meeting = &after.meeting;
     let recording = Recording {
         record_id: meeting.internal_id.clone(),
-        meeting_id: meeting.id.clone(),
         name: meeting.name.clone(),
-        state: "published".to_owned(),
-        start_time: meeting.create_time,
         end_time: after.ended.max(meeting.create_time),
         participants: meeting.joined,
         metadata: meeting.metadata.clone(),
-        tracks: Vec::new(),
+        ..Recording::new(&meeting.id, meeting.create_time)
     };
     events::published(machine, &recording, times);
     machine.recordings.push(recording);
-    let Some(url) = meeting.meta("bbb-recording-ready-url") else { return };
+    let Some(url) = READY.iter().find_map(|name| meeting.meta(name)) else { return };
     let said = json!({"meeting_id": meeting.id, "record_id": meeting.internal_id});
     let Some(token) = token(machine, Hash::Hs256, said) else { return };
     let body = format!("signed_parameters={token}");

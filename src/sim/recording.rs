@@ -16,6 +16,8 @@ pub struct Recording {
     pub end_time: u64,
     pub participants: u32,
     pub metadata: Vec<(String, String)>,
+    /// The kinds of its playback formats.
+    pub formats: Vec<String>,
     pub tracks: Vec<Track>,
 }
 
@@ -41,6 +43,7 @@ impl Recording {
             end_time: start_time + 3_600_000,
             participants: 2,
             metadata: Vec::new(),
+            formats: ["presentation", "video"].map(str::to_owned).into(),
             tracks: Vec::new(),
         }
     }
@@ -54,6 +57,11 @@ impl Recording {
     /// The same of this tenant.
     pub fn of(self, tenant: &str) -> Self {
         self.with("bigblueswarm-tenant", tenant)
+    }
+
+    /// The same with playback formats of these kinds.
+    pub fn formats(self, kinds: &[&str]) -> Self {
+        Self { formats: kinds.iter().map(|kind| (*kind).to_owned()).collect(), ..self }
     }
 
     /// The same in this state.
@@ -89,8 +97,8 @@ impl Recording {
         }
     }
 
-    /// The element, as it stands in a list.
-    pub(super) fn print(&self, x: &mut Xml, origin: &str) {
+    /// The element, as it stands in a list, with these of its formats.
+    pub(super) fn print(&self, x: &mut Xml, origin: &str, formats: &[&str]) {
         let id = &self.record_id;
         let length = (self.end_time - self.start_time) / 60_000;
         x.open("recording")
@@ -112,7 +120,8 @@ impl Recording {
             x.leaf(name, value);
         }
         x.close("metadata").open("playback");
-        for (kind, url) in [("presentation", "presentation/2.3"), ("video", "video")] {
+        for kind in formats {
+            let url = if *kind == "presentation" { "presentation/2.3" } else { kind };
             x.open("format")
                 .leaf("type", kind)
                 .leaf("url", format!("{origin}/playback/{url}/{id}"))

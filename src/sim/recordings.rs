@@ -9,6 +9,7 @@ use super::machine::{Ask, Machine, Times};
 use super::params::{Params, signed};
 use super::recording::Recording;
 use super::reply::{Failure, Reply, cacheable_xml, flat, html, xml};
+use super::settings::RecordingsPaging;
 use super::tracks;
 
 /// Recordings of one page at most.
@@ -88,30 +89,73 @@ fn list(machine: &Machine, params: &Params) -> Reply {
     let prefixes = if records.is_empty() { meetings.iter().map(hashed).collect() } else { records };
     let found: Vec<&Recording> =
         machine.recordings.iter().filter(|r| is_wanted(r, &prefixes, params)).collect();
+    let paging = machine.settings.recordings_paging;
+    let places = places(&found, paging);
+    let limit = limit.filter(|_| paging != RecordingsPaging::None);
     let shown = match limit {
-        None => found.as_slice(),
+        None => places.as_slice(),
         Some(limit) => {
             let offset = params.get("offset").and_then(|n| n.trim().parse::<i64>().ok());
             let from = usize::try_from(offset.unwrap_or(0).max(0)).unwrap_or(usize::MAX);
-            if from > found.len() {
+            if from > places.len() {
                 return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
             }
             let most = usize::try_from(limit.clamp(1, MOST_OF_A_PAGE)).unwrap_or(1);
-            &found[from..found.len().min(from + most)]
+            &places[from..places.len().min(from + most)]
         }
     };
     cacheable_xml(flat(|x| {
         x.open("recordings");
-        shown.iter().for_each(|recording| recording.print(x, &machine.settings.origin));
+        for (recording, formats) in merged(shown) {
+            recording.print(x, &machine.settings.origin, &formats);
+        }
         x.close("recordings");
         if found.is_empty() {
             x.leaf("messageKey", "noRecordings")
                 .leaf("message", "There are no recordings for the meeting(s).");
         }
-        if limit.is_some() {
-            x.leaf("totalElements", found.len());
+        match (limit, paging) {
+            (None, _) => {}
+            (Some(_), RecordingsPaging::ByFormatNested) => {
+                x.open("pagination").leaf("totalElements", places.len()).close("pagination");
+            }
+            (Some(_), _) => drop(x.leaf("totalElements", places.len())),
         }
     }))
+}
+
+/// What takes one place of a page: a recording with all its formats, or with one.
+type Placed<'a> = (&'a Recording, Vec<&'a str>);
+
+/// Everything found, in the order and the pieces in which pages are cut.
+fn places<'a>(found: &[&'a Recording], paging: RecordingsPaging) -> Vec<Placed<'a>> {
+    let all = |r: &&'a Recording| (*r, r.formats.iter().map(String::as_str).collect::<Vec<_>>());
+    if matches!(paging, RecordingsPaging::None | RecordingsPaging::ByRecord) {
+        return found.iter().map(all).collect();
+    }
+    let apart = |(recording, kinds): Placed<'a>| -> Vec<Placed<'a>> {
+        match kinds.is_empty() {
+            true => vec![(recording, kinds)],
+            false => kinds.into_iter().map(|kind| (recording, vec![kind])).collect(),
+        }
+    };
+    let mut places: Vec<Placed<'a>> = found.iter().map(all).flat_map(apart).collect();
+    if paging == RecordingsPaging::ByFormatNested {
+        places.sort_by_key(|(_, kinds)| kinds.first().copied());
+    }
+    places
+}
+
+/// A page's places with the formats of one recording together.
+fn merged<'a>(places: &[Placed<'a>]) -> Vec<Placed<'a>> {
+    let mut merged: Vec<Placed<'a>> = Vec::new();
+    for (recording, kinds) in places {
+        match merged.iter_mut().find(|(known, _)| std::ptr::eq(*known, *recording)) {
+            Some((_, known)) => known.extend(kinds),
+            None => merged.push((recording, kinds.clone())),
+        }
+    }
+    merged
 }
 
 fn is_wanted(recording: &Recording, prefixes: &[String], params: &Params) -> bool {

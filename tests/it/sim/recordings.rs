@@ -1,6 +1,6 @@
 //! Recordings: listed, published, deleted, changed, and given text tracks.
 
-use bigblueswarm::sim::{Ask, Recording, SimServer, SimSettings};
+use bigblueswarm::sim::{Ask, Recording, RecordingsPaging, SimServer, SimSettings};
 use http::StatusCode;
 
 use super::{NEW_YEAR_MS, SECRET, call, has, new_year, post, send, server, signed_target, words};
@@ -67,6 +67,38 @@ async fn filters_choose_as_bbb_chooses() {
     let closed = call(&SimServer::start(settings, new_year()), "getRecordings", "").await;
     assert!(!closed.text().contains("<recordings>"), "{}", closed.text());
     has(&closed, "messageKey", "noRecordings");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_cut_as_each_generation_of_bbb_cuts_them() {
+    use RecordingsPaging::{ByFormat, ByFormatNested, ByRecord, None};
+    let cases = [
+        (None, "offset=0&limit=2", "ppv pv pv", ""),
+        (ByRecord, "offset=1&limit=100", "pv pv", "<totalElements>3</totalElements></response>"),
+        (ByFormat, "offset=0&limit=2", "pp", "<totalElements>7</totalElements></response>"),
+        (ByFormat, "offset=2&limit=2", "v p", "<totalElements>7</totalElements></response>"),
+        (
+            ByFormatNested,
+            "offset=3&limit=3",
+            "p v v",
+            "<pagination><totalElements>7</totalElements></pagination></response>",
+        ),
+    ];
+    for (paging, query, formats, end) in cases {
+        let server = SimServer::start(super::settings().paging(paging), new_year());
+        let all = [&["presentation", "podcast", "video"][..], &["presentation", "video"]];
+        for (n, formats) in [(1, all[0]), (2, all[1]), (3, all[1])] {
+            server.add_recording(Recording::new("room", n).formats(formats)).await;
+        }
+        let page = call(&server, "getRecordings", query).await.text();
+        let kinds = |part: &str| -> String {
+            let kinds = part.split("<type>").skip(1);
+            kinds.filter_map(|kind| kind.chars().next()).collect()
+        };
+        let found: Vec<String> = page.split("<recording>").skip(1).map(kinds).collect();
+        assert_eq!(found.join(" "), formats, "{paging:?}: {page}");
+        assert!(page.ends_with(end), "{paging:?}: {page}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

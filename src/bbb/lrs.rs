@@ -1,0 +1,87 @@
+//! The payload `meta_secret-lrs-payload` of a create: encrypted as `openssl enc -aes-256-cbc -pbkdf2 -a` does, with
+//! a shared secret as passphrase. A client knows its tenant's secret, a server its own, so that we open it with the
+//! one and seal it with the other.
+
+use aes::Aes256;
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
+
+/// The parameter's name in a create; BBB folds its case.
+pub const NAME: &str = "meta_secret-lrs-payload";
+/// The longest text that is opened: what is longer passes as it is.
+pub const MOST_BYTES: usize = 64 * 1024;
+/// Bytes of a salt.
+pub const SALT: usize = 8;
+
+const MAGIC: &[u8] = b"Salted__";
+const ROUNDS: std::num::NonZeroU32 = std::num::NonZeroU32::new(10_000).expect("not zero");
+const KEY: usize = 32;
+const IV: usize = 16;
+
+/// The plain text of a payload that was sealed with this secret. None for any other text: a wrong secret makes no
+/// UTF-8 of it. Derives a key, which takes a few milliseconds of a core.
+pub fn open(text: &str, secret: &str) -> Option<String> {
+    if text.len() > MOST_BYTES {
+        return None;
+    }
+    let text: String = text.split_ascii_whitespace().collect();
+    let bytes = STANDARD.decode(text).ok()?;
+    let (salt, sealed) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<SALT>()?;
+    let (key, iv) = key(secret, salt);
+    let plain = cbc::Decryptor::<Aes256>::new(&key.into(), &iv.into());
+    String::from_utf8(plain.decrypt_padded_vec::<Pkcs7>(sealed).ok()?).ok()
+}
+
+/// A plain text sealed with a secret. The salt is to be drawn at random for each. Takes as long as [`open`].
+pub fn seal(plain: &str, secret: &str, salt: [u8; SALT]) -> String {
+    let (key, iv) = key(secret, &salt);
+    let sealed = cbc::Encryptor::<Aes256>::new(&key.into(), &iv.into());
+    let sealed = sealed.encrypt_padded_vec::<Pkcs7>(plain.as_bytes());
+    STANDARD.encode([MAGIC, &salt, &sealed].concat())
+}
+
+fn key(secret: &str, salt: &[u8; SALT]) -> ([u8; KEY], [u8; IV]) {
+    let mut derived = [0; KEY + IV];
+    derive(PBKDF2_HMAC_SHA256, ROUNDS, salt, secret.as_bytes(), &mut derived);
+    let (mut key, mut iv) = ([0; KEY], [0; IV]);
+    key.copy_from_slice(&derived[..KEY]);
+    iv.copy_from_slice(&derived[KEY..]);
+    (key, iv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by `openssl enc -aes-256-cbc -pbkdf2 -a`, salt 0102030405060708.
+    const OPENSSL: &str =
+        "U2FsdGVkX18BAgMEBQYHCKN7Nkp1X/7OchMVMFakOiAvanI37WMAU0F/ZuD3wjGEiRz1VxJLuK8HIm41KMff4g==";
+    const PLAIN: &str = "{\"lrs_endpoint\":\"https://lrs.example.org\"}";
+
+    #[test]
+    fn what_openssl_sealed_is_opened() {
+        let sealed = OPENSSL;
+        assert_eq!(open(sealed, "secret-of-t").as_deref(), Some(PLAIN));
+        let wrapped = sealed.split_at(64);
+        let wrapped = format!("{}\n{}\n", wrapped.0, wrapped.1);
+        assert_eq!(open(&wrapped, "secret-of-t").as_deref(), Some(PLAIN));
+    }
+
+    #[test]
+    fn a_payload_is_sealed_as_openssl_does() {
+        assert_eq!(seal(PLAIN, "secret-of-t", *b"\x01\x02\x03\x04\x05\x06\x07\x08"), OPENSSL);
+    }
+
+    #[test]
+    fn nothing_else_is_opened() {
+        let cut = &OPENSSL[..OPENSSL.len() - 8];
+        for text in ["", "no base64!", "U2FsdGVkX18=", "aGVsbG8gd29ybGQ=", cut] {
+            assert_eq!(open(text, "secret-of-t"), None, "{text}");
+        }
+        assert_eq!(open(OPENSSL, "another secret"), None);
+        assert_eq!(open(OPENSSL, ""), None);
+    }
+}
