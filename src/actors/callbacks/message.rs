@@ -22,6 +22,16 @@ pub enum CallbacksMessage {
     /// Deliver this. Asked by [`crate::flows::callbacks`] and by webhooks; answered when it is stored.
     /// The same twice is one.
     Accept { delivery: Box<Delivery>, reply_to: RpcReplyPort<Result<Accepted, CallbackError>> },
+    /// Notes that a client asked for callbacks without `callbacks.baseUrl`.
+    pub fn want(&self) {
+        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+    }
+
+    /// Whether any did since the start.
+    pub fn are_wanted(&self) -> bool {
+        *self.wanted.borrow()
+    }
+
     /// A part of what waits, or of the dead letters. Asked by the admin surface.
     List {
         pile: Pile,
@@ -86,6 +96,8 @@ pub struct CallbacksHandle {
     pub(crate) seat: Seat<CallbacksMessage>,
     /// Written by the actor; a value, so that reading it costs no question.
     pub(crate) sealer: watch::Receiver<Option<Arc<Sealer>>>,
+    /// Whether clients asked for callbacks that they can't have.
+    pub(crate) wanted: watch::Sender<bool>,
 }
 
 impl CallbacksHandle {

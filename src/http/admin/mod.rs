@@ -7,6 +7,7 @@ mod cluster;
 mod gate;
 mod instances;
 mod meetings;
+mod notices;
 mod placement;
 mod pool;
 mod refusal;
@@ -88,6 +89,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/callbacks/{id}/retry", post(callbacks::retry))
         .route("/cluster", get(cluster::list))
         .route("/configurations", get(settings::show))
+        .route("/notices", get(notices::list))
         .route("/placement", get(placement::explain))
         .route("/reload", post(settings::reload))
         .route("/usage", get(usage::list))

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::body::{Posted, json};
+use super::notices::Warnings;
 use super::pool::url_faults;
 use super::refusal::{Refusal, once_read};
 use crate::actors::tenants::FindError;
-use crate::domain::rules;
+use crate::domain::{notice, rules};
 use crate::domain::secret::{BLANKS, has_blanks_around};
 use crate::domain::tenant::{TenantDocument, TenantId};
 use crate::flows::World;
@@ -95,10 +96,23 @@ pub(super) async fn show(
 pub(super) async fn put(
     State(admin): State<Admin>,
     Posted(document): Posted<TenantDocument>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     fault(&document).map_or(Ok(()), |fault| Err(Refusal::bad(fault)))?;
+    let warning = of_its_pool(&admin.world, &document).await;
     admin.world.actors.tenants.put(document).await?;
-    Ok(StatusCode::CREATED)
+    // With nothing to say the answer is the predecessor's, which has no body.
+    let Some(warning) = warning else { return Ok(StatusCode::CREATED.into_response()) };
+    let warnings = vec![warning];
+    Ok((StatusCode::CREATED, json(&Warnings { warnings })).into_response())
+}
+
+/// What is wrong with the instances that it may use, as far as the pool is known.
+async fn of_its_pool(world: &World, document: &TenantDocument) -> Option<String> {
+    if document.instances.is_empty() {
+        return None;
+    }
+    let roster = world.actors.registry.roster().await.ok().filter(|roster| roster.loaded)?;
+    notice::of_pool(document, &roster).map(|notice| notice.why)
 }
 
 /// The body of `POST tenants/HOST/rename`.
