@@ -16,6 +16,7 @@ pub mod join;
 pub mod known;
 pub mod locate;
 pub mod meetings;
+pub mod naming;
 pub mod notices;
 pub mod recordings;
 pub mod refusal;

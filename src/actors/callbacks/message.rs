@@ -22,16 +22,6 @@ pub enum CallbacksMessage {
     /// Deliver this. Asked by [`crate::flows::callbacks`] and by webhooks; answered when it is stored.
     /// The same twice is one.
     Accept { delivery: Box<Delivery>, reply_to: RpcReplyPort<Result<Accepted, CallbackError>> },
-    /// Notes that a client asked for callbacks without `callbacks.baseUrl`.
-    pub fn want(&self) {
-        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
-    }
-
-    /// Whether any did since the start.
-    pub fn are_wanted(&self) -> bool {
-        *self.wanted.borrow()
-    }
-
     /// A part of what waits, or of the dead letters. Asked by the admin surface.
     List {
         pile: Pile,
@@ -118,6 +108,16 @@ impl CallbacksHandle {
         let mut sealer = self.sealer.clone();
         let known = timeout(within, sealer.wait_for(Option::is_some)).await;
         known.ok()?.ok()?.clone()
+    }
+
+    /// Notes that a client asked for callbacks without `callbacks.baseUrl`.
+    pub fn want(&self) {
+        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+    }
+
+    /// Whether any did since the start.
+    pub fn are_wanted(&self) -> bool {
+        *self.wanted.borrow()
     }
 
     /// A part of what waits, or of the dead letters, in the order of their times.
