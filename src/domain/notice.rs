@@ -174,9 +174,18 @@ mod tests {
         let one = r#"{"kind":"Tenant","spec":{"host":"t"},"instances":["https://a/x"]}"#;
         check(&[], &[all, one], &[]);
         let none = r#"{"kind":"Tenant","spec":{"host":"t"},"instances":["https://c","https://retired/x"]}"#;
-        check(&[], &[none], &["tenant t: none of its instances is in the pool (https://c, https://retired/x)"]);
-        let some = r#"{"kind":"Tenant","spec":{"host":"t"},"instances":["https://a/x","https://c"]}"#;
-        check(&[], &[some], &["tenant t: not all of its instances are in the pool: https://c missing"]);
+        check(
+            &[],
+            &[none],
+            &["tenant t: none of its instances is in the pool (https://c, https://retired/x)"],
+        );
+        let some =
+            r#"{"kind":"Tenant","spec":{"host":"t"},"instances":["https://a/x","https://c"]}"#;
+        check(
+            &[],
+            &[some],
+            &["tenant t: not all of its instances are in the pool: https://c missing"],
+        );
         let new = r#"{"kind":"Tenant","spec":{"host":"new","tag":"t"}}"#;
         check(&[], &[new, all], &["tenant t: is not served, as the meetings of new"]);
     }

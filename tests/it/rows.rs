@@ -288,6 +288,14 @@ const ROWS: [(&str, &[&str]); 55] = [
 /// The rows X (what real servers and front ends taught), and stories of each; a line per story, in order.
 #[rustfmt::skip]
 const REAL: &[(&str, &[&str])] = &[
+    ("X22", &[
+        "x22_an_agents_tag_that_is_no_instances_is_said_once_in_the_log_on_readyz_and_to_admins",
+        "x22_a_tag_that_our_own_ingest_hears_is_said_within_seconds",
+        "x22_a_pool_that_names_no_instance_is_said_in_the_answer_the_log_and_on_readyz",
+        "x22_secrets_with_blanks_around_are_refused_and_stored_ones_are_said",
+        "x22_callbacks_without_a_base_url_are_said_once_and_a_webhook_is_refused_with_the_reason",
+        "x22_a_shell_is_told_what_to_see_to",
+    ]),
     ("X23", &[
         "x23_a_tenant_gets_another_host_and_its_meetings_recordings_hooks_and_callbacks_go_along",
         "x23_a_renamed_tenant_is_known_on_every_replica_within_a_second_and_after_a_restart",
@@ -296,6 +304,8 @@ const REAL: &[(&str, &[&str])] = &[
     ]),
     ("X24", &[
         "x24_the_first_admin_calls_wait_for_the_store",
+        "x24_the_first_measurements_of_agents_count_within_two_seconds",
+        "x24_the_first_measurements_in_a_database_count_within_two_seconds",
     ]),
 ];
 

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use super::target::{Reach, Target};
 use crate::cli::failure::Failure;
 use crate::cli::table::tame;
-use crate::cli::{Surroundings, complain};
 use crate::cli::web::{self, Said, Web};
+use crate::cli::{Surroundings, complain};
 
 /// What is to be seen to.
 #[derive(Deserialize)]
@@ -94,13 +94,17 @@ impl Admin {
     pub(super) async fn warn(&self, about: Option<&str>) -> Result<(), Failure> {
         let found: Option<Notices> = self.find_or_older(&["notices"]).await?;
         let notices = found.into_iter().flat_map(|found| found.notices);
-        let wanted = notices.filter(|n| about.is_none_or(|about| n.about.as_deref() == Some(about)));
+        let wanted =
+            notices.filter(|n| about.is_none_or(|about| n.about.as_deref() == Some(about)));
         wanted.for_each(|notice| complain(&format!("warning: {}", tame(&notice.why))));
         Ok(())
     }
 
     /// Reads something that an older balancer may not know.
-    async fn find_or_older<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, Failure> {
+    async fn find_or_older<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+    ) -> Result<Option<T>, Failure> {
         let said = self.call(Method::GET, path, &[], None).await?;
         if said.status == StatusCode::NOT_FOUND {
             return Ok(None);

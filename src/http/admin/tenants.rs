@@ -14,9 +14,9 @@ use super::notices::Warnings;
 use super::pool::url_faults;
 use super::refusal::{Refusal, once_read};
 use crate::actors::tenants::FindError;
-use crate::domain::{notice, rules};
 use crate::domain::secret::{BLANKS, has_blanks_around};
 use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::domain::{notice, rules};
 use crate::flows::World;
 use crate::http::server::is_host;
 

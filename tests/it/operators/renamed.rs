@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bigblueswarm::sim::client::query_of;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
+use super::{admin, post};
 use crate::inward::{BASE, Inward};
 use crate::recordings::{add, listed, of_t};
 use crate::replicas::{shared, soon};
@@ -19,15 +20,6 @@ const NEW: Client = Client::of("new.example.org:8443", T.secret);
 async fn rename(world: &World, from: &str, to: &str) -> Reply {
     let path = format!("/admin/api/tenants/{from}/rename");
     world.admin(Method::POST, &path, &json!({"host": to}).to_string()).await
-}
-
-async fn admin(world: &World, path: &str) -> Value {
-    let reply = world.admin(Method::GET, &format!("/admin/api/{path}"), "").await;
-    serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("no JSON: {reply:?}"))
-}
-
-async fn post(world: &World, document: Value) -> Reply {
-    world.admin(Method::POST, "/admin/api/tenants", &document.to_string()).await
 }
 
 fn creation(meeting: &str) -> String {
@@ -91,13 +83,13 @@ async fn x23_nobody_else_gets_the_old_name_or_a_host_that_is_taken() {
     assert_eq!(rename(&world, T.host, NEW.host).await.status, 204);
 
     let old = json!({"kind": "Tenant", "spec": {"host": T.host, "secret": "another-secret"}});
-    let refused = post(&world, old.clone()).await;
+    let refused = post(&world, "tenants", &old).await;
     assert_eq!(refused.status, 409);
     assert!(refused.body.contains(T.host) && refused.body.contains(NEW.host), "{refused:?}");
     assert_eq!(rename(&world, U.host, T.host).await.status, 409);
     // Posted again as it was, it stays who it is.
     let again = json!({"kind": "Tenant", "spec": {"host": NEW.host, "secret": T.secret}});
-    assert_eq!(post(&world, again).await.status, 201);
+    assert_eq!(post(&world, "tenants", &again).await.status, 201);
     NEW.info(&world, "room").await.assert_success();
     let shown = admin(&world, &format!("tenants/{}", NEW.host)).await;
     assert_eq!(shown["spec"]["tag"], T.host, "{shown}");
