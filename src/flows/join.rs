@@ -11,7 +11,6 @@ use super::ask::{CHECK_WITHIN, CallError, Presence, signed_for};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
 use crate::bbb::query;
-use crate::bbb::reply::error_redirect;
 use crate::domain::instance::Instance;
 use crate::domain::meeting::{MeetingId, RouteState};
 use crate::domain::tenant::Tenant;
@@ -24,17 +23,21 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     }
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
-    let Some(home) = world.locate_to_join(tenant, &meeting).await? else {
-        return nothing_to_join(query);
+    let Some(mut home) = world.locate_to_join(tenant, &meeting).await? else {
+        return Err(Refusal::NothingToJoin);
     };
     if home.released {
         return Err(Refusal::Unavailable);
     }
     if home.state == RouteState::Claimed {
         // Boxed, since it is rare and its waits would make the futures of all joins large.
-        Box::pin(arrived(world, tenant, &meeting, &home)).await?;
+        home = Box::pin(arrived(world, tenant, &meeting, &home)).await?;
     }
-    let instance = &home.instance;
+    let Some(query) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
+        world.not_there(&tenant.id, &home).await?;
+        return Err(Refusal::NothingToJoin);
+    };
+    let (query, instance) = (&*query, &home.instance);
     let redirect = query::value(query, "redirect");
     if !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         let signed = signed_for(instance, "join", query);
@@ -51,7 +54,7 @@ async fn session(world: &World, instance: &Arc<Instance>, query: &str) -> Result
     let asked = async {
         let answer = world.get(instance, "join", query, within).await?;
         if let Some(errors) = errors(&answer) {
-            return Ok(Answer::Redirect(errors));
+            return Ok(Answer::RefusedTo(errors));
         }
         Ok::<_, CallError>(start(answer, world.most_passed(), within).await?.into())
     };
@@ -71,35 +74,10 @@ async fn arrived(
     tenant: &Arc<Tenant>,
     meeting: &MeetingId,
     home: &Home,
-) -> Result<(), Refusal> {
-    let there = world.presence(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
-    if !matches!(there, Ok(Presence::Ours)) {
-        return Err(Refusal::Unavailable);
-    }
-    let (id, to) = (tenant.id.clone(), RouteState::Confirmed);
-    world.actors.meetings.set(id, meeting.clone(), home.version, to).await?;
-    world.locate_to_join(tenant, meeting).await?;
-    Ok(())
-}
-
-/// As BBB: back to where the client says that errors go, else an error in XML.
-fn nothing_to_join(query: &str) -> Result<Answer, Refusal> {
-    let wanted = ["errorRedirectUrl", "logoutURL"].into_iter().find_map(|name| {
-        query::value(query, name).filter(|url| is_web_url(url)).map(std::borrow::Cow::into_owned)
-    });
-    match wanted {
-        Some(url) => Ok(Answer::Redirect(error_redirect(
-            &url,
-            "invalidMeetingIdentifier",
-            "A meeting with that ID does not exist",
-        ))),
-        None => Err(Refusal::NothingToJoin),
-    }
-}
-
-/// Whether a browser may be sent there: http or https, and nothing that would break a header.
-fn is_web_url(url: &str) -> bool {
-    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
-    (lower.starts_with("http://") || lower.starts_with("https://"))
-        && url.parse::<http::Uri>().is_ok_and(|uri| uri.authority().is_some())
+) -> Result<Home, Refusal> {
+    let there = world.sighted(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
+    let Ok((Presence::Ours, internal)) = there else { return Err(Refusal::Unavailable) };
+    let id = tenant.id.clone();
+    world.actors.meetings.confirm(id, home.key, home.version, internal).await?;
+    world.locate_to_join(tenant, meeting).await?.ok_or(Refusal::Unavailable)
 }
