@@ -288,6 +288,10 @@ const ROWS: [(&str, &[&str]); 55] = [
 /// The rows X (what real servers and front ends taught), and stories of each; a line per story, in order.
 #[rustfmt::skip]
 const REAL: &[(&str, &[&str])] = &[
+    ("X9", &[]),
+    ("X10", &[]),
+    ("X14", &[]),
+    ("X15", &[]),
     ("X22", &[
         "x22_an_agents_tag_that_is_no_instances_is_said_once_in_the_log_on_readyz_and_to_admins",
         "x22_a_tag_that_our_own_ingest_hears_is_said_within_seconds",
