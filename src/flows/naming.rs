@@ -261,6 +261,13 @@ impl World {
         Ok((if named().next().is_some() { Presence::Others } else { Presence::None }, None))
     }
 
+    /// Whether a meeting that was not found by its names is listed all the same, which is asked only where its instance
+    /// calls it otherwise than BBB would: then it may be that the instance knows it by none of them.
+    pub async fn is_still_listed(&self, home: &Home) -> bool {
+        let Some(internal) = &home.internal else { return false };
+        internal.key() != Some(home.key) && self.lists(&home.instance, internal).await
+    }
+
     async fn list(&self, instance: &Arc<Instance>) -> Result<Vec<Listed>, CallError> {
         let most = self.config.limits.answer_bytes;
         let asked = async {

@@ -3,6 +3,7 @@
 mod any;
 mod copies;
 mod hostile;
+mod killed;
 mod named;
 mod odd;
 mod parents;
