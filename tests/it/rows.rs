@@ -285,6 +285,35 @@ const ROWS: [(&str, &[&str]); 55] = [
     ),
 ];
 
+/// The rows X (what real servers and front ends taught), and stories of each; a line per story, in order.
+#[rustfmt::skip]
+const REAL: &[(&str, &[&str])] = &[
+    ("X1", &[
+        "x1_whatever_t_calls_its_meetings_nothing_of_us_is_shown_joined_written_to_or_ended",
+        "x1_a_meeting_that_comes_later_is_no_more_reached_than_one_that_was_there_first",
+        "x1_after_kill_9_every_meeting_is_still_its_own",
+        "x1_on_every_replica_every_meeting_is_its_own",
+    ]),
+    ("X2", &[
+        "x2_short_numbers_beside_two_hundred_meetings_are_each_their_own_meeting",
+    ]),
+    ("X3", &[
+        "x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_begins_with_12",
+    ]),
+    ("X21", &[
+        "x21_a_parent_means_nothing_without_is_breakout",
+        "x21_a_parent_is_found_by_its_id_or_its_internal_id_and_is_no_other_meeting",
+    ]),
+    ("X25", &[
+        "x25_a_meeting_whose_internal_id_says_nothing_of_it_is_found_all_the_while",
+        "x25_an_id_with_runs_of_blanks_is_one_meeting_however_it_is_listed",
+    ]),
+];
+
+fn all_rows() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    ROWS.iter().chain(REAL)
+}
+
 /// The names of the tests in a source: functions that have an attribute `test` and are not ignored.
 fn tests(source: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
@@ -311,7 +340,7 @@ fn all_tests() -> BTreeSet<String> {
 /// The row that a test's name starts with, as `M4` for `m4_garbage`.
 fn row_of(name: &str) -> Option<String> {
     let (id, _) = name.split_once('_')?;
-    let number = id.strip_prefix(['c', 'm', 'r'])?;
+    let number = id.strip_prefix(['c', 'm', 'r', 'x'])?;
     number.parse::<u8>().is_ok().then(|| id.to_uppercase())
 }
 
@@ -332,6 +361,9 @@ fn every_row_stands_in_the_list_once() {
         .flat_map(|(kind, last)| (1..=last).map(move |n| format!("{kind}{n}")));
     let listed: Vec<_> = ROWS.iter().map(|(id, _)| (*id).to_owned()).collect();
     assert_eq!(listed, expected.collect::<Vec<_>>());
+    let numbers: Vec<u8> =
+        REAL.iter().map(|(id, _)| id[1..].parse().expect("a number behind X")).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.iter().all(|n| (1..=25).contains(n)));
 }
 
 #[test]
@@ -342,14 +374,14 @@ fn every_row_has_a_story_and_every_named_story_is_told() {
         *stories.entry(row).or_default() += 1;
     }
     let mut missing = Vec::new();
-    for (id, named) in ROWS {
+    for (id, named) in all_rows() {
         let lost = named.iter().filter(|name| !told.contains(**name));
         missing.extend(lost.map(|name| format!("{id}: the story {name} is gone")));
-        if named.is_empty() && !stories.contains_key(id) {
+        if named.is_empty() && !stories.contains_key(*id) {
             missing.push(format!("{id}: no story tells it"));
         }
     }
-    for row in stories.keys().filter(|row| !ROWS.iter().any(|(id, _)| id == row)) {
+    for row in stories.keys().filter(|row| !all_rows().any(|(id, _)| id == row)) {
         missing.push(format!("{row}: there is no such row"));
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));

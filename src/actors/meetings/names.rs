@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::meeting::{InternalId, Route, RouteKey};
 use crate::domain::moment::Moment;
 use crate::domain::naming::Lookup;
@@ -108,9 +108,16 @@ impl Names {
         })
     }
 
-    /// Instances that left are forgotten.
+    /// Instances that left are forgotten, and how those that died looked meetings up.
     pub(super) fn follow(&mut self, roster: &Roster) {
-        self.0.retain(|id, _| roster.get(id).is_some());
+        self.0.retain(|id, of| {
+            let member = roster.get(id);
+            if member.is_some_and(|member| member.health == Health::Dead) {
+                // It may come back as another version.
+                (of.lookup, of.asked_at) = (Lookup::Unknown, None);
+            }
+            member.is_some()
+        });
     }
 }
 
