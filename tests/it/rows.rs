@@ -300,6 +300,21 @@ const REAL: &[(&str, &[&str])] = &[
     ("X3", &[
         "x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_begins_with_12",
     ]),
+    ("X9", &[
+        "x9_after_a_restart_with_an_instance_that_hangs_nothing_is_gone_and_no_list_is_shorter",
+        "x9_an_instance_that_comes_back_has_lost_nothing",
+        "x9_meetings_of_an_instance_that_hangs_are_not_known_just_now_and_not_gone",
+        "x9_what_is_silent_for_longer_than_unknown_for_is_gone",
+    ]),
+    ("X10", &[
+        "x10_a_list_comes_within_four_seconds_with_what_a_hanging_instance_listed_last",
+    ]),
+    ("X14", &[
+        "x14_what_is_certain_is_refused_with_http_200_and_with_v3_statuses_as_v3_did",
+    ]),
+    ("X15", &[
+        "x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_clients_xml",
+    ]),
     ("X21", &[
         "x21_a_parent_means_nothing_without_is_breakout",
         "x21_a_parent_is_found_by_its_id_or_its_internal_id_and_is_no_other_meeting",
