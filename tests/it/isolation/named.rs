@@ -13,7 +13,8 @@ async fn a_meeting_is_found_by_its_internal_id_by_its_own_tenant_alone() {
         for _ in 0..2 {
             let replies = use_it(&world, kind, T, &internal, &[U]).await;
             assert_own(&replies[0].1, T, "m1", kind);
-            for (call, reply) in &replies {
+            let too_old = |call: &str| kind.0 < Version::V3_0 && call == "sendChatMessage";
+            for (call, reply) in replies.iter().filter(|(call, _)| !too_old(call)) {
                 let good = reply.succeeded() || reply.location.is_some();
                 assert!(good, "{kind:?}: {call}: {reply:?}");
             }
