@@ -9,7 +9,7 @@ use bigblueswarm::bbb::query;
 use bigblueswarm::domain::instance::Health;
 use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
 use bigblueswarm::sim::{Fault, SimServers};
-use futures_util::future::{join_all, pending};
+use futures_util::future::join_all;
 use http::{HeaderMap, Method, StatusCode, header};
 use tokio::time::{sleep, timeout};
 
