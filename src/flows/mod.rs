@@ -16,6 +16,7 @@ pub mod join;
 pub mod known;
 pub mod locate;
 pub mod meetings;
+mod payload;
 pub mod recordings;
 pub mod refusal;
 pub mod sessions;

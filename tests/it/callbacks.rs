@@ -1,6 +1,7 @@
 //! Stories R10 and R11: what instances call for reaches the tenant's own server.
 
 mod admin;
+mod fair;
 mod queue;
 mod refused;
 mod replicas;

@@ -16,6 +16,7 @@ use super::World;
 use super::answer::Answer;
 use super::refusal::Refusal;
 use crate::actors::hooks::{HookError, Made};
+use crate::bbb::callback::Kind;
 use crate::bbb::hooks::{self, Failure, HookFault};
 use crate::domain::tenant::Tenant;
 
@@ -61,10 +62,31 @@ pub async fn list(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
 /// Removes one of the tenant's hooks; it is gone from the store when this answers.
 pub async fn destroy(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
     let id = hooks::hook_id(query)?.ok_or(Failure::NoId)?.ok_or(Failure::Unknown)?;
+    let known = world.actors.hooks.known();
+    let name = known.as_ref().and_then(|hooks| Some(hooks.get(&tenant.id, id)?.name()));
     match world.actors.hooks.destroy(tenant.id.clone(), id).await {
-        Ok(true) => Ok(Answer::Own(hooks::REMOVED.to_owned())),
+        Ok(true) => {
+            if let Some(name) = name {
+                forget(world, tenant, name).await;
+            }
+            Ok(Answer::Own(hooks::REMOVED.to_owned()))
+        }
         Ok(false) => Err(Failure::Unknown.into()),
         Err(error) => Err(failed(tenant, &error, "a webhook was not removed", Failure::NotRemoved)),
+    }
+}
+
+/// What waits for a hook goes with it. What is left when the store is away just now is not sent either.
+async fn forget(world: &World, tenant: &Tenant, name: String) {
+    match world.actors.callbacks.forget(tenant.id.clone(), name).await {
+        Ok(0) => {}
+        Ok(gone) => {
+            let labels = [("outcome", "unhooked"), ("kind", Kind::Hook.name())];
+            metrics::counter!("bigblueswarm_callbacks_total", &labels).increment(gone);
+        }
+        Err(error) => {
+            warn!(tenant.name = %tenant.id, %error, "the events of a webhook that is gone could not be dropped; they are not sent");
+        }
     }
 }
 
