@@ -6,6 +6,7 @@ use super::meeting::{Breakout, GuestPolicy, Meeting};
 use super::params::Params;
 use super::reply::{Failure, Reply, response, xml};
 use super::rules::cleaned;
+use super::version::Version;
 use crate::domain::secret::Secret;
 
 /// A voice bridge is drawn so often before BBB gives up.
@@ -38,12 +39,12 @@ fn breakout(machine: &Machine, params: &Params) -> Result<Option<Breakout>, Fail
     if !params.flag("isBreakout") {
         return Ok(None);
     }
-    let missing = || {
-        Failure::new(
-            "parentMeetingIDMissing",
-            "No parent meeting ID was provided for the breakout room",
-        )
+    let key = if machine.settings.version < Version::V3_0 {
+        "parentMeetingIdMissing"
+    } else {
+        "parentMeetingIDMissing"
     };
+    let missing = || Failure::new(key, "No parent meeting ID was provided for the breakout room");
     let parent = params.get("parentMeetingID").ok_or_else(missing)?;
     let unknown = || {
         Failure::new("parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")

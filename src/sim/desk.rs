@@ -12,7 +12,7 @@ use super::machine::{Ask, Machine, Times, call_of};
 use super::params::Params;
 use super::reply::{Failure, Reply, html, redirect};
 use super::seen::{Log, Seen};
-use super::{join, reply};
+use super::{documents, join, reply};
 
 /// All state of one server.
 pub(super) struct Desk {
@@ -39,7 +39,15 @@ impl Desk {
         }
         self.log.note(Seen::of(ask));
         match fault {
-            None => Deed::Answer(self.work(ask, times).map(Body::from)),
+            None => {
+                let wait = documents::wait(&self.machine.settings, ask);
+                let reply = self.work(ask, times);
+                if wait.is_zero() || !reply::succeeded(&reply) {
+                    Deed::Answer(reply.map(Body::from))
+                } else {
+                    Deed::Late(wait, reply.map(Body::from))
+                }
+            }
             Some(fault) => self.misbehave(fault, ask, times),
         }
     }

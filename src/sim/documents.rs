@@ -1,13 +1,26 @@
 //! The calls that put something into a meeting.
 
-use super::machine::Machine;
+use std::time::Duration;
+
+use super::machine::{Ask, Machine, call_of};
 use super::params::Params;
 use super::reply::{Failure, Reply, cacheable_xml, response, xml};
+use super::settings::SimSettings;
+use crate::bbb::query;
 
 /// Letters of a chat message at most.
 const LONGEST_MESSAGE: usize = 500;
 /// Letters of the name it comes from at most.
 const LONGEST_NAME: usize = 255;
+
+/// How long the answer waits until the slides of this request are fetched.
+pub(super) fn wait(settings: &SimSettings, ask: &Ask) -> Duration {
+    let names = |word: &[u8]| ask.body.windows(word.len()).any(|part| part == word);
+    let takes = ["create", "insertDocument"].contains(&call_of(ask.path()));
+    let fetches =
+        names(b"<document") || query::value(ask.query(), "preUploadedPresentation").is_some();
+    if takes && fetches { settings.slides_take } else { Duration::ZERO }
+}
 
 /// The call insertDocument: BBB answers it without a key.
 pub(super) fn insert(machine: &Machine, params: &Params) -> Reply {

@@ -36,7 +36,7 @@ pub(super) fn over(machine: &mut Machine, meeting: &Meeting, times: Times) {
     if !meeting.ended_url.is_empty() {
         machine.outbox.push(Errand::get(Reason::Ended, meeting.ended_url.clone()));
     }
-    for user in &meeting.users {
+    for user in meeting.present() {
         events::user(machine, "user-left", meeting, user, times);
     }
     if meeting.recording && meeting.has_user_joined {

@@ -9,6 +9,7 @@ use super::meeting::{GuestPolicy, Role, User};
 use super::params::Params;
 use super::reply::{Failure, Reply, redirect, response, xml};
 use super::rules::cleaned;
+use super::version::Version;
 use crate::domain::moment::Moment;
 
 /// Lets somebody in, or says why not.
@@ -26,14 +27,42 @@ pub(super) fn join(machine: &mut Machine, params: &Params, times: Times) -> Repl
     if let Some(failure) = refusal(machine, at, params) {
         return if wants_xml(params) { failure.reply() } else { refuse(machine, params, &failure) };
     }
-    let starts = machine.meetings[at].recording && !machine.meetings[at].has_user_joined;
     let user = enter(machine, at, params, role, times.now);
-    let meeting = machine.meetings[at].clone();
-    events::user(machine, "user-joined", &meeting, &user, times);
+    connect_who_is_due(machine, times);
+    welcome(machine, at, params, &user)
+}
+
+/// The browsers of those who are due connect.
+pub(super) fn connect_who_is_due(machine: &mut Machine, times: Times) {
+    connect(machine, |user| user.connects_at.is_some_and(|at| at <= times.now), times);
+}
+
+/// The browsers of these users connect: they are in the meeting from now on.
+pub(super) fn connect(machine: &mut Machine, who: impl Fn(&User) -> bool, times: Times) {
+    for at in 0..machine.meetings.len() {
+        let mut come = Vec::new();
+        for user in machine.meetings[at].users.iter_mut().filter(|u| !u.connected && who(u)) {
+            (user.connected, user.connects_at) = (true, None);
+            come.push(user.clone());
+        }
+        if !come.is_empty() {
+            come_in(machine, at, &come, times);
+        }
+    }
+}
+
+fn come_in(machine: &mut Machine, at: usize, users: &[User], times: Times) {
+    let meeting = &mut machine.meetings[at];
+    let starts = meeting.recording && !meeting.has_user_joined;
+    meeting.joined += users.len() as u32;
+    meeting.note_presence(times.now);
+    let meeting = meeting.clone();
+    for user in users {
+        events::user(machine, "user-joined", &meeting, user, times);
+    }
     if starts {
         events::meeting(machine, "meeting-recording-started", &meeting, times);
     }
-    welcome(machine, at, params, &user)
 }
 
 fn wants_xml(params: &Params) -> bool {
@@ -63,7 +92,7 @@ fn refusal(machine: &Machine, at: usize, params: &Params) -> Option<Failure> {
         let text = "The createTime parameter submitted mismatches with the current meeting.";
         return Some(Failure::new("mismatchCreateTimeParam", text));
     }
-    if meeting.max_users > 0 && meeting.count(|_| true) as u64 >= meeting.max_users {
+    if meeting.max_users > 0 && meeting.users.len() as u64 >= meeting.max_users {
         let text = "The number of participants allowed for this meeting has been reached.";
         return Some(Failure::new("maxParticipantsReached", text));
     }
@@ -86,9 +115,8 @@ fn enter(machine: &mut Machine, at: usize, params: &Params, role: Role, now: Mom
     user.custom = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let meeting = &mut machine.meetings[at];
     user.waiting = params.flag("guest") && meeting.guest_policy == GuestPolicy::Ask;
+    user.connects_at = machine.settings.browsers_connect.map(|after| Moment(now.0 + after));
     meeting.users.push(user.clone());
-    meeting.joined += 1;
-    meeting.note_presence(now);
     user
 }
 
@@ -105,7 +133,8 @@ fn welcome(machine: &mut Machine, at: usize, params: &Params, user: &User) -> Re
         ""
     };
     let token = user.session.reveal();
-    let url = format!("{}/html5client/?{wait}sessionToken={token}", machine.settings.origin);
+    let page = if machine.settings.version < Version::V3_0 { "join" } else { "" };
+    let url = format!("{}/html5client/{page}?{wait}sessionToken={token}", machine.settings.origin);
     let mut reply = if wants_xml(params) {
         let auth = machine.letters(12);
         let meeting = &machine.meetings[at];

@@ -8,7 +8,6 @@ use http::{HeaderMap, Method, StatusCode};
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sha1::{Digest, Sha1};
 
 use super::crowd::Crowd;
 use super::endings::Aftermath;
@@ -20,7 +19,8 @@ use super::recording::Recording;
 use super::reply::{Reply, html};
 use super::settings::SimSettings;
 use super::{
-    create, documents, endings, events, hooks, info, join, pages, recordings, rules, sessions,
+    create, documents, endings, events, failures, gate, hooks, info, join, pages, recordings,
+    rules, sessions,
 };
 use crate::bbb::call::Call;
 use crate::domain::moment::Moment;
@@ -88,7 +88,7 @@ pub struct Machine {
     pub(super) aftermaths: Vec<Aftermath>,
     /// What it has decided to send, and nobody has taken yet.
     pub(super) outbox: Vec<Errand>,
-    rng: StdRng,
+    pub(super) rng: StdRng,
 }
 
 impl Machine {
@@ -110,11 +110,16 @@ impl Machine {
     /// Answers a request, and does what it asks.
     pub fn answer(&mut self, ask: &Ask, times: Times) -> Reply {
         self.advance(times);
+        if let Some(refusal) = gate::refusal(&self.settings, ask) {
+            return refusal;
+        }
         match ask.path() {
             "/bigbluebutton" | "/bigbluebutton/" | "/bigbluebutton/api" | "/bigbluebutton/api/" => {
                 return pages::root(&self.settings, ask);
             }
-            "/html5client" | "/html5client/" => return pages::client(self, ask),
+            "/html5client" | "/html5client/" | "/html5client/join" => {
+                return pages::client(self, ask, times);
+            }
             _ => {}
         }
         let params = Params::of(ask);
@@ -133,7 +138,12 @@ impl Machine {
         if !(is_get && known.takes_get() || is_post && known.takes_post()) {
             return html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         }
-        if let Err(failure) = rules::check(self, call, ask, &params) {
+        let checked = rules::check(self, call, ask, &params);
+        let unsigned = matches!(&checked, Err(failure) if failure.key == "checksumError");
+        if !unsigned && failures::fails(self, call, ask, &params) {
+            return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        }
+        if let Err(failure) = checked {
             return if call == "join" {
                 join::refuse(self, &params, &failure)
             } else {
@@ -141,7 +151,13 @@ impl Machine {
             };
         }
         match call {
-            "create" => create::create(self, &params, times),
+            "create" => {
+                let made = create::create(self, &params, times);
+                match failures::slides_are_malformed(ask) {
+                    true => html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+                    false => made,
+                }
+            }
             "join" => join::join(self, &params, times),
             "isMeetingRunning" => info::running(self, &params),
             "getMeetingInfo" => info::one(self, &params),
@@ -156,6 +172,7 @@ impl Machine {
 
     /// Lets time pass: crowds come and go, meetings end by themselves, ended ones vanish.
     pub fn advance(&mut self, times: Times) {
+        join::connect_who_is_due(self, times);
         for at in 0..self.meetings.len() {
             self.follow_crowd(at, times);
         }
@@ -177,7 +194,9 @@ impl Machine {
         let step = crowds.then(|| Moment(now.0 + CROWDS_MOVE_EVERY));
         let ends = self.meetings.iter().filter(|m| m.lives()).filter_map(Meeting::expires_at);
         let due = self.aftermaths.iter().map(|after| after.due);
-        ends.chain(due).chain(step).min()
+        let users = self.meetings.iter().flat_map(|m| &m.users);
+        let connects = users.filter_map(|user| user.connects_at);
+        ends.chain(due).chain(step).chain(connects).min()
     }
 
     /// An errand has ended. A hook whose events do not arrive is given up.
@@ -198,7 +217,7 @@ impl Machine {
         while there < wanted {
             let role = if there == 0 { Role::Moderator } else { Role::Viewer };
             let mut user = self.newcomer(&format!("Guest {}", there + 1), role);
-            user.scripted = true;
+            (user.scripted, user.connected) = (true, true);
             self.meetings[at].users.push(user.clone());
             self.meetings[at].joined += 1;
             self.tell_of("user-joined", at, &user, times);
@@ -240,20 +259,10 @@ impl Machine {
             custom: Vec::new(),
             session: Secret::new(self.letters(16)),
             waiting: false,
+            connected: false,
+            connects_at: None,
             scripted: false,
         }
-    }
-
-    /// The meeting that is not ended and has this external id.
-    pub(super) fn live(&self, id: &str) -> Option<usize> {
-        self.meetings.iter().position(|m| m.lives() && m.id == id)
-    }
-
-    /// The meeting of this id: one that lives first, else one that lingers; internal ids serve too.
-    pub(super) fn find(&self, id: &str) -> Option<usize> {
-        let lingering = || self.meetings.iter().rposition(|m| m.id == id);
-        let internal = || self.meetings.iter().position(|m| m.internal_id == id);
-        self.live(id).or_else(lingering).or_else(internal)
     }
 
     /// Sends a crowd to a meeting; whether there is one.
@@ -281,18 +290,6 @@ impl Machine {
     /// A session id of the servlet container.
     pub(super) fn cookie(&mut self) -> String {
         hex::encode_upper(self.rng.random::<[u8; 16]>())
-    }
-
-    /// The internal id for this moment, and the moment: a millisecond later when it is taken.
-    pub(super) fn internal_id(&self, id: &str, mut wall: u64) -> (String, u64) {
-        let prefix = hex::encode(Sha1::digest(id.as_bytes()));
-        loop {
-            let internal = format!("{prefix}-{wall}");
-            if !self.meetings.iter().any(|m| m.internal_id == internal) {
-                return (internal, wall);
-            }
-            wall += 1;
-        }
     }
 }
 

@@ -113,6 +113,10 @@ pub struct User {
     pub session: Secret,
     /// A guest who waits for a moderator, and is not in yet.
     pub waiting: bool,
+    /// The browser has come; before that nobody counts.
+    pub connected: bool,
+    /// When the browser comes by itself.
+    pub connects_at: Option<Moment>,
     /// Came by a script.
     pub scripted: bool,
 }
@@ -130,7 +134,7 @@ impl Meeting {
 
     /// Everybody who is in.
     pub fn present(&self) -> impl Iterator<Item = &User> {
-        self.users.iter().filter(|user| !user.waiting)
+        self.users.iter().filter(|user| user.connected && !user.waiting)
     }
 
     /// How many who are in fit `which`.

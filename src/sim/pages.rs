@@ -5,7 +5,8 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::machine::{Ask, Machine};
+use super::join;
+use super::machine::{Ask, Machine, Times};
 use super::params::Params;
 use super::reply::{Reply, html, of_type, response, xml};
 use super::settings::SimSettings;
@@ -35,7 +36,7 @@ pub(super) fn root(settings: &SimSettings, ask: &Ask) -> Reply {
         returncode: "SUCCESS",
         version: "2.0",
         api_version: "2.0",
-        bbb_version: &settings.version,
+        bbb_version: settings.bbb_version.as_deref().unwrap_or(settings.version.release()),
         graphql_websocket_url: format!("{socket}/graphql"),
         graphql_api_url: format!("{}/api/rest", settings.origin),
         html5_plugin_sdk_version: "0.0.80",
@@ -66,10 +67,11 @@ fn as_json(root: Root<'_>) -> Reply {
     reply
 }
 
-/// What stands where BBB's client would: who is in which meeting, on which server.
-pub(super) fn client(machine: &Machine, ask: &Ask) -> Reply {
+/// What stands where BBB's client would: who is in which meeting, on which server. Who opens it has connected.
+pub(super) fn client(machine: &mut Machine, ask: &Ask, times: Times) -> Reply {
     let params = Params::of(ask);
     let token = Secret::new(params.get("sessionToken").unwrap_or_default());
+    join::connect(machine, |user| user.session == token, times);
     let mut everybody =
         machine.meetings.iter().flat_map(|m| m.users.iter().map(move |user| (m, user)));
     match everybody.find(|(_, user)| user.session == token) {

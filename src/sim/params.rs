@@ -41,7 +41,7 @@ impl Params {
 }
 
 /// The body as a query, if it is a form.
-fn form_of(ask: &Ask) -> String {
+pub(super) fn form_of(ask: &Ask) -> String {
     let is_form = ask.kind().is_some_and(|kind| kind == "application/x-www-form-urlencoded");
     if is_form { String::from_utf8_lossy(&ask.body).into_owned() } else { String::new() }
 }

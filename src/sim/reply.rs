@@ -118,6 +118,12 @@ pub(super) fn of_type(status: StatusCode, kind: &'static str, body: impl Into<By
     reply
 }
 
+/// Whether BBB did what was asked.
+pub(super) fn succeeded(reply: &Reply) -> bool {
+    let sign = b"<returncode>SUCCESS</returncode>";
+    reply.body().windows(sign.len()).any(|part| part == sign)
+}
+
 /// A page of the web server around BBB.
 pub(super) fn html(status: StatusCode, text: &str) -> Reply {
     let text = escape(text);

@@ -21,6 +21,8 @@ const ORDER: [&str; 9] = [
     "missingParamMeetingID",
 ];
 
+const ENDED: &str = "You can not join a meeting that has already been forcibly ended";
+
 /// Everything that is checked before the call itself.
 pub(super) fn check(
     machine: &Machine,
@@ -95,7 +97,7 @@ fn content_type(found: &mut Complaints, call: &str, ask: &Ask) {
     );
 }
 
-fn has_body(ask: &Ask) -> bool {
+pub(super) fn has_body(ask: &Ask) -> bool {
     ask.body != Bytes::new() || ask.headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0")
 }
 
@@ -151,26 +153,26 @@ fn joining(found: &mut Complaints, machine: &Machine, params: &Params) {
         None => {
             let unknown = "A meeting with that ID does not exist";
             found.when(true, "invalidMeetingIdentifier", unknown);
+            found.when(true, "meetingForciblyEnded", ENDED);
         }
         Some(at) => {
-            let ended = "You can not join a meeting that has already been forcibly ended";
-            found.when(!machine.meetings[at].lives(), "meetingForciblyEnded", ended);
+            found.when(!machine.meetings[at].lives(), "meetingForciblyEnded", ENDED);
         }
     }
 }
 
 fn existing(found: &mut Complaints, machine: &Machine, params: &Params) {
-    let unknown = params.get("meetingID").is_some_and(|id| machine.find(id).is_none());
+    let unknown = params.sent("meetingID").is_none_or(|id| machine.find(id).is_none());
     found.when(unknown, "notFound", "A meeting with that ID does not exist");
 }
 
 fn moderator(found: &mut Complaints, machine: &Machine, params: &Params) {
     password_size(found, params, "password");
-    let (Some(id), Some(password)) = (params.get("meetingID"), params.get("password")) else {
-        return;
-    };
-    let wrong =
-        machine.find(id).is_some_and(|at| machine.meetings[at].moderator_pw.reveal() != password);
+    let known = params.get("meetingID").and_then(|id| machine.find(id));
+    let wrong = known.is_none_or(|at| {
+        let right = machine.meetings[at].moderator_pw.reveal();
+        params.get("password").is_some_and(|password| password != right)
+    });
     found.when(wrong, "invalidPassword", "The supplied moderator password is incorrect");
 }
 

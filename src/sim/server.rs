@@ -16,6 +16,7 @@ use super::errand::{self, Elsewhere, Ledger, Outcome, Sockets};
 use super::faults::{Book, Faults};
 use super::figures::{Figures, measure};
 use super::hooks::Hook;
+use super::join;
 use super::machine::{Ask, Machine, Times};
 use super::meeting::Meeting;
 use super::recording::Recording;
@@ -160,6 +161,11 @@ impl SimServer {
     /// The meeting of this id, if it lives.
     pub async fn meeting(&self, id: &str) -> Option<Meeting> {
         self.meetings().await.into_iter().find(|m| m.lives() && m.id == id)
+    }
+
+    /// The browsers of all who have joined and not come yet connect now.
+    pub async fn browsers_arrive(&self) {
+        self.ask(|desk, times| join::connect(&mut desk.machine, |_| true, times)).await;
     }
 
     /// Sends a crowd to a meeting; `false` when there is no such meeting.

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::crowd::Crowd;
+use super::lookup::{InternalIds, Lookup};
+use super::memory::MOST_BODY;
+use super::version::Version;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 use crate::domain::secret::Secret;
 
@@ -17,12 +20,17 @@ pub struct SimSettings {
     pub cores: u32,
     /// Everything random follows from this.
     pub seed: u64,
+    /// The BBB that it behaves like.
+    pub version: Version,
+    /// How it finds the meeting that a call names.
+    pub lookup: Lookup,
+    pub internal_ids: InternalIds,
     /// Accept meeting ids of one character; BBB wants two.
     pub lenient_ids: bool,
-    /// How long a meeting that was ended by force is still shown.
+    /// How long a meeting that was ended by force is still shown; BBB shows none.
     pub ended_lingers: Duration,
-    /// `bbbVersion` of the root call.
-    pub version: String,
+    /// `bbbVersion` of the root call; without one it is that of the version.
+    pub bbb_version: Option<String>,
     pub dial_number: String,
     /// Whether all recordings may be asked for without pages.
     pub fetch_all_recordings: bool,
@@ -34,6 +42,13 @@ pub struct SimSettings {
     pub hooks_sign_with: Algorithm,
     /// Events bear the secret in a header instead of a checksum.
     pub hooks_bearer: bool,
+    /// So long after the join call the browser connects by itself; without this somebody must open the URL that
+    /// join answered. Only who has connected counts.
+    pub browsers_connect: Option<Duration>,
+    /// How long the slides of a create or an insertDocument take to fetch; both wait for them.
+    pub slides_take: Duration,
+    /// Bytes of a body at most; a larger one is refused by HTTP 413.
+    pub most_body: usize,
     /// People who come to every new meeting by themselves.
     pub crowd: Option<Crowd>,
     /// The share of people who show a picture, 0 to 1; without one it goes by their role.
@@ -63,18 +78,34 @@ impl SimSettings {
             algorithms: Algorithms::ANY,
             cores: 4,
             seed: 1,
-            lenient_ids: true,
-            ended_lingers: Duration::from_secs(3),
-            version: "3.0.10".to_owned(),
+            version: Version::default(),
+            lookup: Lookup::default(),
+            internal_ids: InternalIds::default(),
+            lenient_ids: false,
+            ended_lingers: Duration::ZERO,
+            bbb_version: None,
             dial_number: "613-555-1234".to_owned(),
             fetch_all_recordings: true,
             recordings_paging: RecordingsPaging::ByRecord,
             recording_after: Duration::from_secs(5),
             hooks_sign_with: Algorithm::Sha1,
             hooks_bearer: false,
+            browsers_connect: None,
+            slides_take: Duration::ZERO,
+            most_body: MOST_BODY,
             crowd: None,
             webcams: None,
         }
+    }
+
+    /// The same in another version.
+    pub fn version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The same, whose users' browsers connect so long after the join call.
+    pub fn browsers_connect(self, after: Duration) -> Self {
+        Self { browsers_connect: Some(after), ..self }
     }
 
     /// The same with pages of recordings cut so.

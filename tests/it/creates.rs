@@ -238,26 +238,26 @@ async fn m10_a_meeting_is_found_again_after_the_store_was_emptied() {
 #[tokio::test(start_paused = true)]
 async fn m11_two_tenants_use_one_meeting_id_on_two_instances() {
     let world = plan(2).start().await;
-    T.create(&world, "x").await.assert_success();
-    U.create(&world, "x").await.assert_success();
-    assert_eq!(world.homes("x").await, [1, 2]);
-    let (ours, theirs) = (T.info(&world, "x").await, U.info(&world, "x").await);
+    T.create(&world, "x1").await.assert_success();
+    U.create(&world, "x1").await.assert_success();
+    assert_eq!(world.homes("x1").await, [1, 2]);
+    let (ours, theirs) = (T.info(&world, "x1").await, U.info(&world, "x1").await);
     assert_ne!(ours.value("internalMeetingID"), "");
     assert!(ours.body.contains(T.host) && !ours.body.contains(U.host), "{ours:?}");
     assert!(theirs.body.contains(U.host) && !theirs.body.contains(T.host), "{theirs:?}");
-    assert_ne!(T.join(&world, "x").await.location, U.join(&world, "x").await.location);
-    T.end(&world, "x").await.assert_success();
-    U.info(&world, "x").await.assert_success();
+    assert_ne!(T.join(&world, "x1").await.location, U.join(&world, "x1").await.location);
+    T.end(&world, "x1").await.assert_success();
+    U.info(&world, "x1").await.assert_success();
 }
 
 #[tokio::test(start_paused = true)]
 async fn m11_on_one_instance_the_second_tenants_meeting_id_is_not_unique() {
     let world = plan(1).start().await;
-    T.create(&world, "x").await.assert_success();
-    U.create(&world, "x").await.assert_failed(200, "idNotUnique");
-    U.info(&world, "x").await.assert_failed(200, "notFound");
-    U.end(&world, "x").await.assert_failed(200, "notFound");
-    T.info(&world, "x").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
+    U.create(&world, "x1").await.assert_failed(200, "idNotUnique");
+    U.info(&world, "x1").await.assert_failed(200, "notFound");
+    U.end(&world, "x1").await.assert_failed(200, "notFound");
+    T.info(&world, "x1").await.assert_success();
 }
 
 #[tokio::test(start_paused = true)]

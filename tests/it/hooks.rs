@@ -306,7 +306,7 @@ async fn r9_hooks_survive_a_restart_of_the_program() {
     let world = start(webhooks(2)).await;
     let id = made(T, &world, &[(URL, AT_T)]).await;
     sleep(SECOND).await;
-    T.create(&world, "x").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
     let (sims, servers, targets) =
         (world.sims.clone(), world.servers.clone(), world.targets.clone());
     let (store, _folder) = (world.store.clone(), world.folder.clone());
@@ -319,11 +319,11 @@ async fn r9_hooks_survive_a_restart_of_the_program() {
     sleep(2 * SECOND).await;
     assert_eq!(standing(&world.sims).await, before);
     assert_eq!(T.call(&world, "hooks/list", "").await.value("hookID"), id);
-    T.end(&world, "x").await.assert_success();
+    T.end(&world, "x1").await.assert_success();
     sleep(2 * SECOND).await;
     assert_eq!(
         received(T, &world, AT_T),
-        pairs(&[("meeting-created", "x"), ("meeting-ended", "x")])
+        pairs(&[("meeting-created", "x1"), ("meeting-ended", "x1")])
     );
 }
 

@@ -104,9 +104,9 @@ async fn p4_without_any_figures_the_fewest_meetings_decide_and_the_log_warns() {
     let log = Log::start();
     let world = plan(3).config(|c| c.balancer.policy = Policy::Seed).start().await;
     for (meeting, figures) in [
-        ("a", [(1.0, 1.0), (9.0, 9.0), (9.0, 9.0)]),
-        ("b", [(1.0, 1.0), (9.0, 9.0), (9.0, 9.0)]),
-        ("c", [(9.0, 9.0), (1.0, 1.0), (9.0, 9.0)]),
+        ("a1", [(1.0, 1.0), (9.0, 9.0), (9.0, 9.0)]),
+        ("b1", [(1.0, 1.0), (9.0, 9.0), (9.0, 9.0)]),
+        ("c1", [(9.0, 9.0), (1.0, 1.0), (9.0, 9.0)]),
     ] {
         measure(&world, &figures).await;
         T.create(&world, meeting).await.assert_success();

@@ -11,6 +11,7 @@ use crate::world::{Client, Reply, T, U, World, plan};
 async fn enter(world: &World, client: Client, meeting: &str, name: &str) {
     let query = format!("fullName={name}&meetingID={meeting}&role=VIEWER&redirect=false");
     client.call(world, "join", &query).await.assert_success();
+    world.browsers_arrive().await;
 }
 
 fn names(reply: &Reply) -> Vec<&str> {
@@ -54,15 +55,15 @@ async fn get_sessions_lists_who_is_in_the_tenants_own_meetings_on_all_instances(
 #[tokio::test(start_paused = true)]
 async fn sessions_of_an_instance_that_fails_are_left_out_in_time() {
     let world = plan(2).start().await;
-    T.create(&world, "a").await.assert_success();
+    T.create(&world, "a1").await.assert_success();
     world.loads.say(
         std::iter::once((crate::world::id(&world.sims[1]), crate::world::load(1.0, 1.0))).collect(),
     );
     world.refreshed().await;
-    T.create(&world, "b").await.assert_success();
-    assert_eq!((world.homes("a").await, world.homes("b").await), (vec![1], vec![2]));
-    enter(&world, T, "a", "Ada").await;
-    enter(&world, T, "b", "Bo").await;
+    T.create(&world, "b1").await.assert_success();
+    assert_eq!((world.homes("a1").await, world.homes("b1").await), (vec![1], vec![2]));
+    enter(&world, T, "a1", "Ada").await;
+    enter(&world, T, "b1", "Bo").await;
     for fault in [Fault::Hang, Fault::Internal, Fault::Garbage, Fault::ChecksumError] {
         world.sims[1].faults().on("getSessions").set(fault).await;
         let began = tokio::time::Instant::now();
@@ -71,7 +72,7 @@ async fn sessions_of_an_instance_that_fails_are_left_out_in_time() {
         world.sims[1].faults().clear().await;
     }
     let crowd = Crowd { users: 3, over: Duration::ZERO, stay: Duration::from_secs(60) };
-    assert!(world.sims[1].send_crowd("b", crowd).await);
+    assert!(world.sims[1].send_crowd("b1", crowd).await);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(names(&T.call(&world, "getSessions", "").await).len(), 5);
 }

@@ -3,12 +3,14 @@
 mod callbacks;
 mod checksum;
 mod create;
+mod failing;
 mod faults;
 mod figures;
 mod golden;
 mod hooks;
 mod join;
 mod life;
+mod lookup;
 mod recordings;
 mod sessions;
 mod ways;
@@ -69,6 +71,13 @@ async fn send(server: &SimServer, ask: Ask) -> Reply {
 /// A signed GET.
 async fn call(server: &SimServer, call: &str, query: &str) -> Reply {
     send(server, Ask::get(signed_target(call, query))).await
+}
+
+/// Joins, and the browser connects.
+async fn enter(server: &SimServer, query: &str) -> Reply {
+    let reply = call(server, "join", query).await;
+    server.browsers_arrive().await;
+    reply
 }
 
 /// A signed POST with a body.

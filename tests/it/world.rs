@@ -288,6 +288,13 @@ impl World {
         self.send(request.expect("a request")).await
     }
 
+    /// The browsers of all who have joined connect: only then do people count.
+    pub(crate) async fn browsers_arrive(&self) {
+        for sim in &self.sims {
+            sim.browsers_arrive().await;
+        }
+    }
+
     /// On which servers a meeting is, as their numbers from 1.
     pub(crate) async fn homes(&self, meeting: &str) -> Vec<usize> {
         let mut homes = Vec::new();

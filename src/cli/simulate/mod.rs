@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use self::compare::CompareArgs;
 use super::{Exit, complain, runtime, say};
 use crate::outside::clock::{Clock, RuntimeClock};
-use crate::sim::{SimHandle, SimServer, SimSettings, Telegraf};
+use crate::sim::{InternalIds, Lookup, SimHandle, SimServer, SimSettings, Telegraf, Version};
 
 /// How often figures are pushed.
 const PUSH_EVERY: Duration = Duration::from_secs(2);
@@ -30,6 +30,21 @@ pub(super) struct SimulateArgs {
     /// The port of the first on loopback, the others follow; 0 takes free ones
     #[arg(long, default_value_t = 9001)]
     port: u16,
+    /// Which BBB they behave like: 2.5, 2.7, 3.0 or 4.0; of several, one after the other
+    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', default_value = "3.0")]
+    bbb_version: Vec<Version>,
+    /// Find meetings by their external ids alone, as BBB before 2.6
+    #[arg(long)]
+    old_lookup: bool,
+    /// Draw internal ids instead of hashing the meeting id, as a server that only speaks BBB's API
+    #[arg(long)]
+    drawn_ids: bool,
+    /// So many seconds after a join its browser connects by itself; else it must open the URL
+    #[arg(long, value_name = "SECONDS")]
+    connect_after: Option<u64>,
+    /// Slides take so many seconds to fetch, and creates wait for them
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    slides_take: u64,
     /// Push their figures there as Telegraf would, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", requires = "token")]
     push: Option<String>,
@@ -37,7 +52,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// Serve nothing: let whole days of a fleet happen and compare ways of placing meetings
-    #[arg(long, conflicts_with_all = ["servers", "port", "push", "token"])]
+    #[arg(long, conflicts_with_all = ["servers", "port", "push", "token", "bbb_version", "old_lookup", "drawn_ids", "connect_after", "slides_take"])]
     compare: bool,
     #[command(flatten)]
     comparison: CompareArgs,
@@ -61,8 +76,7 @@ async fn simulate(args: &SimulateArgs) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
     let mut handles = Vec::new();
     for n in 0..args.servers {
-        let settings = SimSettings::new("", &format!("secret-of-simulated-server-{}", n + 1));
-        let server = SimServer::start(settings.seed(u64::from(n) + 1), clock.clone());
+        let server = SimServer::start(settings(args, n), clock.clone());
         let port = if args.port == 0 {
             0
         } else {
@@ -85,6 +99,21 @@ async fn simulate(args: &SimulateArgs) -> anyhow::Result<()> {
     tokio::select! {
         () = pushing => Ok(()),
         stopped = tokio::signal::ctrl_c() => stopped.context("Ctrl-C can't be heard"),
+    }
+}
+
+/// What the server of this number is like, counted from zero.
+fn settings(args: &SimulateArgs, n: u16) -> SimSettings {
+    let versions = &args.bbb_version;
+    let settings = SimSettings::new("", &format!("secret-of-simulated-server-{}", n + 1));
+    SimSettings {
+        seed: u64::from(n) + 1,
+        version: versions.get(usize::from(n) % versions.len().max(1)).copied().unwrap_or_default(),
+        lookup: if args.old_lookup { Lookup::ByExternalId } else { Lookup::ByPrefix },
+        internal_ids: if args.drawn_ids { InternalIds::Drawn } else { InternalIds::Hashed },
+        browsers_connect: args.connect_after.map(Duration::from_secs),
+        slides_take: Duration::from_secs(args.slides_take),
+        ..settings
     }
 }
 

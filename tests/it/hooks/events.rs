@@ -11,34 +11,35 @@ async fn r9_events_are_resigned_with_ts_secret_of_ts_meetings_only() {
     made(U, &world, &[(URL, AT_U)]).await;
     sleep(SECOND).await;
     // The same id for both: two meetings on two instances.
-    T.create(&world, "x").await.assert_success();
-    U.create(&world, "x").await.assert_success();
-    U.create(&world, "y").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
+    U.create(&world, "x1").await.assert_success();
+    U.create(&world, "y1").await.assert_success();
     sleep(SECOND).await;
-    for (client, meeting) in [(T, "x"), (U, "x"), (U, "y")] {
+    for (client, meeting) in [(T, "x1"), (U, "x1"), (U, "y1")] {
         let query = format!(
             "fullName=Ada&userID={}&meetingID={meeting}&role=VIEWER&redirect=false",
             client.host
         );
         client.call(&world, "join", &query).await.assert_success();
+        world.browsers_arrive().await;
         sleep(SECOND).await;
     }
-    T.end(&world, "x").await.assert_success();
+    T.end(&world, "x1").await.assert_success();
     sleep(SECOND).await;
-    U.end(&world, "y").await.assert_success();
+    U.end(&world, "y1").await.assert_success();
     sleep(60 * SECOND).await;
     let life = |meeting| {
         ["meeting-created", "user-joined", "user-left", "meeting-ended"]
             .map(|event| (event, meeting))
     };
-    assert_eq!(received(T, &world, AT_T), pairs(&life("x")));
+    assert_eq!(received(T, &world, AT_T), pairs(&life("x1")));
     let expected = [
-        ("meeting-created", "x"),
-        ("meeting-created", "y"),
-        ("user-joined", "x"),
-        ("user-joined", "y"),
-        ("user-left", "y"),
-        ("meeting-ended", "y"),
+        ("meeting-created", "x1"),
+        ("meeting-created", "y1"),
+        ("user-joined", "x1"),
+        ("user-joined", "y1"),
+        ("user-left", "y1"),
+        ("meeting-ended", "y1"),
     ];
     assert_eq!(received(U, &world, AT_U), pairs(&expected));
     for (client, url, other) in [(T, AT_T, U), (U, AT_U, T)] {
@@ -68,7 +69,7 @@ async fn r9_an_event_is_passed_on_byte_for_byte() {
         let _ = keep.set(errand.clone());
         None
     });
-    T.call(&world, "create", "name=J%C3%B6rg's+%22%2B%22&meetingID=x&meta_a=%3C%26%3E")
+    T.call(&world, "create", "name=J%C3%B6rg's+%22%2B%22&meetingID=x1&meta_a=%3C%26%3E")
         .await
         .assert_success();
     sleep(SECOND).await;
@@ -93,24 +94,24 @@ async fn r9_an_event_is_passed_on_byte_for_byte() {
 async fn r9_a_hook_gets_the_meeting_and_the_events_it_asked_for() {
     let world = start(webhooks(2)).await;
     let urls = ["1", "2", "3", "4"].map(|n| format!("https://t.example.org/{n}/"));
-    made(T, &world, &[(URL, &urls[0]), ("meetingID", "x")]).await;
+    made(T, &world, &[(URL, &urls[0]), ("meetingID", "x1")]).await;
     made(T, &world, &[(URL, &urls[1]), ("eventID", "meeting-ended,user-left")]).await;
-    made(T, &world, &[(URL, &urls[2]), ("meetingID", "y"), ("eventID", "Meeting-Created")]).await;
-    made(T, &world, &[(URL, &urls[3]), ("meetingID", "y"), ("getRaw", "true")]).await;
+    made(T, &world, &[(URL, &urls[2]), ("meetingID", "y1"), ("eventID", "Meeting-Created")]).await;
+    made(T, &world, &[(URL, &urls[3]), ("meetingID", "y1"), ("getRaw", "true")]).await;
     sleep(SECOND).await;
-    U.create(&world, "y").await.assert_success();
-    for meeting in ["x", "y"] {
+    U.create(&world, "y1").await.assert_success();
+    for meeting in ["x1", "y1"] {
         T.create(&world, meeting).await.assert_success();
         sleep(SECOND).await;
         T.end(&world, meeting).await.assert_success();
         sleep(SECOND).await;
     }
-    U.end(&world, "y").await.assert_success();
+    U.end(&world, "y1").await.assert_success();
     sleep(SECOND).await;
     let of = |n: usize| received(T, &world, &urls[n]);
-    assert_eq!(of(0), pairs(&[("meeting-created", "x"), ("meeting-ended", "x")]));
-    assert_eq!(of(1), pairs(&[("meeting-ended", "x"), ("meeting-ended", "y")]));
-    assert_eq!(of(2), pairs(&[("meeting-created", "y")]));
+    assert_eq!(of(0), pairs(&[("meeting-created", "x1"), ("meeting-ended", "x1")]));
+    assert_eq!(of(1), pairs(&[("meeting-ended", "x1"), ("meeting-ended", "y1")]));
+    assert_eq!(of(2), pairs(&[("meeting-created", "y1")]));
     let raw = bodies(T, &world, &urls[3]);
     let names: Vec<_> =
         raw.iter().map(|event| event["envelope"]["name"].as_str().unwrap_or("?")).collect();
@@ -129,7 +130,7 @@ async fn r9_what_is_forged_or_foreign_reaches_nobody() {
         tell.send(errand.clone()).expect("the story listens");
         Some(http::StatusCode::OK)
     });
-    T.create(&world, "x").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
     sleep(SECOND).await;
     let event = told.try_recv().expect("an event");
     let check = async |change: &dyn Fn(&mut Errand), status: u16| {
@@ -186,7 +187,7 @@ async fn r9_what_is_forged_or_foreign_reaches_nobody() {
     assert_eq!(world.targets.calls().len(), 0);
     check(&|_| {}, 200).await;
     sleep(SECOND).await;
-    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-created", "x")]));
+    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-created", "x1")]));
     let bearer = format!("Bearer {secret}");
     let again = body.replace("timestamp=1", "timestamp=2");
     check(
@@ -221,9 +222,9 @@ async fn r9_an_event_of_a_meeting_made_without_us_is_dropped() {
         assert!(sim.handle(target(call, query)).await.is_ok());
         sleep(SECOND).await;
     }
-    T.create(&world, "x").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
     sleep(20 * SECOND).await;
-    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-created", "x")]));
+    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-created", "x1")]));
     assert_eq!(world.targets.calls().len(), 1);
 }
 
@@ -233,7 +234,7 @@ async fn r9_a_tenants_server_that_is_away_gets_its_events_later_and_once() {
     made(T, &world, &[(URL, AT_T)]).await;
     sleep(SECOND).await;
     world.targets.answer(AT_T, 503);
-    T.create(&world, "x").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
     sleep(20 * SECOND).await;
     let tried = world.targets.calls().len();
     assert!(tried > 1, "{tried}");
@@ -250,7 +251,7 @@ async fn r9_a_tenants_server_that_is_away_gets_its_events_later_and_once() {
     document.spec.secret = Some("another-secret-of-t-0123456789".into());
     put(&world, document).await;
     let next = Client::of(T.host, "another-secret-of-t-0123456789");
-    next.end(&world, "x").await.assert_success();
+    next.end(&world, "x1").await.assert_success();
     sleep(2 * SECOND).await;
     let last = world.targets.calls().pop().expect("a call");
     let body = String::from_utf8_lossy(&last.body).into_owned();
@@ -264,7 +265,7 @@ async fn r9_an_event_shows_the_tenants_own_callback_urls() {
     made(T, &world, &[(URL, AT_T)]).await;
     sleep(SECOND).await;
     let end = "https://t.example.org/end?a=\"b\"&c=d";
-    let query = query_of(&[("name", "Room"), ("meetingID", "x"), ("meta_endCallbackUrl", end)]);
+    let query = query_of(&[("name", "Room"), ("meetingID", "x1"), ("meta_endCallbackUrl", end)]);
     T.call(&world, "create", &query).await.assert_success();
     sleep(SECOND).await;
     let event = bodies(T, &world, AT_T).remove(0);

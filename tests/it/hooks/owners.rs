@@ -17,43 +17,47 @@ async fn r9_events_of_recordings_find_their_tenant_after_a_restart() {
         made(client, &world, &[(URL, url), ("eventID", "rap-publish-ended,rap-deleted")]).await;
     }
     sleep(SECOND).await;
-    recorded(T, &world, "x").await;
-    recorded(U, &world, "y").await;
+    recorded(T, &world, "x1").await;
+    recorded(U, &world, "y1").await;
     let (sims, servers, targets) =
         (world.sims.clone(), world.servers.clone(), world.targets.clone());
     let (store, _folder) = (world.store.clone(), world.folder.clone());
-    T.end(&world, "x").await.assert_success();
-    U.end(&world, "y").await.assert_success();
+    T.end(&world, "x1").await.assert_success();
+    U.end(&world, "y1").await.assert_success();
     world.swarm.stop().await;
     let again =
         webhooks(1).with_servers(sims, servers).targets(targets).store(store).with_what_is_stored();
     let world = start(again).await;
     sleep(10 * SECOND).await;
-    assert_eq!(received(T, &world, AT_T), pairs(&[("rap-publish-ended", "x")]));
-    assert_eq!(received(U, &world, AT_U), pairs(&[("rap-publish-ended", "y")]));
+    assert_eq!(received(T, &world, AT_T), pairs(&[("rap-publish-ended", "x1")]));
+    assert_eq!(received(U, &world, AT_U), pairs(&[("rap-publish-ended", "y1")]));
     // This event shows no metadata: the recordings say whose it is.
     let record = world.sims[0].recordings().await.remove(0).record_id;
     T.call(&world, "deleteRecordings", &format!("recordID={record}")).await.assert_success();
     sleep(2 * SECOND).await;
     assert_eq!(
         received(T, &world, AT_T),
-        pairs(&[("rap-publish-ended", "x"), ("rap-deleted", "x")])
+        pairs(&[("rap-publish-ended", "x1"), ("rap-deleted", "x1")])
     );
     assert_eq!(received(U, &world, AT_U).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn r9_a_meetings_first_event_is_enough_to_find_its_tenant() {
-    let world = start(webhooks(1)).await;
+    // The instance still knows the meeting when its end is told.
+    let settings = SimSettings::new("http://s1.example.org", "secret-of-s1-0123456789");
+    let settings = SimSettings { ended_lingers: 3 * SECOND, ..settings };
+    let sim = SimServer::start(settings, std::sync::Arc::new(RuntimeClock::start()));
+    let world = start(webhooks(1).servers(vec![sim])).await;
     // A meeting from before there was any hook; its end is the first event of it.
-    T.create(&world, "x").await.assert_success();
-    U.create(&world, "y").await.assert_success();
+    T.create(&world, "x1").await.assert_success();
+    U.create(&world, "y1").await.assert_success();
     made(T, &world, &[(URL, AT_T), ("eventID", "meeting-ended")]).await;
     sleep(Duration::from_millis(100)).await;
-    T.end(&world, "x").await.assert_success();
-    U.end(&world, "y").await.assert_success();
+    T.end(&world, "x1").await.assert_success();
+    U.end(&world, "y1").await.assert_success();
     sleep(30 * SECOND).await;
-    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-ended", "x")]));
+    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-ended", "x1")]));
     assert_eq!(world.targets.calls().len(), 1);
 }
 
@@ -66,25 +70,25 @@ async fn r9_a_meeting_of_the_same_name_on_the_same_instance_is_another_meeting()
     made(T, &world, &[(URL, AT_T), ("eventID", "meeting-ended,rap-publish-ended")]).await;
     made(U, &world, &[(URL, AT_U), ("eventID", "meeting-ended,rap-publish-ended")]).await;
     sleep(SECOND).await;
-    recorded(T, &world, "x").await;
-    T.end(&world, "x").await.assert_success();
+    recorded(T, &world, "x1").await;
+    T.end(&world, "x1").await.assert_success();
     // The instance takes the next tenant's once T's has gone, and T's recording comes later.
     for _ in 0..200 {
-        let reply = U.call(&world, "create", "name=Room&meetingID=x").await;
+        let reply = U.call(&world, "create", "name=Room&meetingID=x1").await;
         if reply.succeeded() {
             break;
         }
         sleep(Duration::from_millis(200)).await;
     }
-    assert_eq!(world.homes("x").await, [1]);
+    assert_eq!(world.homes("x1").await, [1]);
     assert!(world.sims[0].recordings().await.is_empty());
     sleep(70 * SECOND).await;
     assert_eq!(
         received(T, &world, AT_T),
-        pairs(&[("meeting-ended", "x"), ("rap-publish-ended", "x")])
+        pairs(&[("meeting-ended", "x1"), ("rap-publish-ended", "x1")])
     );
     assert_eq!(received(U, &world, AT_U), []);
-    U.end(&world, "x").await.assert_success();
+    U.end(&world, "x1").await.assert_success();
     sleep(3 * SECOND).await;
-    assert_eq!(received(U, &world, AT_U), pairs(&[("meeting-ended", "x")]));
+    assert_eq!(received(U, &world, AT_U), pairs(&[("meeting-ended", "x1")]));
 }

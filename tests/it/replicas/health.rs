@@ -65,15 +65,15 @@ async fn health(world: &World) -> Vec<Health> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_one_replica_cannot_reach_is_suspect_and_not_dead() {
     let scene = Scene::start(3).await;
-    T.create(&scene.a, "m").await.assert_success();
-    assert_eq!(scene.a.homes("m").await, [1]);
+    T.create(&scene.a, "m1").await.assert_success();
+    assert_eq!(scene.a.homes("m1").await, [1]);
     scene.cut_off(&[1]);
     soon("suspect here", async || health(&scene.b).await[0] == Health::Suspect).await;
     let began = Instant::now();
     while began.elapsed() < PROBES * 12 {
         assert_eq!(health(&scene.b).await[0], Health::Suspect);
         assert_ne!(health(&scene.a).await[0], Health::Dead);
-        assert!(joins_on(T, &scene.b, "m", 1).await, "it keeps its meeting");
+        assert!(joins_on(T, &scene.b, "m1", 1).await, "it keeps its meeting");
         sleep(PROBES / 10).await;
     }
     soon("reached there", async || health(&scene.a).await[0] == Health::Up).await;
@@ -114,7 +114,7 @@ async fn a_replica_that_is_cut_off_from_all_loses_nothing_and_the_others_go_on()
 async fn an_instance_whose_create_failed_on_one_replica_is_suspect_on_the_other_at_once() {
     let scene = Scene::start(3).await;
     scene.a.sims[0].faults().on("create").set(Fault::Internal).await;
-    T.create(&scene.b, "m").await.assert_success();
+    T.create(&scene.b, "m1").await.assert_success();
     assert_eq!(health(&scene.b).await[0], Health::Suspect);
     let began = Instant::now();
     while health(&scene.a).await[0] != Health::Suspect {

@@ -92,13 +92,13 @@ async fn m16_joins_count_on_every_replica_at_once() {
     let mut document = T.document();
     document.spec.user_pool = Some(9);
     let replicas = three(&redis, 2, Some(document)).await;
-    T.create(&replicas[0], "m").await.assert_success();
-    let home = replicas[0].homes("m").await[0];
+    T.create(&replicas[0], "m1").await.assert_success();
+    let home = replicas[0].homes("m1").await[0];
     for n in 0..9 {
-        assert!(joins_on(T, &replicas[n % 3], "m", home).await, "{n}");
+        assert!(joins_on(T, &replicas[n % 3], "m1", home).await, "{n}");
         sleep(Duration::from_millis(50)).await; // until the others heard of it
     }
     for replica in &replicas {
-        T.join(replica, "m").await.assert_failed(403, "userPoolReached");
+        T.join(replica, "m1").await.assert_failed(403, "userPoolReached");
     }
 }

@@ -132,8 +132,8 @@ async fn a_list_that_is_too_large_or_unreadable_is_asked_for_by_everyone() {
         asked = sweeps_in(&replicas[0], 10) => assert!(asked[0] >= 9, "{asked:?}"),
         () = spoil => unreachable!("it spoils for ever"),
     }
-    T.create(&replicas[0], "m").await.assert_success();
-    assert!(joins_on(T, &replicas[1], "m", 1).await);
+    T.create(&replicas[0], "m1").await.assert_success();
+    assert!(joins_on(T, &replicas[1], "m1", 1).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use bigblueswarm::sim::{Errand, Reason};
 use http::{Method, StatusCode};
 use tokio::time::sleep;
 
-use super::{NEW_YEAR_MS, SECRET, call, listen_to, server};
+use super::{NEW_YEAR_MS, SECRET, call, enter, listen_to, server};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,7 @@ async fn whoever_asked_is_told_that_a_meeting_is_over() {
     let server = server();
     let sent = listen_to(&server, 200);
     call(&server, "create", &creation()).await;
-    call(&server, "join", "fullName=Ada&meetingID=x1&role=MODERATOR").await;
+    enter(&server, "fullName=Ada&meetingID=x1&role=MODERATOR").await;
     call(&server, "end", "meetingID=x1").await;
     call(&server, "end", "meetingID=x1").await;
     sleep(SECOND).await;

@@ -62,7 +62,7 @@ async fn figures_are_written_as_telegraf_writes_them() {
     call(&server, "create", "name=One&meetingID=x1&meta_bigblueswarm-tenant=a.example.org%3A8443")
         .await;
     call(&server, "create", "name=Two&meetingID=x2&meta_bigblueswarm-tenant=b+c").await;
-    call(&server, "join", "fullName=Ada&meetingID=x1&role=VIEWER").await;
+    enter(&server, "fullName=Ada&meetingID=x1&role=VIEWER").await;
     let figures = server.figures().await;
     let at = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
     let text = lines(&figures, &server.url(), at);

@@ -76,7 +76,7 @@ async fn a_create_and_its_repetition() {
         )
     };
     is(&call(&server, "create", query).await, &expected("false", "", ""));
-    call(&server, "join", "fullName=Ada&meetingID=test01&role=VIEWER").await;
+    enter(&server, "fullName=Ada&meetingID=test01&role=VIEWER").await;
     let text = "This conference was already in existence and may currently be in progress.";
     is(&call(&server, "create", query).await, &expected("true", "duplicateWarning", text));
 }
@@ -140,7 +140,7 @@ async fn the_short_answers() {
     assert_eq!(
         join.location(),
         Some(
-            "https://node1.example.org?errors=[%7B%22message%22:%22A%20meeting%20with%20that%20ID%20does%20not%20exist%22,%22key%22:%22invalidMeetingIdentifier%22%7D]"
+            "https://node1.example.org?errors=[%7B%22message%22:%22You%20can%20not%20join%20a%20meeting%20that%20has%20already%20been%20forcibly%20ended%22,%22key%22:%22meetingForciblyEnded%22%7D]"
         )
     );
 }

@@ -9,7 +9,9 @@ use bigblueswarm::sim::{Ask, Errand, SimServer, SimSettings};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{SECRET, call, listen_to, new_year, send, server, settings, signed_target, words};
+use super::{
+    SECRET, call, enter, listen_to, new_year, send, server, settings, signed_target, words,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const URL: &str = "https://app.example.com/cb";
@@ -125,7 +127,7 @@ async fn a_meetings_life_is_told_in_order_and_signed() {
     let sent = listen_to(&server, 200);
     hook(&server, &[("callbackURL", URL)]).await;
     call(&server, "create", "name=Algebra&meetingID=x1&record=true&meta_A=b").await;
-    call(&server, "join", "fullName=Ada&meetingID=x1&role=MODERATOR&userID=ada").await;
+    enter(&server, "fullName=Ada&meetingID=x1&role=MODERATOR&userID=ada").await;
     call(&server, "end", "meetingID=x1").await;
     sleep(6 * SECOND).await;
     let sent: Vec<Errand> = sent.try_iter().collect();

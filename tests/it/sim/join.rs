@@ -28,7 +28,7 @@ async fn a_role_decides_and_else_a_password() {
     ];
     for (query, role) in table {
         let server = with_meeting().await;
-        let reply = call(&server, "join", &format!("fullName=Ada&meetingID=x1&{query}")).await;
+        let reply = enter(&server, &format!("fullName=Ada&meetingID=x1&{query}")).await;
         assert_eq!(reply.status, 302, "{query}: {}", reply.text());
         has(&call(&server, "getMeetingInfo", "meetingID=x1").await, "role", role);
     }
@@ -56,7 +56,7 @@ async fn neither_role_nor_password_is_told_in_xml_even_when_redirecting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_joined_user_counts_and_lands_on_a_page() {
+async fn a_joined_user_lands_on_a_page_and_counts_once_it_is_open() {
     let server = with_meeting().await;
     let query = "fullName=Ada%20L&meetingID=x1&role=VIEWER&userID=u-7&userdata-bbb_skip=true&userdata-a-b=no";
     let reply = call(&server, "join", query).await;
@@ -70,14 +70,20 @@ async fn a_joined_user_counts_and_lands_on_a_page() {
             && cookie.ends_with("; Path=/bigbluebutton; Secure; HttpOnly")
     );
     let info = call(&server, "getMeetingInfo", "meetingID=x1").await;
+    for (name, value) in
+        [("participantCount", "0"), ("running", "false"), ("hasUserJoined", "false")]
+    {
+        has(&info, name, value);
+    }
+    let page = send(&server, Ask::get(format!("/html5client/?sessionToken={token}"))).await;
+    assert!(page.text().contains("Ada L is in “Algebra”"), "{}", page.text());
+    let info = call(&server, "getMeetingInfo", "meetingID=x1").await;
     has(&info, "participantCount", "1");
     has(&info, "running", "true");
     has(&info, "hasUserJoined", "true");
     has(&info, "userID", "u-7");
     has(&info, "fullName", "Ada L");
     assert!(info.text().contains("<customdata>\n<bbb_skip>true</bbb_skip>\n</customdata>"));
-    let page = send(&server, Ask::get(format!("/html5client/?sessionToken={token}"))).await;
-    assert!(page.text().contains("Ada L is in “Algebra”"), "{}", page.text());
     assert_eq!(send(&server, Ask::get("/html5client/?sessionToken=other")).await.status, 404);
     send(&server, Ask::get(format!("/bigbluebutton/api/signOut?sessionToken={token}"))).await;
     has(&call(&server, "getMeetingInfo", "meetingID=x1").await, "participantCount", "0");
@@ -109,8 +115,7 @@ async fn without_a_redirect_the_answer_is_xml() {
 async fn what_is_checked_first_redirects_even_without_redirects() {
     let server = with_meeting().await;
     let table = [
-        ("fullName=Ada&meetingID=nope&role=VIEWER", "invalidMeetingIdentifier"),
-        ("meetingID=x1&role=VIEWER", "missingParamFullName"),
+        ("fullName=Ada&meetingID=nope&role=VIEWER", "meetingForciblyEnded"),
         ("fullName=&meetingID=x1&role=VIEWER", "missingParamFullName"),
         ("fullName=Ada&role=VIEWER", "missingParamMeetingID"),
         ("fullName=Ada&meetingID=x1&role=VIEWER&guest=maybe", "validationError"),

@@ -10,28 +10,50 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_meeting_lingers_and_then_it_is_gone() {
+async fn an_ended_meeting_is_gone_at_once() {
     let server = server();
     let first = call(&server, "create", "name=Algebra&meetingID=x1").await;
-    call(&server, "join", "fullName=Ada&meetingID=x1&role=VIEWER").await;
-    let end = call(&server, "end", "meetingID=x1").await;
-    assert_eq!(words(&end).0, "sentEndMeetingRequest");
-    let info = call(&server, "getMeetingInfo", "meetingID=x1").await;
-    has(&info, "hasBeenForciblyEnded", "true");
-    has(&info, "running", "false");
+    enter(&server, "fullName=Ada&meetingID=x1&role=VIEWER").await;
+    assert_eq!(words(&call(&server, "end", "meetingID=x1").await).0, "sentEndMeetingRequest");
+    assert_eq!(words(&call(&server, "getMeetingInfo", "meetingID=x1").await).0, "notFound");
     has(&call(&server, "isMeetingRunning", "meetingID=x1").await, "running", "false");
-    sleep(SECOND).await;
+    assert!(call(&server, "getMeetings", "").await.records("meeting").is_empty());
+    for password in ["", "&password=mp"] {
+        let again = call(&server, "end", &format!("meetingID=x1{password}")).await;
+        assert_eq!(words(&again).0, "invalidPassword", "as BBB says of what it does not know");
+    }
+    sleep(Duration::from_millis(50)).await;
     let again = call(&server, "create", "name=Algebra&meetingID=x1").await;
     has(&again, "messageKey", "");
     assert_ne!(first.value("internalMeetingID"), again.value("internalMeetingID"));
-    assert_eq!(call(&server, "getMeetings", "").await.records("meeting").len(), 2);
-    has(&call(&server, "getMeetingInfo", "meetingID=x1").await, "hasBeenForciblyEnded", "false");
-    sleep(3 * SECOND).await;
-    assert_eq!(call(&server, "getMeetings", "").await.records("meeting").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_meeting_can_be_made_to_linger() {
+    let lingering = SimSettings { ended_lingers: 3 * SECOND, ..settings() };
+    let server = SimServer::start(lingering, new_year());
+    call(&server, "create", "name=Algebra&meetingID=x1").await;
     call(&server, "end", "meetingID=x1").await;
-    sleep(4 * SECOND).await;
+    let info = call(&server, "getMeetingInfo", "meetingID=x1").await;
+    has(&info, "hasBeenForciblyEnded", "true");
+    has(&info, "running", "false");
+    sleep(3 * SECOND).await;
     assert_eq!(words(&call(&server, "getMeetingInfo", "meetingID=x1").await).0, "notFound");
-    assert_eq!(words(&call(&server, "end", "meetingID=x1").await).0, "notFound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_can_be_made_to_connect_by_itself() {
+    let server = SimServer::start(settings().browsers_connect(2 * SECOND), new_year());
+    let sent = listen_to(&server, 200);
+    call(&server, "hooks/create", "callbackURL=http%3A%2F%2Fa%2F&eventID=user-joined").await;
+    call(&server, "create", "name=Algebra&meetingID=x1").await;
+    call(&server, "join", "fullName=Ada&meetingID=x1&role=VIEWER").await;
+    sleep(SECOND).await;
+    has(&call(&server, "isMeetingRunning", "meetingID=x1").await, "running", "false");
+    assert_eq!(sent.try_iter().count(), 0);
+    sleep(2 * SECOND).await;
+    assert_eq!(sent.try_iter().count(), 1, "without any call");
+    has(&call(&server, "isMeetingRunning", "meetingID=x1").await, "running", "true");
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,18 +74,6 @@ async fn only_the_moderators_password_ends_a_meeting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_meeting_is_known_by_its_internal_id_too() {
-    let server = server();
-    let made = call(&server, "create", "name=Algebra&meetingID=x1").await;
-    let internal = made.value("internalMeetingID").unwrap();
-    has(
-        &call(&server, "getMeetingInfo", &format!("meetingID={internal}")).await,
-        "meetingID",
-        "x1",
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn meetings_end_by_themselves() {
     let server = server();
     call(&server, "create", "name=Unused&meetingID=unused").await;
@@ -71,9 +81,8 @@ async fn meetings_end_by_themselves() {
     call(&server, "create", "name=Left&meetingID=left").await;
     call(&server, "create", "name=Stays&meetingID=stays&meetingExpireIfNoUserJoinedInMinutes=0")
         .await;
-    let joined =
-        call(&server, "join", "fullName=Ada&meetingID=left&role=VIEWER&redirect=false").await;
-    call(&server, "join", "fullName=Ada&meetingID=short&role=VIEWER").await;
+    let joined = enter(&server, "fullName=Ada&meetingID=left&role=VIEWER&redirect=false").await;
+    enter(&server, "fullName=Ada&meetingID=short&role=VIEWER").await;
     let ids = async || {
         let list = call(&server, "getMeetings", "").await.records("meeting");
         list.into_iter().map(|mut m| m.remove("meetingID").unwrap()).collect::<Vec<_>>()

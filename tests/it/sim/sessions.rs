@@ -5,7 +5,7 @@ use bigblueswarm::sim::client::Reply;
 use bigblueswarm::sim::{Ask, SimServer};
 use serde_json::Value;
 
-use super::{SECRET, call, has, send, server, words};
+use super::{SECRET, call, enter, has, send, server, words};
 
 async fn in_session(server: &SimServer, call: &str, token: &str) -> Reply {
     send(server, Ask::get(format!("/bigbluebutton/api/{call}?sessionToken={token}"))).await
@@ -17,7 +17,7 @@ fn json(reply: &Reply) -> Value {
 
 async fn join(server: &SimServer, query: &str) -> String {
     let query = format!("{query}&meetingID=x1&redirect=false");
-    call(server, "join", &query).await.value("session_token").expect("a token")
+    enter(server, &query).await.value("session_token").expect("a token")
 }
 
 #[tokio::test(start_paused = true)]

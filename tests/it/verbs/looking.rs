@@ -76,9 +76,9 @@ async fn tenants_are_listed_as_bbsctl_lists_them() {
 async fn meetings_are_listed_as_the_sweeps_saw_them() {
     let stage = Stage::ready(2).await;
     let meetings =
-        listed(&stage, &[("b", "Algebra%2C%20%1B%5B2J"), ("a", "Bee"), ("u1", "Cee")]).await;
+        listed(&stage, &[("b1", "Algebra%2C%20%1B%5B2J"), ("a1", "Bee"), ("u1", "Cee")]).await;
     let ids: Vec<&str> = meetings.iter().map(|m| m["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["a", "b", "u1"]);
+    assert_eq!(ids, ["a1", "b1", "u1"]);
     assert_eq!(meetings[2]["tenant"], "u.example.org");
     assert_eq!((&meetings[0]["name"], &meetings[0]["participants"]), (&json!("Bee"), &json!(0)));
     let created = meetings[0]["created"].as_str().unwrap();
@@ -92,7 +92,7 @@ async fn meetings_are_listed_as_the_sweeps_saw_them() {
 
     let url = instance(&meetings[1]);
     let table = stage.shell.out(&format!("get meetings --instance {url}")).await;
-    assert!(table.contains("b   Algebra, ") && !table.contains('\u{1b}'), "{table}");
+    assert!(table.contains("b1  Algebra, ") && !table.contains('\u{1b}'), "{table}");
     let unknown = stage.shell.run("get meetings --instance http://nowhere").await;
     assert_eq!(unknown.code, Some(64));
     assert!(unknown.err.ends_with("instance http://nowhere is not in the pool\n"), "{unknown:?}");
