@@ -3,6 +3,7 @@
 mod admin;
 mod fair;
 mod queue;
+mod ready;
 mod refused;
 mod replicas;
 mod targets;

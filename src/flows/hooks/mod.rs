@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use crate::actors::hooks::{HookError, Made};
 use crate::bbb::callback::Kind;
 use crate::bbb::hooks::{self, Failure, HookFault};
+use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::Tenant;
 
 /// Makes a hook; it is stored when this answers, and the instances hear of it at once.
@@ -43,13 +44,21 @@ pub async fn create(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<
     }
 }
 
-/// The tenant's hooks; with a meeting, those that get its events.
+/// The tenant's hooks; with a meeting, those that get its events, refused when there is no such meeting.
 pub async fn list(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
     let meeting = hooks::meeting(query)?;
     let known = world.actors.hooks.known().ok_or_else(|| {
         let error = HookError::NotLoaded;
         failed(tenant, &error, "webhooks were not listed", Failure::NotListed)
     })?;
+    let is_bound =
+        |id: &String| known.of(&tenant.id).any(|hook| hook.wish.meeting.as_ref() == Some(id));
+    // The service beside BBB lists nothing for a meeting that it does not know.
+    if let Some(id) = meeting.as_ref().filter(|id| !is_bound(id))
+        && world.locate(tenant, &MeetingId::new(id)).await?.is_none()
+    {
+        return Err(Failure::NotListed.into());
+    }
     let shown = known.of(&tenant.id).map(|hook| &**hook).filter(|hook| {
         match (&meeting, &hook.wish.meeting) {
             (Some(asked), Some(bound)) => asked == bound,

@@ -61,8 +61,10 @@ async fn x12_hooks_that_never_answer_hold_up_no_callback_of_anyone() {
     let world = storm("https://h#.t.example.org/events").await;
     others_are_served(&world).await;
     let shown = targets(&world).await;
+    // Now and then one is tried.
     let paused = shown.iter().filter(|target| target["paused_until"].is_string()).count();
-    assert_eq!((shown.len(), paused), (12, 12), "{shown:?}");
+    assert_eq!((shown.len(), paused > 3), (12, true), "{shown:?}");
+    assert!(shown.iter().all(|target| target["failures"].as_u64() >= Some(3)), "{shown:?}");
     assert!(shown.iter().all(|target| target["lane"] == "events" && target["tenant"] == T.host));
     let waiting: u64 = shown.iter().filter_map(|target| target["waiting"].as_u64()).sum();
     assert!((1..=2_000).contains(&waiting), "{waiting}");
@@ -121,7 +123,8 @@ async fn x13_what_waits_for_a_hook_goes_when_it_is_destroyed() {
     T.call(&world, "hooks/destroy", &format!("hookID={gone}")).await.assert_success();
     assert_eq!(waiting().await, before / 2);
     let tried = got(&world.targets, T, "gone").len();
-    sleep(700 * SECOND).await;
+    // Longer than the meetings live, and then their last events.
+    sleep(1100 * SECOND).await;
     assert_eq!(got(&world.targets, T, "gone").len(), tried, "it is not tried again");
     assert!(got(&world.targets, T, "stays").len() > tried);
     assert_eq!(waiting().await, 0);
