@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::reply;
 use super::xml::{Place, Step, Walk, XmlFault, is_success, truth};
+use crate::domain::naming::Spoken;
 
 mod memo; // what a list held the last time
 mod names;
@@ -36,6 +37,17 @@ pub struct Listed {
     pub create_time: Option<u64>,
     /// Hex SHA-1 of the meeting ID as it was created, `-`, and the create time.
     pub internal_id: Option<String>,
+}
+
+impl Listed {
+    /// The meeting that stands here.
+    pub fn spoken(&self) -> Spoken<'_> {
+        Spoken {
+            meeting: Some(&self.meeting_id),
+            internal: self.internal_id.as_deref(),
+            tenant: self.tenant.as_deref(),
+        }
+    }
 }
 
 /// Reads a whole answer to getMeetings. One that says FAILED or has no list is a fault too, so that

@@ -145,6 +145,15 @@ pub fn without(query: &str, names: &[&str]) -> String {
     kept.collect::<Vec<_>>().join("&")
 }
 
+/// The query with another value for a parameter, wherever that stands; all else as it was.
+pub fn renamed(query: &str, name: &str, value: &str) -> String {
+    let part = |part| match decode(name_of(part)) == name {
+        true => Cow::Owned(format!("{}={}", name_of(part), escaped(value))),
+        false => Cow::Borrowed(part),
+    };
+    query.split('&').map(part).collect::<Vec<_>>().join("&")
+}
+
 /// Adds `name=value` to a query, both escaped.
 pub fn append(query: &mut String, name: &str, value: &str) {
     let joint = if query.is_empty() { "" } else { "&" };
@@ -192,6 +201,17 @@ mod tests {
         assert_eq!(tagged("", "a.example.org"), "meta_bigblueswarm-tenant=a.example.org");
         let forged = "a=%20+&meta_BigBlueSwarm%2Dtenant=u&b=";
         assert_eq!(tagged(forged, "t:8443"), "a=%20+&b=&meta_bigblueswarm-tenant=t%3A8443");
+    }
+
+    #[test]
+    fn another_value_stands_where_the_clients_stood_and_nothing_else_changes() {
+        for (query, expected) in [
+            ("meetingID=12", "meetingID=a-1%2B"),
+            ("&b=+%2b&meeting%49D=1+2&c=é&&d", "&b=+%2b&meeting%49D=a-1%2B&c=é&&d"),
+            ("meetingId=12&x=meetingID", "meetingId=12&x=meetingID"),
+        ] {
+            assert_eq!(renamed(query, "meetingID", "a-1+"), expected);
+        }
     }
 
     #[test]

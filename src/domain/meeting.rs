@@ -34,9 +34,49 @@ impl fmt::Display for MeetingId {
     }
 }
 
+/// An instance's own name of a meeting. BBB makes it of the hex SHA-1 of the meeting id, `-`, and the create time;
+/// other servers, and BBB 2.5 for breakout rooms, make it otherwise. No later meeting there has the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InternalId(Arc<str>);
+
+impl InternalId {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key that its hash is, if it has the form that BBB gives it. No proof of a meeting's id: a server may have
+    /// taken the text from whoever created the meeting.
+    pub fn key(&self) -> Option<RouteKey> {
+        let (hash, time) = self.0.split_once('-')?;
+        let is_time = !time.is_empty() && time.bytes().all(|b| b.is_ascii_digit());
+        let is_lower = !hash.bytes().any(|b| b.is_ascii_uppercase());
+        if is_time && is_lower { hash.parse().ok() } else { None }
+    }
+}
+
+impl fmt::Display for InternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// SHA-1 of a meeting id. One record per key holds the routes of every tenant that uses the id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteKey(pub [u8; 20]);
+
+impl RouteKey {
+    pub const BYTES: usize = 20;
+}
+
+impl From<MeetingId> for RouteKey {
+    fn from(meeting: MeetingId) -> Self {
+        meeting.key()
+    }
+}
 
 impl fmt::Display for RouteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,6 +125,8 @@ pub struct Route {
     pub tombs: Vec<InstanceId>,
     /// The meeting's id, if whoever made the route knew its text: an instance that folds blanks shows only the key.
     pub meeting: Option<MeetingId>,
+    /// What the instance calls it, once it said so: in its answer to the create, or in a list.
+    pub internal: Option<InternalId>,
 }
 
 /// Every tenant's route of one meeting id.

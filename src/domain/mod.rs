@@ -8,6 +8,7 @@ pub mod instance;
 pub mod load;
 pub mod meeting;
 pub mod moment;
+pub mod naming; // by which name an instance knows a meeting
 pub mod placement;
 pub mod reach;
 pub mod restart;

@@ -90,8 +90,8 @@ pub async fn read(
 
 /// What the start of an answer says.
 pub enum Start {
-    /// SUCCESS; the answer passes through, its rest unread.
-    Success(Answer),
+    /// SUCCESS; the answer passes through, its rest unread. With it, the part that was looked at.
+    Success(Answer, Bytes),
     /// FAILED, read whole.
     Failed(Bytes, Envelope),
 }
@@ -100,7 +100,7 @@ impl From<Start> for Answer {
     /// What the instance said, whether it agrees or refuses.
     fn from(said: Start) -> Self {
         match said {
-            Start::Success(answer) => answer,
+            Start::Success(answer, _) => answer,
             Start::Failed(body, envelope) => Self::said(body, envelope),
         }
     }
@@ -125,19 +125,19 @@ pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<
         // All of it came at once, as most do: nothing needs to be awaited.
         Peek::Success if length == Some(seen.len() as u64) => {
             xml::check(&seen)?;
-            Ok(Start::Success(Answer::Passed(seen)))
+            Ok(Start::Success(Answer::Passed(seen.clone()), seen))
         }
         Peek::Success => {
             let gathered = timeout_at(by, gather(seen, &mut answer.body));
             let (seen, ended) = gathered.await.map_err(|_| BadAnswer::Late)??;
             if ended {
                 xml::check(&seen)?;
-                return Ok(Start::Success(Answer::Passed(seen)));
+                return Ok(Start::Success(Answer::Passed(seen.clone()), seen));
             }
             xml::check_start(&seen)?;
             let rest = Limited::new(answer.body, usize::try_from(most).unwrap_or(usize::MAX));
-            let body = Body::new(Prefixed { first: Some(seen), rest });
-            Ok(Start::Success(Answer::Passing { length, body }))
+            let body = Body::new(Prefixed { first: Some(seen.clone()), rest });
+            Ok(Start::Success(Answer::Passing { length, body }, seen))
         }
         Peek::Failed => {
             let rest = Incoming { body: answer.body, ..answer };

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bbb::query;
-use crate::bbb::xml::Envelope;
 use crate::domain::instance::Instance;
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
 use crate::outside::servers::{Incoming, Outgoing, SendError};
 
 use super::World;
-use super::answer::{BadAnswer, Start, read, start};
+use super::answer::{BadAnswer, Start, start};
 use super::refusal::Refusal;
 
 /// How long an instance may take to say whether it has a meeting, when that decides something else.
@@ -107,16 +106,7 @@ impl World {
         meeting: &MeetingId,
         within: Duration,
     ) -> Result<Presence, CallError> {
-        let mut asked = String::new();
-        query::append(&mut asked, "meetingID", meeting.as_str());
-        let told = async {
-            let answer = self.get(instance, "getMeetingInfo", &asked, within).await?;
-            let (_, envelope) = read(answer, MOST_BYTES, within).await?;
-            Ok::<_, CallError>(envelope)
-        };
-        let told = tokio::time::timeout(within, told).await;
-        let envelope = told.map_err(|_| BadAnswer::Late)??;
-        presence(&envelope, tenant)
+        self.sighted(instance, tenant, meeting, within).await.map(|(presence, _)| presence)
     }
 }
 
@@ -129,22 +119,4 @@ pub enum Presence {
     Others,
     /// It has none, or one that was ended.
     None,
-}
-
-fn presence(envelope: &Envelope, tenant: &TenantId) -> Result<Presence, CallError> {
-    if envelope.failed_with("notFound") {
-        return Ok(Presence::None);
-    }
-    if !envelope.success {
-        // A failure of another kind, such as a wrong checksum, says nothing about the meeting.
-        return Err(BadAnswer::Xml(crate::bbb::xml::XmlFault::failed(
-            envelope.message_key.as_deref(),
-        ))
-        .into());
-    }
-    if envelope.forcibly_ended {
-        return Ok(Presence::None);
-    }
-    let ours = envelope.tenant.as_deref() == Some(tenant.as_str());
-    Ok(if ours { Presence::Ours } else { Presence::Others })
 }

@@ -1,5 +1,6 @@
 //! Create: a home is claimed and stored before its instance is called; a failed create tries the next.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::World;
 use super::answer::{Answer, BadAnswer, read};
 use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
 use super::body::Posted;
+use super::naming::PARENT;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, Settled, Wish};
@@ -19,7 +21,7 @@ use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
 use crate::outside::servers::{Outgoing, SendError};
@@ -82,15 +84,16 @@ async fn whole(
     if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
         return Err(Refusal::NoMeetingName);
     }
-    let called_back = world.called_back(tenant, &meeting, query).await?;
+    let (query, only) = parent(world, tenant, query).await?;
+    let called_back = world.called_back(tenant, &meeting, &query).await?;
     let creation = Creation {
         world,
         tenant,
         meeting,
         query: query::tagged(&called_back, tenant.id.as_str()),
-        payload: world.payload(tenant, query).await,
+        payload: world.payload(tenant, &query).await,
         body: body.as_ref(),
-        only: parent_home(world, tenant, query).await?,
+        only,
         tags,
         except: HashSet::new(),
         by: Instant::now() + world.config.deadlines.create,
@@ -100,17 +103,25 @@ async fn whole(
     done.unwrap_or(Err(Refusal::Internal("create the meeting in time")))
 }
 
-/// A breakout room goes where its parent lives.
-async fn parent_home(
+/// A breakout room goes where its parent lives, which is named to that instance so that it is no other meeting. Without
+/// `isBreakout=true` a parent means nothing, as at BBB.
+async fn parent<'q>(
     world: &World,
     tenant: &Arc<Tenant>,
-    query: &str,
-) -> Result<Option<InstanceId>, Refusal> {
-    let Some(parent) = query::single(query, "parentMeetingID")?.filter(|id| !id.is_empty()) else {
-        return Ok(None);
+    query: &'q str,
+) -> Result<(Cow<'q, str>, Option<InstanceId>), Refusal> {
+    let is_breakout = query::single(query, "isBreakout")?;
+    if !is_breakout.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return Ok((query.into(), None));
+    }
+    let Some(parent) = query::single(query, PARENT)?.filter(|id| !id.is_empty()) else {
+        return Ok((query.into(), None));
     };
-    let home = world.locate(tenant, &MeetingId::new(&*parent)).await?;
-    home.map(|home| Some(home.instance.id.clone())).ok_or(Refusal::NoParent)
+    let parent = MeetingId::new(&*parent);
+    let home = world.locate(tenant, &parent).await?.ok_or(Refusal::NoParent)?;
+    let name = world.name(&tenant.id, &parent, &home).await?;
+    let query = name.in_query(query, PARENT).ok_or(Refusal::NoParent)?;
+    Ok((query, Some(home.instance.id.clone())))
 }
 
 impl Creation<'_> {
@@ -235,19 +246,23 @@ impl Creation<'_> {
             // Its first events may come before the next sweep.
             self.world.actors.hooks.learn(&home.instance.id, [(internal, Some(tenant.clone()))]);
         }
-        if home.state == RouteState::Confirmed && envelope.is_duplicate() {
+        let internal = envelope.internal_id.as_deref().map(InternalId::new);
+        let known = internal.is_none() || internal == home.internal;
+        if home.state == RouteState::Confirmed && envelope.is_duplicate() && known {
             return Ok(None);
         }
         let meetings = &self.world.actors.meetings;
-        let to = RouteState::Confirmed;
-        let settled = meetings.set(tenant.clone(), meeting.clone(), home.version, to).await;
+        let (of, named) = (tenant.clone(), meeting.clone());
+        let settled = meetings.confirm(of, named, home.version, internal.clone()).await;
         let winner = match settled {
             // A repeated create needs no store: the route was confirmed before.
             Err(_) if home.state == RouteState::Confirmed => return Ok(None),
             Err(error) => return Err(error.into()),
             Ok(Settled::Yes) => None,
             Ok(Settled::Otherwise(other)) => Some(other),
-            Ok(Settled::Gone) => Some(self.world.adopt(tenant, meeting, &home.instance).await?),
+            Ok(Settled::Gone) => {
+                Some(self.world.adopt(tenant, meeting, &home.instance, internal).await?)
+            }
         };
         Ok(winner.filter(|other| other.instance.id != home.instance.id))
     }
@@ -315,6 +330,7 @@ impl Creation<'_> {
         if confirmed {
             // The meeting is known to be ours: whatever its instance says is the answer.
             return match envelope.success {
+                true if self.is_anothers(home, &envelope).await => Attempt::Foreign,
                 true => Attempt::Made(answer, envelope),
                 false => Attempt::Refused(answer, envelope),
             };
@@ -344,12 +360,22 @@ impl Creation<'_> {
         }
     }
 
+    /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.
+    async fn is_anothers(&self, home: &Home, envelope: &Envelope) -> bool {
+        let sought = home.sought(&self.tenant.id, &self.meeting);
+        let internal = envelope.internal_id.as_deref();
+        if !envelope.is_duplicate() || internal.is_none() || sought.is_known_as(internal) {
+            return false;
+        }
+        matches!(self.ask(home).await, Ok(Presence::Others))
+    }
+
     /// The instance refuses this create since it has the tenant's own meeting: the route is kept,
     /// the refusal passed on.
     async fn adopt_refused(&self, home: &Home, answer: Bytes, envelope: Envelope) -> Attempt {
         let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
-        let (version, to) = (home.version, RouteState::Confirmed);
-        if let Err(error) = self.world.actors.meetings.set(tenant, meeting, version, to).await {
+        let meetings = &self.world.actors.meetings;
+        if let Err(error) = meetings.confirm(tenant, meeting, home.version, None).await {
             warn!(%error, "a meeting that was found could not be confirmed; a sweep will do it");
         }
         Attempt::Refused(answer, envelope)

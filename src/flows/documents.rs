@@ -23,9 +23,11 @@ pub async fn insert_document(
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
     let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
-    match home {
-        Some(home) => put(world, &home, "insertDocument", query, body).await,
-        None => Ok(Answer::Own(reply::no_document_meeting(meeting.as_str()))),
+    let none = || Ok(Answer::Own(reply::no_document_meeting(meeting.as_str())));
+    let Some(home) = home else { return none() };
+    match world.addressed(&tenant.id, &meeting, &home, query).await? {
+        Some(query) => put(world, &home, "insertDocument", &query, body).await,
+        None => none(),
     }
 }
 
@@ -38,7 +40,8 @@ pub async fn send_chat_message(
     let meeting = super::meeting_id(query)?;
     let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
     let home = home.ok_or(Refusal::NoChatMeeting)?;
-    put(world, &home, "sendChatMessage", query, None).await
+    let query = world.addressed(&tenant.id, &meeting, &home, query).await?;
+    put(world, &home, "sendChatMessage", &query.ok_or(Refusal::NoChatMeeting)?, None).await
 }
 
 /// Once, on the one instance that has the meeting: a second attempt could put it there twice.

@@ -7,7 +7,7 @@ use super::answer::{Answer, read};
 use super::ask::{CallError, MOST_BYTES};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
-use crate::domain::meeting::{MeetingId, RouteState};
+use crate::domain::meeting::RouteState;
 use crate::domain::tenant::Tenant;
 
 /// Ends a meeting on its instance.
@@ -17,8 +17,15 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
     let mut home = home.ok_or(Refusal::NotFound)?;
     for _ in 0..2 {
         let within = world.config.deadlines.first_byte;
+        let Some(named) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
+            match world.not_there(&tenant.id, &home).await? {
+                Some(other) if !other.released => home = other,
+                _ => return Err(Refusal::NotFound),
+            }
+            continue;
+        };
         let asked = async {
-            let answer = world.get(&home.instance, "end", query, within).await?;
+            let answer = world.get(&home.instance, "end", &named, within).await?;
             Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
         };
         let (body, envelope) = asked.await.map_err(|error| {
@@ -26,13 +33,13 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
             Refusal::Internal("reach the meeting's server")
         })?;
         if envelope.success {
-            ended(world, tenant, &meeting, &home).await;
+            ended(world, tenant, &home).await;
             return Ok(Answer::Passed(body));
         }
         if !envelope.failed_with("notFound") {
             return Ok(Answer::said(body, envelope));
         }
-        match world.not_there(&tenant.id, &meeting, &home).await? {
+        match world.not_there(&tenant.id, &home).await? {
             Some(other) if !other.released => home = other,
             _ => return Ok(Answer::said(body, envelope)),
         }
@@ -41,9 +48,9 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
 }
 
 /// Marks the route: the meeting lingers on its instance for a while and no longer counts.
-async fn ended(world: &World, tenant: &Tenant, meeting: &MeetingId, home: &Home) {
+async fn ended(world: &World, tenant: &Tenant, home: &Home) {
     let (id, to) = (tenant.id.clone(), RouteState::Ending);
-    let marked = world.actors.meetings.set(id, meeting.clone(), home.version, to).await;
+    let marked = world.actors.meetings.set(id, home.key, home.version, to).await;
     if let Err(error) = marked {
         tracing::warn!(%error, "an ended meeting could not be marked; a sweep will find it gone");
     }

@@ -24,7 +24,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     }
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
-    let Some(home) = world.locate_to_join(tenant, &meeting).await? else {
+    let Some(mut home) = world.locate_to_join(tenant, &meeting).await? else {
         return nothing_to_join(query);
     };
     if home.released {
@@ -32,9 +32,13 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     }
     if home.state == RouteState::Claimed {
         // Boxed, since it is rare and its waits would make the futures of all joins large.
-        Box::pin(arrived(world, tenant, &meeting, &home)).await?;
+        home = Box::pin(arrived(world, tenant, &meeting, &home)).await?;
     }
-    let instance = &home.instance;
+    let Some(query) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
+        world.not_there(&tenant.id, &home).await?;
+        return nothing_to_join(query);
+    };
+    let (query, instance) = (&*query, &home.instance);
     let redirect = query::value(query, "redirect");
     if !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         let signed = signed_for(instance, "join", query);
@@ -71,15 +75,12 @@ async fn arrived(
     tenant: &Arc<Tenant>,
     meeting: &MeetingId,
     home: &Home,
-) -> Result<(), Refusal> {
-    let there = world.presence(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
-    if !matches!(there, Ok(Presence::Ours)) {
-        return Err(Refusal::Unavailable);
-    }
-    let (id, to) = (tenant.id.clone(), RouteState::Confirmed);
-    world.actors.meetings.set(id, meeting.clone(), home.version, to).await?;
-    world.locate_to_join(tenant, meeting).await?;
-    Ok(())
+) -> Result<Home, Refusal> {
+    let there = world.sighted(&home.instance, &tenant.id, meeting, CHECK_WITHIN).await;
+    let Ok((Presence::Ours, internal)) = there else { return Err(Refusal::Unavailable) };
+    let id = tenant.id.clone();
+    world.actors.meetings.confirm(id, home.key, home.version, internal).await?;
+    world.locate_to_join(tenant, meeting).await?.ok_or(Refusal::Unavailable)
 }
 
 /// As BBB: back to where the client says that errors go, else an error in XML.

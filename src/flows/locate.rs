@@ -12,7 +12,7 @@ use super::ask::Presence;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, UserPool, Where};
 use crate::domain::instance::{Instance, InstanceId};
-use crate::domain::meeting::MeetingId;
+use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::tenant::{Tenant, TenantId};
 
 /// How long all instances together may take to say whether they have an unknown meeting.
@@ -69,7 +69,8 @@ impl World {
         meeting: &MeetingId,
         instance: InstanceId,
     ) -> Result<Home, Refusal> {
-        let adopted = self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance);
+        let adopted =
+            self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance, None);
         Ok(adopted.await?)
     }
 
@@ -107,13 +108,15 @@ impl World {
         let Some(member) = roster.get(&id).filter(|m| !m.releases_meetings()) else {
             return Ok(None);
         };
-        match self.presence(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
-            Ok(Presence::Ours) => self.adopt(&tenant.id, meeting, &member.instance).await.map(Some),
-            Ok(Presence::None) => {
+        match self.sighted(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
+            Ok((Presence::Ours, internal)) => {
+                self.adopt(&tenant.id, meeting, &member.instance, internal).await.map(Some)
+            }
+            Ok((Presence::None, _)) => {
                 self.store.forget_hint(meeting, &id).await;
                 Ok(None)
             }
-            Ok(Presence::Others) | Err(_) => Ok(None),
+            Ok((Presence::Others, _)) | Err(_) => Ok(None),
         }
     }
 
@@ -131,16 +134,16 @@ impl World {
         let mut answers: FuturesUnordered<_> = asked
             .map(|member| async {
                 let instance = &member.instance;
-                (instance, self.presence(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
+                (instance, self.sighted(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
             })
             .collect();
         while let Some((instance, presence)) = answers.next().await {
             match presence {
-                Ok(Presence::Ours) => {
+                Ok((Presence::Ours, internal)) => {
                     info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
-                    return self.adopt(&tenant.id, meeting, instance).await.map(Some);
+                    return self.adopt(&tenant.id, meeting, instance, internal).await.map(Some);
                 }
-                Ok(Presence::Others | Presence::None) => {}
+                Ok((Presence::Others | Presence::None, _)) => {}
                 Err(error) => debug!(instance.id = %instance.id, %error, "no word about a meeting"),
             }
         }
@@ -153,26 +156,21 @@ impl World {
         tenant: &TenantId,
         meeting: &MeetingId,
         instance: &Instance,
+        internal: Option<InternalId>,
     ) -> Result<Home, Refusal> {
         let id = instance.id.clone();
-        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id).await?)
+        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id, internal).await?)
     }
 
     /// An instance said that it does not have the meeting of this route: the route goes, unless it
     /// was being claimed or has changed meanwhile; then its new home is the answer.
-    pub async fn not_there(
-        &self,
-        tenant: &TenantId,
-        meeting: &MeetingId,
-        home: &Home,
-    ) -> Result<Option<Home>, Refusal> {
+    pub async fn not_there(&self, tenant: &TenantId, home: &Home) -> Result<Option<Home>, Refusal> {
         use crate::actors::meetings::Settled;
         use crate::domain::meeting::RouteState;
         if home.state == RouteState::Claimed {
             return Ok(None);
         }
-        let settled =
-            self.actors.meetings.release(tenant.clone(), meeting.clone(), home.version).await?;
+        let settled = self.actors.meetings.release(tenant.clone(), home.key, home.version).await?;
         match settled {
             Settled::Otherwise(other) if other.instance.id != home.instance.id => Ok(Some(other)),
             Settled::Yes | Settled::Otherwise(_) | Settled::Gone => Ok(None),

@@ -16,6 +16,7 @@ pub mod join;
 pub mod known;
 pub mod locate;
 pub mod meetings;
+pub mod naming;
 mod payload;
 pub mod recordings;
 pub mod refusal;

@@ -61,11 +61,11 @@ fn incoming(parts: Vec<Bytes>, length: bool) -> Incoming {
 async fn passed(body: &str, part: usize, length: bool) -> Result<Bytes, BadAnswer> {
     let parts = body.as_bytes().chunks(part).map(Bytes::copy_from_slice).collect();
     match start(incoming(parts, length), 64 << 20, SECOND).await? {
-        Start::Success(Answer::Passed(body)) => Ok(body),
-        Start::Success(Answer::Passing { body, .. }) => {
+        Start::Success(Answer::Passed(body), _) => Ok(body),
+        Start::Success(Answer::Passing { body, .. }, _) => {
             Ok(body.collect().await.expect("a whole body").to_bytes())
         }
-        Start::Success(other) => panic!("{other:?}"),
+        Start::Success(other, _) => panic!("{other:?}"),
         Start::Failed(..) => panic!("it says SUCCESS"),
     }
 }

@@ -9,7 +9,7 @@ use super::queue::{Due, Pending, Then};
 use super::{Home, MeetingsState, RouteError, Settled, Waiter, Wish};
 use crate::actors::answer;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, Route, RouteKey, RouteState, Version};
 use crate::domain::placement::rank;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::{
@@ -20,6 +20,14 @@ use crate::outside::store::{
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
 type HomePort = RpcReplyPort<Result<Home, RouteError>>;
+
+/// Whose route of which meeting is changed, and what is known of the meeting.
+pub(super) struct Of {
+    pub(super) key: RouteKey,
+    pub(super) meeting: Option<MeetingId>,
+    pub(super) tenant: TenantId,
+    pub(super) internal: Option<InternalId>,
+}
 
 impl MeetingsState {
     pub(super) fn claim(&mut self, wish: Wish, reply_to: HomePort) {
@@ -36,7 +44,7 @@ impl MeetingsState {
         }
         let slot = self.table.get(&key, &tenant).filter(|slot| self.trusts(slot));
         if let Some(route) = slot.map(|slot| slot.route.clone()) {
-            match self.home(&route) {
+            match self.home(key, &route) {
                 Some(home) if !home.released && home.state != RouteState::Ending => {
                     return answer(reply_to, Ok(home));
                 }
@@ -46,10 +54,10 @@ impl MeetingsState {
         if self.pool_is_full(&wish) {
             return answer(reply_to, Err(RouteError::PoolFull));
         }
-        let candidates = self.candidates(&wish);
-        if candidates.is_empty() {
-            return answer(reply_to, Err(nobody(&wish)));
-        }
+        let candidates = match self.candidates(&wish) {
+            Ok(candidates) => candidates,
+            Err(none) => return answer(reply_to, Err(none)),
+        };
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_claim(key, tenant, candidates, wish);
     }
@@ -77,7 +85,7 @@ impl MeetingsState {
         let slot = self.table.get(&key, &wish.tenant.id);
         match slot.map(|slot| slot.route.clone()) {
             Some(route) if route.version == from => self.move_from(wish, route, tomb, reply_to),
-            Some(route) => match self.home(&route).filter(|home| !home.released) {
+            Some(route) => match self.home(key, &route).filter(|home| !home.released) {
                 Some(home) => answer(reply_to, Ok(home)),
                 None => self.move_from(wish, route, tomb, reply_to),
             },
@@ -88,13 +96,13 @@ impl MeetingsState {
     /// Moves the meeting away from a route as it stands.
     fn move_from(&mut self, mut wish: Wish, route: Route, tomb: bool, reply_to: HomePort) {
         let (key, tenant) = (wish.meeting.key(), wish.tenant.id.clone());
-        if self.home(&route).is_none_or(|home| home.released) {
+        if self.home(key, &route).is_none_or(|home| home.released) {
             wish.except.insert(route.instance.clone());
         }
-        let candidates = self.candidates(&wish);
-        if candidates.is_empty() {
-            return answer(reply_to, Err(nobody(&wish)));
-        }
+        let candidates = match self.candidates(&wish) {
+            Ok(candidates) => candidates,
+            Err(none) => return answer(reply_to, Err(none)),
+        };
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_move(key, tenant, candidates, route.version, tomb, wish);
     }
@@ -115,6 +123,7 @@ impl MeetingsState {
             tenant: tenant.clone(),
             expect: Some(from),
             becomes: Becomes::Moved { candidates, tomb },
+            internal: None,
             version: self.draw(),
             durable: true,
         });
@@ -125,47 +134,51 @@ impl MeetingsState {
     pub(super) fn set(
         &mut self,
         tenant: TenantId,
-        meeting: MeetingId,
+        key: RouteKey,
         from: Version,
-        to: Option<RouteState>,
+        (to, internal): (Option<RouteState>, Option<InternalId>),
         reply_to: RpcReplyPort<Result<Settled, RouteError>>,
     ) {
         let becomes = to.map_or(Becomes::Removed, Becomes::State);
         let then = Then::Settle { reply_to };
-        self.change(meeting.key(), Some(meeting), tenant, Some(from), becomes, then);
+        let of = Of { internal, ..self.of(key, tenant) };
+        self.change(of, Some(from), becomes, then);
     }
 
     pub(super) fn adopt(
         &mut self,
         tenant: TenantId,
         meeting: MeetingId,
-        instance: InstanceId,
+        (instance, internal): (InstanceId, Option<InternalId>),
         reply_to: HomePort,
     ) {
         let becomes = Becomes::Adopted { instance };
         let then = Then::Adopted { reply_to };
-        self.change(meeting.key(), Some(meeting), tenant, None, becomes, then);
+        let of = Of { key: meeting.key(), meeting: Some(meeting), tenant, internal };
+        self.change(of, None, becomes, then);
     }
 
     /// Sends a change that need not be on disk at once: after a crash the instances say the same again.
     pub(super) fn change(
         &mut self,
-        key: RouteKey,
-        meeting: Option<MeetingId>,
-        tenant: TenantId,
+        Of { key, meeting, tenant, internal }: Of,
         expect: Option<Version>,
         becomes: Becomes,
         then: Then,
     ) {
         let (version, durable) = (self.draw(), false);
         let of = tenant.clone();
-        let ask = ChangeAsk { key, meeting, tenant: of, expect, becomes, version, durable };
+        let ask =
+            ChangeAsk { key, meeting, tenant: of, expect, becomes, internal, version, durable };
         self.enqueue(Pending { key, tenant, step: Step::Change(ask), then });
     }
 
-    /// The text of the meeting's id, as far as its route knows it.
-    pub(super) fn id_of(&self, key: &RouteKey, tenant: &TenantId) -> Option<MeetingId> {
-        self.table.get(key, tenant)?.route.meeting.clone()
+    /// This route, with what it knows of its meeting.
+    pub(super) fn of(&self, key: RouteKey, tenant: TenantId) -> Of {
+        let route = self.table.get(&key, &tenant).map(|slot| &slot.route);
+        let meeting = route.and_then(|route| route.meeting.clone());
+        let internal = route.and_then(|route| route.internal.clone());
+        Of { key, meeting, tenant, internal }
     }
 
     fn enqueue(&mut self, pending: Pending) {
@@ -195,8 +208,8 @@ impl MeetingsState {
         }
         match then {
             Then::Home { wish } => self.home_stored(key, tenant, *wish, result),
-            Then::Settle { reply_to } => answer(reply_to, self.settled(result)),
-            Then::Adopted { reply_to } => answer(reply_to, self.adopted(result)),
+            Then::Settle { reply_to } => answer(reply_to, self.settled(key, result)),
+            Then::Adopted { reply_to } => answer(reply_to, self.adopted(key, result)),
             Then::Quiet => {}
         }
     }
@@ -209,6 +222,9 @@ impl MeetingsState {
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
             Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
         };
+        if let Some(route) = route {
+            self.names.put(key, tenant, route);
+        }
         let met = self.table.put(key, tenant, route.cloned(), self.clock.now());
         // Others learn by themselves that the room has met; whoever did the step writes it down.
         if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
@@ -233,7 +249,7 @@ impl MeetingsState {
             Ok(Stepped::Claimed(Claimed::New(_))) if self.waits_for_echo(key, &tenant) => return,
             Ok(Stepped::Claimed(Claimed::New(route)))
             | Ok(Stepped::Changed(Changed::Done(Some(route)))) => {
-                self.home(&route).ok_or(RouteError::NoInstance)
+                self.home(key, &route).ok_or(RouteError::NoInstance)
             }
             Ok(Stepped::Claimed(Claimed::Existing(route)))
             | Ok(Stepped::Changed(Changed::Lost(Some(route)))) => {
@@ -248,7 +264,7 @@ impl MeetingsState {
 
     /// The store knew a route already: it is the home, unless its instance lets its meetings go.
     fn found_existing(&mut self, key: RouteKey, tenant: TenantId, mut wish: Wish, route: Route) {
-        match self.home(&route) {
+        match self.home(key, &route) {
             Some(home) if !home.released && home.state != RouteState::Ending => {
                 self.tell_waiting(key, tenant, Ok(home));
             }
@@ -257,10 +273,8 @@ impl MeetingsState {
                     wish.except.insert(route.instance);
                 }
                 match self.candidates(&wish) {
-                    candidates if candidates.is_empty() => {
-                        self.tell_waiting(key, tenant, Err(nobody(&wish)));
-                    }
-                    candidates => {
+                    Err(none) => self.tell_waiting(key, tenant, Err(none)),
+                    Ok(candidates) => {
                         self.send_move(key, tenant, candidates, route.version, false, wish);
                     }
                 }
@@ -270,10 +284,8 @@ impl MeetingsState {
 
     fn claim_again(&mut self, key: RouteKey, tenant: TenantId, wish: Wish) {
         match self.candidates(&wish) {
-            candidates if candidates.is_empty() => {
-                self.tell_waiting(key, tenant, Err(nobody(&wish)));
-            }
-            candidates => self.send_claim(key, tenant, candidates, wish),
+            Err(none) => self.tell_waiting(key, tenant, Err(none)),
+            Ok(candidates) => self.send_claim(key, tenant, candidates, wish),
         }
     }
 
@@ -293,34 +305,51 @@ impl MeetingsState {
                     answer(asker.reply_to, Err(RouteError::Store(error.clone())));
                 }
                 (Waiter::Find(asker), _) => {
-                    let found = self.found(&key, &asker.tenant);
-                    self.tell(&key, asker, found);
+                    let found = self.found(key, &asker);
+                    self.tell(asker, found);
                 }
             }
         }
     }
 
-    fn settled(&self, result: Result<Stepped, StoreError>) -> Result<Settled, RouteError> {
+    fn settled(
+        &self,
+        key: RouteKey,
+        result: Result<Stepped, StoreError>,
+    ) -> Result<Settled, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(_)) => Ok(Settled::Yes),
             Stepped::Changed(Changed::Lost(Some(route))) => {
-                Ok(self.home(&route).map_or(Settled::Gone, Settled::Otherwise))
+                Ok(self.home(key, &route).map_or(Settled::Gone, Settled::Otherwise))
             }
             _ => Ok(Settled::Gone),
         }
     }
 
-    fn adopted(&self, result: Result<Stepped, StoreError>) -> Result<Home, RouteError> {
+    fn adopted(
+        &self,
+        key: RouteKey,
+        result: Result<Stepped, StoreError>,
+    ) -> Result<Home, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(Some(route)) | Changed::Lost(Some(route))) => {
-                self.home(&route).ok_or(RouteError::NoInstance)
+                self.home(key, &route).ok_or(RouteError::NoInstance)
             }
             _ => Err(RouteError::Taken),
         }
     }
 
-    /// The candidates for a meeting, best first.
-    fn candidates(&mut self, wish: &Wish) -> Vec<InstanceId> {
+    /// The candidates for a meeting, best first; there is at least one.
+    fn candidates(&mut self, wish: &Wish) -> Result<Vec<InstanceId>, RouteError> {
+        let ranked = self.ranked(wish);
+        if ranked.is_empty() {
+            return Err(nobody(wish));
+        }
+        let reachable = self.reachable(wish, ranked);
+        if reachable.is_empty() { Err(RouteError::Taken) } else { Ok(reachable) }
+    }
+
+    fn ranked(&mut self, wish: &Wish) -> Vec<InstanceId> {
         if let Some(only) = &wish.only {
             let member = self.roster.get(only).filter(|member| !member.releases_meetings());
             let may = member.is_some() && !wish.except.contains(only);

@@ -70,8 +70,8 @@ impl MeetingsState {
             warn!(routes = lost.len(), "the store has lost routes: they are written again");
         }
         for (key, tenant, instance) in lost {
-            let meeting = self.id_of(&key, &tenant);
-            self.change(key, meeting, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+            let of = self.of(key, tenant);
+            self.change(of, None, Becomes::Adopted { instance }, Then::Quiet);
         }
     }
 }

@@ -3,9 +3,9 @@
 use tracing::warn;
 
 use super::table::Slot;
-use super::{Asker, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use super::{Asker, Home, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle_stored};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::StoreError;
@@ -14,8 +14,8 @@ use crate::outside::store::StoreError;
 const MOST_ASKERS: usize = 4_096;
 
 impl MeetingsState {
-    pub(super) fn find(&mut self, meeting: &MeetingId, asker: Asker) {
-        let key = meeting.key();
+    pub(super) fn find(&mut self, asker: Asker) {
+        let key = asker.meeting.key();
         if !self.claiming.is_empty()
             && let Some(waiting) = self.claiming.get_mut(&(key, asker.tenant.clone()))
         {
@@ -23,39 +23,56 @@ impl MeetingsState {
         }
         let slot = self.table.get(&key, &asker.tenant);
         if slot.map_or_else(|| self.complete(), |slot| self.trusts(slot)) {
-            let found = self.told(slot, &key, &asker.tenant);
-            return self.tell(&key, asker, found);
+            let found = self.told(slot, key, &asker);
+            return self.tell(asker, found);
         }
         self.fetch_for(key, asker);
     }
 
     /// Answers what was found. A user who joins is counted, or refused when the tenant has too many; one
     /// whose meeting is still on its way waits outside and is not.
-    pub(super) fn tell(&mut self, key: &RouteKey, asker: Asker, found: Where) {
-        let Asker { tenant, joins, reply_to } = asker;
+    pub(super) fn tell(&mut self, asker: Asker, found: Where) {
+        let Asker { tenant, joins, reply_to, .. } = asker;
         let full = joins.is_some_and(|pool| {
-            let lives = matches!(&found, Where::At(home) if !home.released && home.state != RouteState::Claimed);
+            let Where::At(home) = &found else { return false };
+            let lives = !home.released && home.state != RouteState::Claimed;
             let at_least = if self.roster.all_heard() { 0 } else { pool.measured };
-            lives && !self.admit(key, &tenant, pool.most, at_least)
+            lives && !self.admit(&home.key, &tenant, pool.most, at_least)
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
 
     /// What memory says.
-    pub(super) fn found(&self, key: &RouteKey, tenant: &TenantId) -> Where {
-        self.told(self.table.get(key, tenant), key, tenant)
+    pub(super) fn found(&self, key: RouteKey, asker: &Asker) -> Where {
+        self.told(self.table.get(&key, &asker.tenant), key, asker)
     }
 
-    fn told(&self, slot: Option<&Slot>, key: &RouteKey, tenant: &TenantId) -> Where {
-        if let Some(home) = slot.and_then(|slot| self.home(&slot.route)) {
+    fn told(&self, slot: Option<&Slot>, key: RouteKey, asker: &Asker) -> Where {
+        let (tenant, meeting) = (&asker.tenant, &asker.meeting);
+        if let Some(home) = slot.and_then(|slot| self.home(key, &slot.route)) {
             return Where::At(home);
         }
-        match self.sighted.at(key, tenant) {
+        if let Some(home) = self.named(meeting, key, tenant) {
+            return Where::At(home);
+        }
+        match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown {
                 sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
             },
         }
+    }
+
+    /// The home of a meeting that its tenant names as its instance does.
+    fn named(&self, meeting: &MeetingId, key: RouteKey, tenant: &TenantId) -> Option<Home> {
+        let internal = InternalId::new(meeting.as_str());
+        let plain = || {
+            let key = internal.key()?;
+            let route = &self.table.get(&key, tenant)?.route;
+            (route.internal.as_ref() == Some(&internal)).then_some(key)
+        };
+        let key = plain().or_else(|| self.names.find(meeting.as_str(), key, tenant))?;
+        self.home(key, &self.table.get(&key, tenant)?.route)
     }
 
     fn fetch_for(&mut self, key: RouteKey, asker: Asker) {
@@ -66,8 +83,10 @@ impl MeetingsState {
             let full = StoreError::Away("too many wait for one record".into());
             return answer(asker.reply_to, Err(full.into()));
         }
+        // It may be an internal id, whose hash is the key then.
+        let named = InternalId::new(asker.meeting.as_str()).key();
         self.fetching.insert(key, vec![asker]);
-        self.fetch(vec![key]);
+        self.fetch([key].into_iter().chain(named).collect());
     }
 
     /// Reads these records from the store, in a task.
@@ -102,11 +121,11 @@ impl MeetingsState {
         };
         for key in keys {
             for asker in self.fetching.remove(&key).unwrap_or_default() {
-                match (self.found(&key, &asker.tenant), &failed) {
+                match (self.found(key, &asker), &failed) {
                     (Where::Unknown { .. }, Some(error)) => {
                         answer(asker.reply_to, Err(error.clone().into()));
                     }
-                    (found, _) => self.tell(&key, asker, found),
+                    (found, _) => self.tell(asker, found),
                 }
             }
         }

@@ -12,8 +12,9 @@ use crate::config::Config;
 use crate::domain::forecast::RoomKey;
 use crate::domain::instance::{Instance, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
+use crate::domain::naming::Lookup;
 use crate::domain::placement::Verdict;
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
@@ -46,9 +47,11 @@ pub enum MeetingsMessage {
     /// whether it was still that version, with the route's home as it is now.
     Set {
         tenant: TenantId,
-        meeting: MeetingId,
+        key: RouteKey,
         from: Version,
         to: Option<RouteState>,
+        /// What the instance calls the meeting, if it has just said so.
+        internal: Option<InternalId>,
         reply_to: RpcReplyPort<Result<Settled, RouteError>>,
     },
     /// A meeting was found on an instance where we knew of none. Asked by [`crate::flows::locate`].
@@ -56,11 +59,14 @@ pub enum MeetingsMessage {
         tenant: TenantId,
         meeting: MeetingId,
         instance: InstanceId,
+        /// What the instance calls it, if it said so.
+        internal: Option<InternalId>,
         reply_to: RpcReplyPort<Result<Home, RouteError>>,
     },
     /// All meetings of one instance, as one sweep saw them. Asked by [`crate::flows::health`].
     /// Answers the copies that are to be ended.
-    Swept { sweep: Sweep, reply_to: RpcReplyPort<Vec<Copy>> },
+    /// With them, what is to be asked to learn how the instance looks meetings up, if that is due.
+    Swept { sweep: Sweep, reply_to: RpcReplyPort<ToDo> },
     /// Why would each instance be taken or not? Asked by the admin surface.
     Explain {
         tenant: Arc<Tenant>,
@@ -73,6 +79,8 @@ pub enum MeetingsMessage {
     Strays { reply_to: RpcReplyPort<Arc<HashSet<Stray>>> },
     /// How many meetings live where, and what is known. Asked by the admin surface and readiness.
     Count { reply_to: RpcReplyPort<Counts> },
+    /// So this instance looks meetings up. Told by [`crate::flows::naming`].
+    Looks { instance: InstanceId, lookup: Lookup },
     /// The pool changed. Told by the registry.
     Roster(Arc<Roster>),
     /// Another replica changed this record: read it again when it is next needed. Told by the store's follower.
@@ -126,7 +134,17 @@ pub struct Wish {
 /// Where a meeting lives.
 #[derive(Clone, Debug)]
 pub struct Home {
+    /// Under which the route is kept. Not always that of the text that was asked for: an internal id finds it too.
+    pub key: RouteKey,
     pub instance: Arc<Instance>,
+    /// The id that the meeting was created with, if its text is known.
+    pub meeting: Option<MeetingId>,
+    /// What the instance calls the meeting, if that is known.
+    pub internal: Option<InternalId>,
+    /// How the instance looks meetings up.
+    pub lookup: Lookup,
+    /// Another meeting there has an internal id that begins as the names of this one.
+    pub shadowed: bool,
     pub version: Version,
     pub state: RouteState,
     /// The instance is dead or disabled: the meeting may be created elsewhere.
@@ -194,9 +212,10 @@ pub struct Sweep {
 /// One meeting as its instance lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Of the id as it was created; the id below is as the instance prints it.
-    pub key: RouteKey,
+    /// As the instance prints it, which may be with its blanks folded.
     pub meeting: MeetingId,
+    /// What the instance calls it; none when it says nothing of the kind.
+    pub internal: Option<InternalId>,
     /// Whose it is, by our tag; none when it was made without us.
     pub tenant: Option<TenantId>,
     pub participants: u64,
@@ -207,11 +226,13 @@ pub struct Seen {
     pub ended: bool,
 }
 
-impl Seen {
-    /// The id as it was created, unless its instance prints another text.
-    pub(super) fn id(&self) -> Option<MeetingId> {
-        Some(&self.meeting).filter(|meeting| meeting.key() == self.key).cloned()
-    }
+/// What a sweep leaves to be done at the instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToDo {
+    /// Copies to be ended.
+    pub end: Vec<Copy>,
+    /// A meeting that lives there: whether it is found by its internal id shows how the instance looks meetings up.
+    pub look_up: Option<InternalId>,
 }
 
 /// A copy of a meeting that lives elsewhere; its instance shall end it.
@@ -219,6 +240,8 @@ impl Seen {
 pub struct Copy {
     pub meeting: MeetingId,
     pub tenant: TenantId,
+    /// What its instance calls it: the copy itself, and no other meeting.
+    pub internal: Option<InternalId>,
 }
 
 /// A copy that is hidden from lists: the meeting lives elsewhere.
@@ -294,31 +317,44 @@ impl MeetingsHandle {
     pub async fn set(
         &self,
         tenant: TenantId,
-        meeting: MeetingId,
+        key: impl Into<RouteKey>,
         from: Version,
         to: RouteState,
     ) -> Result<Settled, RouteError> {
-        self.change(tenant, meeting, from, Some(to)).await
+        self.change(tenant, key.into(), from, Some(to), None).await
+    }
+
+    /// Confirms a meeting that the instance calls so.
+    pub async fn confirm(
+        &self,
+        tenant: TenantId,
+        key: impl Into<RouteKey>,
+        from: Version,
+        internal: Option<InternalId>,
+    ) -> Result<Settled, RouteError> {
+        self.change(tenant, key.into(), from, Some(RouteState::Confirmed), internal).await
     }
 
     /// Removes a route: its meeting is not there.
     pub async fn release(
         &self,
         tenant: TenantId,
-        meeting: MeetingId,
+        key: impl Into<RouteKey>,
         from: Version,
     ) -> Result<Settled, RouteError> {
-        self.change(tenant, meeting, from, None).await
+        self.change(tenant, key.into(), from, None, None).await
     }
 
     async fn change(
         &self,
         tenant: TenantId,
-        meeting: MeetingId,
+        key: RouteKey,
         from: Version,
         to: Option<RouteState>,
+        internal: Option<InternalId>,
     ) -> Result<Settled, RouteError> {
-        let question = |reply_to| MeetingsMessage::Set { tenant, meeting, from, to, reply_to };
+        let question =
+            |reply_to| MeetingsMessage::Set { tenant, key, from, to, internal, reply_to };
         self.0.ask(STEP_WITHIN, question).await?
     }
 
@@ -328,13 +364,15 @@ impl MeetingsHandle {
         tenant: TenantId,
         meeting: MeetingId,
         instance: InstanceId,
+        internal: Option<InternalId>,
     ) -> Result<Home, RouteError> {
-        let question = |reply_to| MeetingsMessage::Adopt { tenant, meeting, instance, reply_to };
+        let question =
+            |reply_to| MeetingsMessage::Adopt { tenant, meeting, instance, internal, reply_to };
         self.0.ask(STEP_WITHIN, question).await?
     }
 
-    /// Reports a sweep; answers the copies to end.
-    pub async fn swept(&self, sweep: Sweep) -> Result<Vec<Copy>, AskError> {
+    /// Reports a sweep; answers what is to be done at the instance.
+    pub async fn swept(&self, sweep: Sweep) -> Result<ToDo, AskError> {
         self.0.ask(REPORT_WITHIN, |reply_to| MeetingsMessage::Swept { sweep, reply_to }).await
     }
 
@@ -347,6 +385,11 @@ impl MeetingsHandle {
     ) -> Result<Vec<Verdict>, AskError> {
         let question = |reply_to| MeetingsMessage::Explain { tenant, loads, tags, reply_to };
         self.0.ask(REPORT_WITHIN, question).await
+    }
+
+    /// So this instance looks meetings up.
+    pub(crate) fn looks(&self, instance: InstanceId, lookup: Lookup) {
+        self.0.tell(MeetingsMessage::Looks { instance, lookup });
     }
 
     /// Another replica changed this record.

@@ -1,11 +1,13 @@
 //! Owns which meeting lives on which instance, and the claims under way.
 
+mod apart; // where calls about a meeting would not reach another one
 mod claims;
 mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
 mod message;
+mod names;
 mod pools;
 mod queue;
 mod reconcile;
@@ -26,6 +28,7 @@ use self::doubt::Doubt;
 use self::forecast::Forecast;
 use self::keeping::Keeping;
 pub use self::message::*;
+use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
@@ -35,7 +38,7 @@ use crate::config::Config;
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules, Verdict, explain};
 use crate::domain::tag::TagWish;
@@ -81,6 +84,7 @@ pub struct MeetingsState {
     /// Who waits for a record that is being read.
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
+    names: Names,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
@@ -98,6 +102,7 @@ enum Waiter {
 /// Somebody who asks where a meeting lives.
 struct Asker {
     tenant: TenantId,
+    meeting: MeetingId,
     /// The most users of the tenant, if the asker lets one join.
     joins: Option<UserPool>,
     reply_to: RpcReplyPort<Result<Where, RouteError>>,
@@ -137,6 +142,7 @@ impl Actor for Meetings {
             telling: JoinSet::new(),
             fetching: HashMap::new(),
             sighted: Sighted::default(),
+            names: Names::default(),
             strays: HashMap::new(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
@@ -154,17 +160,17 @@ impl Actor for Meetings {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             MeetingsMessage::Find { tenant, meeting, joins, reply_to } => {
-                state.find(&meeting, Asker { tenant, joins, reply_to });
+                state.find(Asker { tenant, meeting, joins, reply_to });
             }
             MeetingsMessage::Claim { wish, reply_to } => state.claim(wish, reply_to),
             MeetingsMessage::Move { wish, from, tomb, reply_to } => {
                 state.move_on(wish, from, tomb, reply_to);
             }
-            MeetingsMessage::Set { tenant, meeting, from, to, reply_to } => {
-                state.set(tenant, meeting, from, to, reply_to);
+            MeetingsMessage::Set { tenant, key, from, to, internal, reply_to } => {
+                state.set(tenant, key, from, (to, internal), reply_to);
             }
-            MeetingsMessage::Adopt { tenant, meeting, instance, reply_to } => {
-                state.adopt(tenant, meeting, instance, reply_to);
+            MeetingsMessage::Adopt { tenant, meeting, instance, internal, reply_to } => {
+                state.adopt(tenant, meeting, (instance, internal), reply_to);
             }
             MeetingsMessage::Swept { sweep, reply_to } => answer(reply_to, state.swept(&sweep)),
             MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {
@@ -172,6 +178,9 @@ impl Actor for Meetings {
             }
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
+            MeetingsMessage::Looks { instance, lookup } => {
+                state.names.learn(instance, lookup, state.clock.now());
+            }
             MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
             MeetingsMessage::Became { key, became } => state.became(key, *became),
@@ -239,6 +248,7 @@ impl MeetingsState {
 
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
+        self.names.follow(&roster);
         self.roster = roster;
     }
 
@@ -248,10 +258,15 @@ impl MeetingsState {
     }
 
     /// The home that a route describes; nothing when its instance is not of the pool any more.
-    fn home(&self, route: &Route) -> Option<Home> {
+    fn home(&self, key: RouteKey, route: &Route) -> Option<Home> {
         let member = self.roster.get(&route.instance)?;
         Some(Home {
+            key,
             instance: member.instance.clone(),
+            meeting: route.meeting.clone(),
+            internal: route.internal.clone(),
+            lookup: self.names.lookup(&route.instance),
+            shadowed: self.names.shadow(key, route),
             version: route.version,
             state: route.state,
             released: member.releases_meetings(),

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::claims::Of;
 use super::queue::Then;
 use super::{MeetingsMessage, MeetingsState, RouteError, Wish};
 use crate::domain::meeting::{MeetingId, RouteKey, Version};
@@ -98,11 +99,13 @@ impl MeetingsState {
         let Some(claim) = self.unheard.remove(&id) else { return };
         let (key, tenant) = id;
         if rank <= claim.room {
-            let home = self.table.get(&key, &tenant).and_then(|slot| self.home(&slot.route));
+            let home = self.table.get(&key, &tenant).and_then(|slot| self.home(key, &slot.route));
             return self.tell_waiting(key, tenant, home.ok_or(RouteError::NoInstance));
         }
-        let (meeting, was) = (Some(claim.meeting), Some(claim.version));
-        self.change(key, meeting, tenant.clone(), was, Becomes::Removed, Then::Quiet);
+        let was = Some(claim.version);
+        let meeting = Some(claim.meeting);
+        let of = Of { key, meeting, tenant: tenant.clone(), internal: None };
+        self.change(of, was, Becomes::Removed, Then::Quiet);
         self.tell_waiting(key, tenant, Err(RouteError::PoolFull));
     }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::forecast::Tally;
 use super::message::{Copy, Seen, Stray, Sweep};
+use super::names::is_odd;
 use super::table::{Slot, Table};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
+use crate::domain::naming::prints_as;
 use crate::domain::tenant::TenantId;
 
 /// So many sweeps in a row must miss a meeting before its route goes.
@@ -25,11 +27,13 @@ const READ_RECENTLY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     /// Found on the instance without a route of ours.
-    pub(super) adopt: Vec<(RouteKey, TenantId, Option<MeetingId>)>,
-    /// Claims that are confirmed by what was seen.
+    pub(super) adopt: Vec<Found>,
+    /// Claims that are confirmed by what was seen, and meetings that their instance calls otherwise than was known.
     pub(super) confirm: Vec<(RouteKey, TenantId, Version)>,
     /// Routes whose meeting is gone.
     pub(super) remove: Vec<(RouteKey, TenantId, Version)>,
+    /// The internal ids that are not made of the meeting's id, and whose meetings they are.
+    pub(super) odd: Vec<(InternalId, Option<(RouteKey, TenantId)>)>,
     /// Records of a shared store to be read again before a copy is judged.
     pub(super) fetch: Vec<RouteKey>,
     /// Copies of meetings that live elsewhere.
@@ -38,31 +42,57 @@ pub(super) struct Findings {
     pub(super) end: Vec<Copy>,
 }
 
+/// A meeting that was found on an instance.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) key: RouteKey,
+    pub(super) tenant: TenantId,
+    /// As it was created, where the list shows it.
+    pub(super) meeting: Option<MeetingId>,
+    pub(super) internal: Option<InternalId>,
+}
+
 /// Compares what an instance lists with what we know, which learns how its meetings go on. `shared`: others write the store too.
 pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
     let mut findings = Findings::default();
     let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::new();
+    let known = known_as(table, sweep);
     for seen in sweep.seen.iter().filter(|seen| !seen.ended) {
-        let Some(tenant) = &seen.tenant else { continue };
-        let key = seen.key;
+        let odd = seen.internal.as_ref().filter(|id| is_odd(id, seen.meeting.key()));
+        let Some(tenant) = &seen.tenant else {
+            findings.odd.extend(odd.map(|id| (id.clone(), None)));
+            continue;
+        };
+        let key = key_of(table, seen, tenant, &known);
+        findings.odd.extend(odd.map(|id| (id.clone(), Some((key, tenant.clone())))));
         match table.get(&key, tenant) {
-            None => findings.adopt.push((key, tenant.clone(), seen.id())),
+            None => findings.adopt.push(Found {
+                key,
+                tenant: tenant.clone(),
+                meeting: Some(&seen.meeting).filter(|meeting| meeting.key() == key).cloned(),
+                internal: seen.internal.clone(),
+            }),
             Some(slot) if slot.route.instance == sweep.instance => {
                 listed.insert((key, tenant), seen);
             }
             Some(slot) => {
-                let copy = Copy { meeting: seen.meeting.clone(), tenant: tenant.clone() };
+                let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
+                let copy = Copy { meeting, tenant: tenant.clone(), internal };
                 judge(slot, key, copy, seen.participants, sweep, shared, &mut findings);
             }
         }
     }
     let (mut tally, (slots, forecast)) = (Tally::default(), table.parts());
     for (key, slot) in slots.filter(|(_, s)| s.route.instance == sweep.instance) {
+        if let Some(internal) = slot.route.internal.as_ref().filter(|id| is_odd(id, *key)) {
+            // It may have been made since the list was asked for.
+            findings.odd.push((internal.clone(), Some((*key, slot.tenant.clone()))));
+        }
         match listed.get(&(*key, &slot.tenant)) {
             Some(&seen) => {
                 // Whoever joined before the request was sent is among the participants.
                 slot.joined.retain(|&at| at >= sweep.asked_at);
-                present(*key, slot, seen.participants, now, sweep.shared, &mut findings);
+                present(*key, slot, seen, sweep, now, &mut findings);
                 forecast.seen(key, slot, seen, now);
             }
             None => absent(*key, slot, sweep, now, &mut findings),
@@ -71,6 +101,48 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
     }
     forecast.settle(&sweep.instance, tally, now);
     findings
+}
+
+/// The routes whose meetings the instance calls otherwise than by their key, by what it calls them.
+type KnownAs = HashMap<(TenantId, InternalId), RouteKey>;
+
+fn known_as(table: &Table, sweep: &Sweep) -> KnownAs {
+    let is_odd =
+        |seen: &Seen| seen.internal.as_ref().is_some_and(|id| is_odd(id, seen.meeting.key()));
+    if !sweep.seen.iter().any(is_odd) {
+        return KnownAs::new();
+    }
+    let here = table.slots().filter(|(_, slot)| slot.route.instance == sweep.instance);
+    let known = |(key, slot): (&RouteKey, &Slot)| {
+        Some(((slot.tenant.clone(), slot.route.internal.clone()?), *key))
+    };
+    here.filter_map(known).collect()
+}
+
+/// The key of the route that a listed meeting has, or shall have. That is the listed id's; the hash in an internal id
+/// counts only where it is known to belong to the meeting, as with an id whose blanks the list has folded.
+fn key_of(table: &Table, seen: &Seen, tenant: &TenantId, known: &KnownAs) -> RouteKey {
+    let own = seen.meeting.key();
+    let Some(internal) = seen.internal.as_ref().filter(|id| is_odd(id, own)) else { return own };
+    if let Some(key) = known.get(&(tenant.clone(), internal.clone())) {
+        return *key;
+    }
+    let printed = seen.meeting.as_str();
+    let prints =
+        |slot: &Slot| slot.route.meeting.as_ref().is_none_or(|created| prints_as(created, printed));
+    let hash = internal.key();
+    if let Some(hash) = hash.filter(|hash| table.get(hash, tenant).is_some_and(prints)) {
+        return hash;
+    }
+    if table.get(&own, tenant).is_some() {
+        return own;
+    }
+    // BBB 2.5 calls a breakout room that the API makes as whoever made it did, and lists it under another id.
+    let given = MeetingId::new(internal.as_str()).key();
+    if table.get(&given, tenant).is_some() {
+        return given;
+    }
+    hash.filter(|_| printed.contains(char::is_whitespace)).unwrap_or(own)
 }
 
 fn judge(
@@ -105,17 +177,33 @@ fn judge(
 fn present(
     key: RouteKey,
     slot: &mut Slot,
-    users: u64,
+    seen: &Seen,
+    sweep: &Sweep,
     now: Moment,
-    shared: bool,
     findings: &mut Findings,
 ) {
     slot.missing = 0;
-    slot.participants = users;
+    slot.participants = seen.participants;
+    let renamed = learn_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
-    if claimed && !shared && now.since(slot.settled_at) >= CLAIM_IS_SETTLED {
+    let settled = claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED;
+    if !sweep.shared && (settled || renamed) {
         findings.confirm.push((key, slot.tenant.clone(), slot.route.version));
     }
+}
+
+/// What the instance calls the meeting counts from now on, unless the route is newer than the list. Whether that is
+/// news which the store should have.
+fn learn_internal(slot: &mut Slot, seen: &Seen, sweep: &Sweep) -> bool {
+    let route = &mut slot.route;
+    if seen.internal.is_none()
+        || seen.internal == route.internal
+        || slot.settled_at >= sweep.asked_at
+    {
+        return false;
+    }
+    route.internal.clone_from(&seen.internal);
+    route.state == RouteState::Confirmed
 }
 
 fn absent(key: RouteKey, slot: &mut Slot, sweep: &Sweep, now: Moment, findings: &mut Findings) {
@@ -157,6 +245,7 @@ mod tests {
             state,
             tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
             meeting: None,
+            internal: None,
         };
         table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
         table
@@ -165,8 +254,8 @@ mod tests {
     /// A sweep of "s1" sent at `secs` that lists "m" of "t" with these users, unless `None`.
     fn sweep(secs: u64, users: Option<u64>) -> Sweep {
         let seen = users.map(|participants| Seen {
-            key: MeetingId::new("m").key(),
             meeting: MeetingId::new("m"),
+            internal: None,
             tenant: Some(tenant()),
             participants,
             webcams: 0,
@@ -212,7 +301,8 @@ mod tests {
     fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
         let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
         let m = MeetingId::new("m");
-        assert_eq!(found.adopt, vec![(m.key(), tenant(), Some(m))]);
+        let expected = Found { key: m.key(), tenant: tenant(), meeting: Some(m), internal: None };
+        assert_eq!(found.adopt, vec![expected]);
         let mut ended = sweep(20, Some(1));
         ended.seen[0].ended = true;
         let found = reconcile(&mut Table::default(), &ended, at(21), false);

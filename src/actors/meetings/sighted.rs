@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::Sweep;
+use super::reconcile::Found;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::meeting::RouteKey;
 use crate::domain::tenant::TenantId;
 
 /// What sweeps saw without a route, as each instance's last one said.
@@ -13,12 +14,12 @@ pub(super) struct Sighted(HashMap<RouteKey, Vec<(TenantId, InstanceId)>>);
 
 impl Sighted {
     /// A sweep saw these without a route, and no others.
-    pub(super) fn saw(&mut self, sweep: &Sweep, found: &[(RouteKey, TenantId, Option<MeetingId>)]) {
+    pub(super) fn saw(&mut self, sweep: &Sweep, found: &[Found]) {
         self.0.retain(|_, seen| {
             seen.retain(|(_, instance)| *instance != sweep.instance);
             !seen.is_empty()
         });
-        for (key, tenant, _) in found {
+        for Found { key, tenant, .. } in found {
             self.0.entry(*key).or_default().push((tenant.clone(), sweep.instance.clone()));
         }
     }

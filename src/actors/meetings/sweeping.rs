@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::Of;
 use super::queue::Then;
-use super::reconcile::{Findings, reconcile};
-use super::{Copy, MeetingsState, Sweep};
-use crate::domain::meeting::{MeetingId, RouteKey, RouteState};
+use super::reconcile::{Findings, Found, reconcile};
+use super::{MeetingsState, Sweep, ToDo};
+use crate::domain::meeting::{InternalId, RouteState};
 use crate::domain::moment::Moment;
-use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
 
 /// The store has answered, or failed to, long before this; but for a reading of everything.
@@ -20,43 +20,50 @@ const MOST_FETCHED: usize = 1_000;
 
 impl MeetingsState {
     /// Compares a sweep with the routes, sends what follows to the store, and answers the copies to end.
-    pub(super) fn swept(&mut self, sweep: &Sweep) -> Vec<Copy> {
+    pub(super) fn swept(&mut self, sweep: &Sweep) -> ToDo {
         let now = self.clock.now();
         let oldest = self.loading.unwrap_or(now).0.min(now.0.saturating_sub(ANSWERS_WITHIN));
         self.table.forget_told(Moment(oldest));
-        let Findings { adopt, confirm, remove, fetch, strays, end } =
+        let Findings { adopt, confirm, remove, odd, fetch, strays, end } =
             reconcile(&mut self.table, sweep, now, self.store.shared());
         self.sighted.saw(sweep, &adopt);
+        self.names.listed(&sweep.instance, odd);
         if sweep.shared {
             self.fetch_unknown(&adopt);
         }
-        for (key, tenant, meeting) in adopt.into_iter().filter(|_| !sweep.shared) {
+        for Found { key, tenant, meeting, internal } in adopt {
             // A meeting whose claim is being stored has a home in a moment.
-            if !self.claiming.contains_key(&(key, tenant.clone())) && self.loaded {
-                let instance = sweep.instance.clone();
-                self.change(key, meeting, tenant, None, Becomes::Adopted { instance }, Then::Quiet);
+            let claimed = self.claiming.contains_key(&(key, tenant.clone()));
+            if !sweep.shared && !claimed && self.loaded {
+                let becomes = Becomes::Adopted { instance: sweep.instance.clone() };
+                self.change(Of { key, meeting, tenant, internal }, None, becomes, Then::Quiet);
             }
         }
         for (key, tenant, version) in confirm {
             let becomes = Becomes::State(RouteState::Confirmed);
-            let meeting = self.id_of(&key, &tenant);
-            self.change(key, meeting, tenant, Some(version), becomes, Then::Quiet);
+            self.change(self.of(key, tenant), Some(version), becomes, Then::Quiet);
         }
         for (key, tenant, version) in remove {
-            let meeting = self.id_of(&key, &tenant);
-            self.change(key, meeting, tenant, Some(version), Becomes::Removed, Then::Quiet);
+            self.change(self.of(key, tenant), Some(version), Becomes::Removed, Then::Quiet);
         }
         if !fetch.is_empty() {
             self.fetch(fetch);
         }
         self.keep_strays(sweep, strays);
         self.doubt.swept(sweep, &self.roster);
-        end
+        ToDo { end, look_up: self.look_up(sweep) }
+    }
+
+    /// A meeting to learn from how the instance looks meetings up, if that is due.
+    fn look_up(&mut self, sweep: &Sweep) -> Option<InternalId> {
+        let mut lives = sweep.seen.iter().filter(|seen| !seen.ended);
+        let internal = lives.find_map(|seen| seen.internal.clone())?;
+        self.names.ask(&sweep.instance, self.clock.now()).then_some(internal)
     }
 
     /// What another replica found without a route here is one that it makes, or that we missed.
-    fn fetch_unknown(&self, found: &[(RouteKey, TenantId, Option<MeetingId>)]) {
-        let keys: Vec<_> = found.iter().map(|(key, ..)| *key).take(MOST_FETCHED).collect();
+    fn fetch_unknown(&self, found: &[Found]) {
+        let keys: Vec<_> = found.iter().map(|found| found.key).take(MOST_FETCHED).collect();
         if !keys.is_empty() && self.loaded {
             self.fetch(keys);
         }

@@ -287,6 +287,11 @@ impl Table {
         }
     }
 
+    /// Where meetings of this key live.
+    pub(super) fn instances_of(&self, key: RouteKey) -> impl Iterator<Item = &InstanceId> {
+        self.cells.get(&key).into_iter().flatten().map(|slot| &slot.route.instance)
+    }
+
     fn slots_of(&self, key: &RouteKey) -> impl Iterator<Item = &Slot> {
         self.cells.get(key).into_iter().flatten()
     }

@@ -1,6 +1,7 @@
 //! A whole answer, checked, and what it says about the call.
 
 use super::{Place, Step, Walk, XmlFault, truth};
+use crate::domain::naming::Spoken;
 
 /// What an answer says, less the fields that only pass through us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The meeting that the answer speaks of.
+    pub fn spoken(&self) -> Spoken<'_> {
+        Spoken {
+            meeting: self.meeting_id.as_deref(),
+            internal: self.internal_id.as_deref(),
+            tenant: self.tenant.as_deref(),
+        }
+    }
+
     /// Whether the answer fails with this key.
     pub fn failed_with(&self, key: &str) -> bool {
         !self.success && self.message_key.as_deref() == Some(key)

@@ -15,7 +15,7 @@ mod quick;
 pub(in crate::bbb) use envelope::is_success;
 pub use envelope::{Envelope, read};
 pub use fault::XmlFault;
-pub use peek::{Peek, peek};
+pub use peek::{Peek, internal_id, peek};
 pub use sound::{check, check_start};
 pub(in crate::bbb) use walk::{Place, Progress, Step, Walk, truth};
 

@@ -42,6 +42,39 @@ fn returncode(start: &[u8]) -> Result<Option<String>, XmlFault> {
     }
 }
 
+/// The internal id of the meeting that an answer speaks of, as far as its start shows.
+pub fn internal_id(start: &[u8]) -> Option<String> {
+    let mut walk = Walk::<Id>::new(start);
+    let mut id = String::new();
+    loop {
+        match walk.next().ok()? {
+            Step::Text(_, piece) => id.push_str(piece),
+            Step::Char(_, piece) => id.push(piece),
+            Step::Close { place: Id::Internal, .. } => return Some(id),
+            Step::End => return None,
+            _ => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Id {
+    Response,
+    Internal,
+}
+
+impl Place for Id {
+    const ROOT: Self = Self::Response;
+
+    fn has_text(self) -> bool {
+        matches!(self, Self::Internal)
+    }
+
+    fn child(self, name: &str) -> Option<Self> {
+        matches!((self, name), (Self::Response, "internalMeetingID")).then_some(Self::Internal)
+    }
+}
+
 #[derive(Clone, Copy)]
 enum At {
     Response,

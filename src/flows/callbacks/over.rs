@@ -39,7 +39,7 @@ async fn released(world: &World, tenant: &TenantId, meeting: &MeetingId) -> bool
         Ok(Where::Seen(_)) | Err(_) => return false,
     };
     match world.presence(&home.instance, tenant, meeting, CHECK_WITHIN).await {
-        Ok(Presence::None) => world.not_there(tenant, meeting, &home).await.is_ok(),
+        Ok(Presence::None) => world.not_there(tenant, &home).await.is_ok(),
         Ok(Presence::Ours | Presence::Others) => false,
         Err(error) => {
             debug!(instance.id = %home.instance.id, %error, "no word about a meeting that is said to be over");

@@ -55,7 +55,7 @@ pub async fn list(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         |id: &String| known.of(&tenant.id).any(|hook| hook.wish.meeting.as_ref() == Some(id));
     // The service beside BBB lists nothing for a meeting that it does not know.
     if let Some(id) = meeting.as_ref().filter(|id| !is_bound(id))
-        && world.locate(tenant, &MeetingId::new(id)).await?.is_none()
+        && world.locate(tenant, &MeetingId::new(id.as_str())).await?.is_none()
     {
         return Err(Failure::NotListed.into());
     }

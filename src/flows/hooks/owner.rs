@@ -67,21 +67,24 @@ async fn meeting(
     event: &Event,
     internal: &str,
 ) -> Option<Option<TenantId>> {
-    let mut asked = String::new();
-    query::append(&mut asked, "meetingID", event.external.as_deref().unwrap_or(internal));
-    let told = async {
-        let answer = world.get(instance, "getMeetingInfo", &asked, ASK_WITHIN).await?;
-        let (_, envelope) = read(answer, MOST_BYTES, ASK_WITHIN).await?;
-        Ok::<_, CallError>(envelope)
-    };
-    match told.await {
-        Ok(envelope) if envelope.success && envelope.internal_id.as_deref() == Some(internal) => {
-            Some(envelope.tenant.map(TenantId::new))
-        }
-        Ok(_) => None,
-        Err(error) => {
-            debug!(instance.id = %instance.id, %error, "no word about the meeting of an event");
-            None
+    // By its id another meeting may answer, and not every server takes an internal id.
+    for name in event.external.as_deref().into_iter().chain([internal]) {
+        let mut asked = String::new();
+        query::append(&mut asked, "meetingID", name);
+        let told = async {
+            let answer = world.get(instance, "getMeetingInfo", &asked, ASK_WITHIN).await?;
+            let (_, envelope) = read(answer, MOST_BYTES, ASK_WITHIN).await?;
+            Ok::<_, CallError>(envelope)
+        };
+        match told.await {
+            Ok(said) if said.success && said.internal_id.as_deref() == Some(internal) => {
+                return Some(said.tenant.map(TenantId::new));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                debug!(instance.id = %instance.id, %error, "no word about the meeting of an event");
+            }
         }
     }
+    None
 }

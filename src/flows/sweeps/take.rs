@@ -8,12 +8,11 @@ use tracing::{debug, warn};
 
 use crate::actors::hooks::Owner;
 use crate::actors::lists::Packed;
-use crate::actors::meetings::{Copy, Seen, Sweep};
+use crate::actors::meetings::{Copy, Seen, Sweep, ToDo};
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
-use crate::bbb::query;
 use crate::domain::instance::Instance;
-use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
@@ -50,10 +49,14 @@ pub(super) async fn take_in(
     let count = seen.iter().filter(|seen| !seen.ended).count();
     let sweep = Sweep { instance: id.clone(), asked_at, shared, seen };
     match world.actors.meetings.swept(sweep).await {
-        Ok(copies) => {
+        Ok(ToDo { end, look_up }) => {
             world.actors.registry.swept(id.clone(), (!shared).then_some(count));
             world.actors.lists.keep(id, packed.clone());
-            end_copies(world, instance, copies).await;
+            end_copies(world, instance, end).await;
+            if let Some(internal) = look_up {
+                let (world, instance) = (world.clone(), instance.clone());
+                tokio::spawn(async move { world.learn_lookup(&instance, &internal).await });
+            }
         }
         Err(error) => debug!(instance.id = %id, %error, "a sweep was not taken in"),
     }
@@ -101,13 +104,9 @@ fn owner(listed: &Listed) -> Option<Owner> {
 }
 
 fn seen(listed: Listed) -> Seen {
-    let meeting = MeetingId::new(listed.meeting_id);
-    // BBB prints an id with its blanks made one; the internal id holds the hash of the id as created.
-    let internal = listed.internal_id.as_deref().and_then(|id| id.split_once('-'));
-    let key = internal.and_then(|(hash, _)| hash.parse::<RouteKey>().ok());
     Seen {
-        key: key.unwrap_or_else(|| meeting.key()),
-        meeting,
+        meeting: MeetingId::new(listed.meeting_id),
+        internal: listed.internal_id.map(InternalId::new),
         tenant: listed.tenant.map(TenantId::new),
         participants: listed.participants,
         webcams: listed.webcams,
@@ -118,15 +117,17 @@ fn seen(listed: Listed) -> Seen {
 
 /// Ends copies of meetings that live elsewhere: nobody is in them, or their create was given up.
 async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>) {
-    for Copy { meeting, tenant } in copies.into_iter().take(MOST_ENDED) {
-        let mut asked = String::new();
-        query::append(&mut asked, "meetingID", meeting.as_str());
+    for copy in copies.into_iter().take(MOST_ENDED) {
         let within = world.config.deadlines.attempt;
-        let (told, here, to) = (world.clone(), instance.clone(), asked);
-        let done =
-            settle(async move { told.get(&here, "end", &to, within).await.map(|_| ()) }).await;
-        match done {
-            Ok(Ok(())) => {
+        let (told, here, tenant) = (world.clone(), instance.clone(), copy.tenant.clone());
+        let done = settle(async move {
+            let Some(query) = told.ending(&here, &copy).await? else { return Ok(false) };
+            told.get(&here, "end", &query, within).await?;
+            Ok::<_, CallError>(true)
+        });
+        match done.await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => {
                 metrics::counter!("bigblueswarm_copies_ended_total").increment(1);
                 warn!(instance.id = %instance.id, tenant.name = %tenant, "ended a copy of a meeting that lives elsewhere");
             }
@@ -155,8 +156,8 @@ mod tests {
             ..Listed::default()
         };
         let expected = Seen {
-            key: meeting.key(),
             meeting: MeetingId::new("room 1"),
+            internal: Some(InternalId::new(format!("{}-1767225700000", meeting.key()))),
             tenant: Some(TenantId::new("t.example.org")),
             participants: 12,
             webcams: 5,

@@ -212,6 +212,6 @@ impl Queue for Embedded {
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
-        self.run(move |database| queue::tallies(database)).await
+        self.run(queue::tallies).await
     }
 }

@@ -21,7 +21,9 @@ use self::peers::{Chore, News, Shared, StoreTime, Turn};
 use crate::bbb::checksum::Algorithm;
 use crate::config::{Deadlines, StoreConfig};
 use crate::domain::instance::{AdminState, InstanceId};
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{
+    InternalId, MeetingId, Route, RouteKey, RouteRecord, RouteState, Version,
+};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{TenantDocument, TenantId};
 
@@ -130,6 +132,8 @@ pub struct ChangeAsk {
     /// The version the asker saw; `None`: no route stood.
     pub expect: Option<Version>,
     pub becomes: Becomes,
+    /// What the instance calls the meeting, if that is news; kept with the route until it moves.
+    pub internal: Option<InternalId>,
     /// The version of the entry after the change.
     pub version: Version,
     /// Whether the change must be on disk before it is answered; confirms and removals need not be.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId};
-use crate::domain::meeting::{MeetingId, Route, RouteState, Version};
+use crate::domain::meeting::{InternalId, MeetingId, Route, RouteState, Version};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::TenantId;
 
@@ -20,6 +20,8 @@ pub(super) struct StoredRoute {
     tombs: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     meeting: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    internal: Option<String>,
 }
 
 impl From<&Route> for StoredRoute {
@@ -30,6 +32,7 @@ impl From<&Route> for StoredRoute {
             state: route.state,
             tombs: route.tombs.iter().map(|tomb| tomb.as_str().to_owned()).collect(),
             meeting: route.meeting.as_ref().map(|id| id.as_str().to_owned()),
+            internal: route.internal.as_ref().map(|id| id.as_str().to_owned()),
         }
     }
 }
@@ -46,6 +49,7 @@ impl TryFrom<StoredRoute> for Route {
             state: stored.state,
             tombs: stored.tombs.into_iter().map(InstanceId::new).collect(),
             meeting: stored.meeting.map(MeetingId::new),
+            internal: stored.internal.map(InternalId::new),
         })
     }
 }

@@ -48,7 +48,8 @@ fn claim(record: &mut RouteRecord, ask: &ClaimAsk) -> Claimed {
         return Claimed::Taken;
     };
     let (version, meeting) = (ask.version, ask.meeting.clone());
-    let route = Route { instance, version, state: RouteState::Claimed, tombs: Vec::new(), meeting };
+    let (state, tombs) = (RouteState::Claimed, Vec::new());
+    let route = Route { instance, version, state, tombs, meeting, internal: None };
     record.insert(ask.tenant.clone(), route.clone());
     Claimed::New(route)
 }
@@ -63,7 +64,11 @@ fn change(record: &mut RouteRecord, ask: &ChangeAsk) -> Changed {
             record.remove(&ask.tenant);
             return Changed::Done(None);
         }
-        Becomes::State(state) => present.map(|route| Route { state: *state, ..route.clone() }),
+        Becomes::State(state) => present.map(|route| Route {
+            state: *state,
+            internal: ask.internal.clone().or_else(|| route.internal.clone()),
+            ..route.clone()
+        }),
         Becomes::Unburied(tomb) => present.map(|route| without_tomb(route.clone(), tomb)),
         Becomes::Moved { candidates, tomb } => match first_free(record, &ask.tenant, candidates) {
             Some(home) => Some(settled(present, ask, home, *tomb)),
@@ -103,12 +108,12 @@ fn settled(before: Option<&Route>, ask: &ChangeAsk, home: InstanceId, tomb: bool
     {
         tombs.push(left.clone());
     }
-    let state = match ask.becomes {
-        Becomes::Moved { .. } => RouteState::Claimed,
-        _ => RouteState::Confirmed,
+    let (state, internal) = match ask.becomes {
+        Becomes::Moved { .. } => (RouteState::Claimed, None),
+        _ => (RouteState::Confirmed, ask.internal.clone()),
     };
     let (version, meeting) = (ask.version, ask.meeting.clone());
-    without_tomb(Route { instance: home.clone(), version, state, tombs, meeting }, &home)
+    without_tomb(Route { instance: home.clone(), version, state, tombs, meeting, internal }, &home)
 }
 
 fn without_tomb(mut route: Route, tomb: &InstanceId) -> Route {

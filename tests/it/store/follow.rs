@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bigblueswarm::domain::meeting::{Route, RouteState, Version};
+use bigblueswarm::domain::meeting::{InternalId, Route, RouteState, Version};
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::peers::{Chore, News, Turn};
 use bigblueswarm::outside::store::redis::Redis;
@@ -89,10 +89,16 @@ async fn what_another_replica_changes_is_told_once_and_within_a_second() {
         tenant: tenant("t"),
         expect: Some(made.version),
         becomes: Becomes::State(RouteState::Confirmed),
+        internal: Some(InternalId::new("ab-1")),
         version: Version(7),
         durable: true,
     };
-    let confirmed = Route { state: RouteState::Confirmed, version: Version(7), ..made.clone() };
+    let confirmed = Route {
+        state: RouteState::Confirmed,
+        version: Version(7),
+        internal: Some(InternalId::new("ab-1")),
+        ..made.clone()
+    };
     let removal = ChangeAsk {
         expect: Some(Version(7)),
         becomes: Becomes::Removed,

@@ -162,6 +162,7 @@ pub(crate) fn change(meeting: &str, by: &str, expect: Option<Version>, becomes: 
         tenant: tenant(by),
         expect,
         becomes,
+        internal: None,
         version: version(),
         durable: true,
     })

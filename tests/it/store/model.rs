@@ -1,7 +1,9 @@
 //! Any sequence of steps ends as it does in a plain model that was written apart from the stores.
 
 use bigblueswarm::domain::instance::InstanceId;
-use bigblueswarm::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use bigblueswarm::domain::meeting::{
+    InternalId, MeetingId, Route, RouteKey, RouteRecord, RouteState, Version,
+};
 use bigblueswarm::domain::tenant::TenantId;
 use bigblueswarm::outside::store::{Becomes, ChangeAsk, Changed, ClaimAsk, Claimed, Step, Stepped};
 use proptest::collection::vec;
@@ -85,7 +87,7 @@ impl Model {
             return Claimed::Taken;
         };
         let (version, state, meeting) = (ask.version, RouteState::Claimed, ask.meeting.clone());
-        let route = Route { instance, version, state, tombs: vec![], meeting };
+        let route = Route { instance, version, state, tombs: vec![], meeting, internal: None };
         self.set(ask.key, &ask.tenant, Some(route.clone()));
         Claimed::New(route)
     }
@@ -106,7 +108,8 @@ impl Model {
             }
             Becomes::State(state) => {
                 let Some(route) = before else { return Changed::Lost(None) };
-                return self.done(ask, Route { state: *state, ..route });
+                let internal = ask.internal.clone().or(route.internal);
+                return self.done(ask, Route { state: *state, internal, ..route });
             }
             Becomes::Unburied(tomb) => {
                 let Some(mut route) = before else { return Changed::Lost(None) };
@@ -125,7 +128,8 @@ impl Model {
             }
         }
         let meeting = ask.meeting.clone();
-        self.done(ask, Route { instance, version: ask.version, state, tombs, meeting })
+        let internal = ask.internal.clone().filter(|_| state == RouteState::Confirmed);
+        self.done(ask, Route { instance, version: ask.version, state, tombs, meeting, internal })
     }
 
     fn done(&mut self, ask: &ChangeAsk, route: Route) -> Changed {
@@ -153,7 +157,11 @@ impl Model {
                     Belief::Outdated => Some(Version(7)),
                 };
                 let version = version();
-                let ask = ChangeAsk { key, meeting, tenant, expect, becomes, version, durable };
+                // Whoever has no id of the meeting has none of the instance either.
+                let internal = meeting.as_ref().filter(|_| durable).map(|_| version.0.to_string());
+                let internal = internal.map(InternalId::new);
+                let ask =
+                    ChangeAsk { key, meeting, tenant, expect, becomes, internal, version, durable };
                 let answer = self.change(&ask);
                 (Step::Change(ask), Stepped::Changed(answer))
             }

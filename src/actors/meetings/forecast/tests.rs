@@ -74,7 +74,14 @@ impl Story {
     fn route(&mut self, on: u8, state: RouteState) -> Option<Route> {
         self.version += 1;
         let version = Version(self.version);
-        Some(Route { instance: instance(on), version, state, tombs: Vec::new(), meeting: None })
+        Some(Route {
+            instance: instance(on),
+            version,
+            state,
+            tombs: Vec::new(),
+            meeting: None,
+            internal: None,
+        })
     }
 
     fn put(&mut self, meeting: u8, route: Option<Route>) -> Option<Met> {
@@ -111,8 +118,8 @@ impl Story {
     fn sweep(&mut self, on: u8, meetings: u8, users: u64, created: Option<u64>) {
         let listed = (0..8).filter(|n| meetings >> n & 1 == 1);
         let seen = listed.map(|n| Seen {
-            key: key(n),
             meeting: MeetingId::new(n.to_string()),
+            internal: None,
             tenant: Some(tenant()),
             participants: users,
             webcams: users,

@@ -12,6 +12,7 @@ fn record(instance: &str) -> RouteRecord {
         state: RouteState::Confirmed,
         tombs: Vec::new(),
         meeting: None,
+        internal: None,
     };
     RouteRecord::from([(TenantId::new("t"), route)])
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, RedisResult, Script};
 use tracing::warn;
 
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState};
+use crate::domain::meeting::{InternalId, MeetingId, Route, RouteKey, RouteRecord, RouteState};
 use crate::domain::tenant::TenantId;
 use crate::outside::store::record::{read_route, version_text};
 use crate::outside::store::{
@@ -53,7 +53,7 @@ fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
     match step {
         Step::Claim(ask) => {
             command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg("");
-            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg("");
+            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg("").arg("");
             command.arg(texts(&ask.candidates));
         }
         Step::Change(ask) => {
@@ -61,7 +61,7 @@ fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
             command.arg(word(&ask.becomes)).arg(ask.tenant.as_str());
             command.arg(version_text(ask.version)).arg(expected);
             command.arg(keys::CHANNEL).arg(told).arg(meeting);
-            add_target(&mut command, &ask.becomes);
+            add_target(&mut command, &ask.becomes, ask.internal.as_ref());
         }
     }
     command
@@ -77,13 +77,14 @@ fn word(becomes: &Becomes) -> &'static str {
     }
 }
 
-fn add_target(command: &mut Cmd, becomes: &Becomes) {
+fn add_target(command: &mut Cmd, becomes: &Becomes, internal: Option<&InternalId>) {
+    let internal = internal.map_or("", InternalId::as_str);
     match becomes {
-        Becomes::State(state) => command.arg(state_word(*state)),
+        Becomes::State(state) => command.arg(state_word(*state)).arg(internal),
         Becomes::Unburied(tomb) => command.arg(tomb.as_str()),
-        Becomes::Adopted { instance } => command.arg("").arg(instance.as_str()),
+        Becomes::Adopted { instance } => command.arg("").arg(internal).arg(instance.as_str()),
         Becomes::Moved { candidates, tomb } => {
-            command.arg(if *tomb { "1" } else { "" }).arg(texts(candidates))
+            command.arg(if *tomb { "1" } else { "" }).arg("").arg(texts(candidates))
         }
         Becomes::Removed => command,
     };

@@ -3,10 +3,11 @@
 -- KEYS[2] the predecessor's key for the meeting, if it is kept: a string, the instance
 -- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none), 5 channel, 6 message,
 --         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb,
---         9... candidates, best first
+--         9 what the instance calls the meeting ('' if that is no news), 10... candidates, best first
 -- Answers a word and the route it is about, if any.
 local what, tenant, version, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local meeting = ARGV[7] ~= '' and ARGV[7] or nil
+local internal = ARGV[9] and ARGV[9] ~= '' and ARGV[9] or nil
 
 -- The routes of other tenants.
 local function others()
@@ -75,7 +76,7 @@ local present = redis.call('HGET', KEYS[1], tenant)
 
 if what == 'claim' then
   if present then return { 'existing', present } end
-  local home = first_free(9)
+  local home = first_free(10)
   if not home then return { 'taken' } end
   return store('new', { instance = home, state = 'claimed', meeting = meeting })
 end
@@ -94,19 +95,22 @@ if what == 'removed' then
 end
 
 if what == 'moved' or what == 'adopted' then
-  local home = first_free(9)
+  local home = first_free(10)
   if not home then return { 'taken' } end
   local moved, from = what == 'moved', route and route.instance
   local tombs = tombs_of(route, home, moved and ARGV[8] == '1' and from or nil)
   -- A claim has no key yet: it is named when it is confirmed.
   if not moved or names(from) then name(home) end
-  local state = moved and 'claimed' or 'confirmed'
-  return store('done', { instance = home, state = state, tombs = tombs, meeting = meeting })
+  local next = { instance = home, tombs = tombs, meeting = meeting }
+  next.state = moved and 'claimed' or 'confirmed'
+  if not moved then next.internal = internal end
+  return store('done', next)
 end
 
 if not route then return { 'lost' } end
 if what == 'state' then
   route.state = ARGV[8]
+  route.internal = internal or route.internal
   route.tombs = tombs_of(route)
   if route.state == 'confirmed' then name(route.instance) end
   if route.state == 'ending' then unname(route.instance) end
