@@ -180,6 +180,8 @@ pub enum Attempt {
     Delivered,
     /// It may go better later.
     Failed(String),
+    /// It could not be sent just now, which says nothing of the target.
+    Unsent(String),
     /// It will not go better by itself.
     Hopeless(String),
 }
@@ -212,7 +214,7 @@ impl Slip {
     pub fn after(&mut self, attempt: Attempt, now: u64, retry_for: Duration) -> Next {
         let (error, hopeless) = match attempt {
             Attempt::Delivered => return Next::Done,
-            Attempt::Failed(error) => (error, false),
+            Attempt::Failed(error) | Attempt::Unsent(error) => (error, false),
             Attempt::Hopeless(error) => (error, true),
         };
         let is_event = self.kind == Kind::Hook;

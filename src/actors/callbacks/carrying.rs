@@ -97,7 +97,7 @@ impl Carrying {
         let failed = match &attempt {
             Attempt::Delivered => Some(false),
             Attempt::Failed(_) => Some(true),
-            Attempt::Hopeless(_) => None,
+            Attempt::Unsent(_) | Attempt::Hopeless(_) => None,
         };
         if attempt != Attempt::Delivered {
             count("failed", slip.kind);

@@ -28,7 +28,7 @@ impl Carrier for Post {
             Err(attempt) => return attempt,
         };
         if self.is_unhooked(&delivery) {
-            return Attempt::Failed("its webhook is gone".into());
+            return Attempt::Unsent("its webhook is gone".into());
         }
         let accepts = accepted(&delivery.payload);
         let wall = self.world.clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -62,9 +62,9 @@ impl Post {
                 Err(Attempt::Hopeless("there is no such tenant any more".into()))
             }
             Ok(Err(FindError::NotLoaded)) => {
-                Err(Attempt::Failed("the tenants are not loaded yet".into()))
+                Err(Attempt::Unsent("the tenants are not loaded yet".into()))
             }
-            Err(error) => Err(Attempt::Failed(format!("the tenant is not known: {error}"))),
+            Err(error) => Err(Attempt::Unsent(format!("the tenant is not known: {error}"))),
         }
     }
 }
