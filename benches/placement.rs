@@ -151,6 +151,7 @@ fn member(n: usize) -> Member {
     Member {
         instance: Arc::new(instance.expect("the URL is good")),
         admin: AdminState::Enabled,
+        lost: false,
         retired: false,
         health: Health::Up,
         why: None,

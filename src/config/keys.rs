@@ -139,6 +139,7 @@ pub(super) static KEYS: &[Key] = &[
     live("health", "successes", Times(|d| &mut d.config.health.successes)),
     live("health", "sweepInterval", Duration(|d| &mut d.config.health.sweep_interval)),
     live("health", "sweepTimeout", Duration(|d| &mut d.config.health.sweep_timeout)),
+    live("health", "unknownFor", Duration(|d| &mut d.config.health.unknown_for)),
     fixed("deadlines", "create", Duration(|d| &mut d.config.deadlines.create)),
     fixed("deadlines", "attempt", Duration(|d| &mut d.config.deadlines.attempt)),
     fixed("deadlines", "connect", Duration(|d| &mut d.config.deadlines.connect)),
@@ -203,6 +204,7 @@ pub(super) static KEYS: &[Key] = &[
         Size { least: KIB, most: GIB, at: |d| &mut d.config.callbacks.body_bytes },
     ),
     fixed("compat", "unsignedForms", Flag(|d| &mut d.config.compat.unsigned_forms)),
+    fixed("compat", "v3Statuses", Flag(|d| &mut d.config.compat.v3_statuses)),
 ];
 
 #[cfg(test)]

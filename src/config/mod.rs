@@ -128,6 +128,8 @@ pub struct HealthRules {
     pub successes: u32,
     pub sweep_interval: Duration,
     pub sweep_timeout: Duration,
+    /// How long a dead instance's meetings count as not known just now; afterwards they are gone.
+    pub unknown_for: Duration,
 }
 
 /// Section `deadlines`.
@@ -223,6 +225,8 @@ pub struct Callbacks {
 pub struct Compat {
     /// Accept form posts whose checksum covers nothing, as BBB 3.0 does.
     pub unsigned_forms: bool,
+    /// Answer certain refusals with v3's HTTP statuses 403 and 500 instead of BBB's 200.
+    pub v3_statuses: bool,
 }
 
 impl Config {
@@ -258,6 +262,7 @@ impl Config {
                 successes: 2,
                 sweep_interval: secs(10),
                 sweep_timeout: secs(10),
+                unknown_for: secs(120),
             },
             deadlines: Deadlines {
                 create: secs(10),
@@ -266,7 +271,7 @@ impl Config {
                 first_byte: secs(10),
                 body: secs(30),
                 store: Duration::from_millis(900),
-                list: secs(8),
+                list: secs(4),
                 drain: secs(25),
             },
             limits: Limits {
@@ -294,7 +299,7 @@ impl Config {
                 tenant_bytes: 32 << 20,
                 body_bytes: 4 << 20,
             },
-            compat: Compat { unsigned_forms: false },
+            compat: Compat { unsigned_forms: false, v3_statuses: false },
             written: Written::default(),
         }
     }

@@ -160,6 +160,8 @@ pub struct Member {
     /// Missing from the list posted last: drains with its secret kept until it is empty.
     pub retired: bool,
     pub health: Health,
+    /// It is dead for so long that its meetings count as gone, not only as unknown just now.
+    pub lost: bool,
     /// Why it is suspect or dead, in words.
     pub why: Option<Arc<str>>,
     /// Whether a sweep of its meetings has ever succeeded since we started.
@@ -172,6 +174,12 @@ impl Member {
     /// Whether its meetings may be created elsewhere.
     pub fn releases_meetings(&self) -> bool {
         self.health == Health::Dead || self.admin == AdminState::Disabled
+    }
+
+    /// Whether its meetings are gone, as far as anybody can know. Those of an instance that is dead since a moment
+    /// ago may still be there: front ends end for good what they are told is not found.
+    pub fn lost_meetings(&self) -> bool {
+        self.lost || self.admin == AdminState::Disabled
     }
 
     /// Why it takes no new meeting, or nothing when it does.
@@ -187,9 +195,14 @@ impl Member {
         }
     }
 
-    /// Whether all that could be known of its meetings is known: it was swept, or its meetings are released.
+    /// Whether nothing more can be heard of its meetings for now: it was swept, or it is dead.
     pub fn heard(&self) -> bool {
         self.swept || self.releases_meetings()
+    }
+
+    /// Whether all that could be known of its meetings is known: it was swept, or they are gone.
+    pub fn accounted(&self) -> bool {
+        self.swept || self.lost_meetings()
     }
 }
 
@@ -217,8 +230,8 @@ impl Roster {
         self.by_id.get(id).map(|&n| &self.members[n])
     }
 
-    /// Whether every instance was heard or is dead: only then is an unknown meeting really unknown.
-    pub fn all_heard(&self) -> bool {
-        self.loaded && self.members.iter().all(Member::heard)
+    /// Whether the meetings of every instance are known or gone: only then is an unknown meeting really unknown.
+    pub fn all_accounted(&self) -> bool {
+        self.loaded && self.members.iter().all(Member::accounted)
     }
 }

@@ -34,6 +34,8 @@ pub enum Answer {
     Merged(Vec<Bytes>),
     /// Go there.
     Redirect(String),
+    /// The same where a join is refused: the URL has `errors` in its query.
+    RefusedTo(String),
 }
 
 impl Answer {

@@ -76,6 +76,11 @@ impl World {
         Refusal::Internal("reach the meeting's server")
     }
 
+    /// How long an instance may take to say something of a meeting that it has at hand. Some clients wait for 5 s.
+    pub fn info_within(&self) -> Duration {
+        self.config.deadlines.first_byte.min(self.config.deadlines.list)
+    }
+
     /// The same for a GET of this query, which is signed here.
     pub async fn pass_get(
         &self,
@@ -84,7 +89,7 @@ impl World {
         query: &str,
     ) -> Result<Start, Refusal> {
         let signed = signed_for(instance, call, query);
-        let within = self.config.deadlines.first_byte;
+        let within = self.info_within();
         self.pass(call, Outgoing::get(instance.clone(), call, &signed, within)).await
     }
 

@@ -159,7 +159,7 @@ impl Creation<'_> {
 
     /// The home the meeting has, else a claimed one.
     async fn first_home(&mut self) -> Result<Home, Refusal> {
-        let known = self.world.locate(self.tenant, &self.meeting).await?;
+        let known = self.world.locate_to_create(self.tenant, &self.meeting).await?;
         let lives = |home: &Home| !home.released && home.state != RouteState::Ending;
         let known = known.filter(lives);
         if let Some(text) = &self.tenant.maintenance {

@@ -22,7 +22,7 @@ pub async fn insert_document(
     body: Option<Posted>,
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     let none = || Ok(Answer::Own(reply::no_document_meeting(meeting.as_str())));
     let Some(home) = home else { return none() };
     match world.addressed(&tenant.id, &meeting, &home, query).await? {
@@ -38,7 +38,7 @@ pub async fn send_chat_message(
     query: &str,
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     let home = home.ok_or(Refusal::NoChatMeeting)?;
     let query = world.addressed(&tenant.id, &meeting, &home, query).await?;
     put(world, &home, "sendChatMessage", &query.ok_or(Refusal::NoChatMeeting)?, None).await

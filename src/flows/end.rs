@@ -13,15 +13,12 @@ use crate::domain::tenant::Tenant;
 /// Ends a meeting on its instance.
 pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let home = world.locate(tenant, &meeting).await?.filter(|home| !home.released);
+    let home = world.locate_answering(tenant, &meeting).await?;
     let mut home = home.ok_or(Refusal::NotFound)?;
     for _ in 0..2 {
-        let within = world.config.deadlines.first_byte;
+        let within = world.info_within();
         let Some(named) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
-            match world.not_there(&tenant.id, &home).await? {
-                Some(other) if !other.released => home = other,
-                _ => return Err(Refusal::NotFound),
-            }
+            home = elsewhere(world, tenant, &home).await?.ok_or(Refusal::NotFound)?;
             continue;
         };
         let asked = async {
@@ -39,12 +36,20 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
         if !envelope.failed_with("notFound") {
             return Ok(Answer::said(body, envelope));
         }
-        match world.not_there(&tenant.id, &home).await? {
-            Some(other) if !other.released => home = other,
-            _ => return Ok(Answer::said(body, envelope)),
+        match elsewhere(world, tenant, &home).await? {
+            Some(other) => home = other,
+            None => return Ok(Answer::said(body, envelope)),
         }
     }
     Err(Refusal::NotFound)
+}
+
+/// Where the meeting lives after this home said that it does not have it; `None` when it is gone.
+async fn elsewhere(world: &World, tenant: &Tenant, home: &Home) -> Result<Option<Home>, Refusal> {
+    match world.not_there(&tenant.id, home).await? {
+        Some(other) => Ok(other.answering()?),
+        None => Ok(None),
+    }
 }
 
 /// Marks the route: the meeting lingers on its instance for a while and no longer counts.

@@ -41,7 +41,7 @@ enum Said {
     Gone(Option<Answer>),
 }
 
-/// Asks the meeting's instance; `None` when there is no such meeting, or its instance is dead.
+/// Asks the meeting's instance; `None` when there is no such meeting, or it is lost with its instance.
 async fn look(
     world: &World,
     tenant: &Arc<Tenant>,
@@ -49,9 +49,7 @@ async fn look(
     query: &str,
 ) -> Result<Option<Answer>, Refusal> {
     let meeting = super::meeting_id(query)?;
-    let Some(mut home) = world.locate(tenant, &meeting).await?.filter(|home| !home.released) else {
-        return Ok(None);
-    };
+    let Some(mut home) = world.locate_answering(tenant, &meeting).await? else { return Ok(None) };
     let mut gone = None;
     for _ in 0..2 {
         match ask(world, tenant, call, query, &meeting, &home).await? {
@@ -59,10 +57,9 @@ async fn look(
             Said::Gone(answer) => gone = answer,
         }
         // The instance does not have it: another replica may know better.
-        match world.not_there(&tenant.id, &home).await? {
-            Some(other) if !other.released => home = other,
-            _ => break,
-        }
+        let Some(other) = world.not_there(&tenant.id, &home).await? else { break };
+        let Some(other) = other.answering()? else { break };
+        home = other;
     }
     Ok(gone)
 }

@@ -11,7 +11,6 @@ use super::ask::{CHECK_WITHIN, CallError, Presence, signed_for};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
 use crate::bbb::query;
-use crate::bbb::reply::error_redirect;
 use crate::domain::instance::Instance;
 use crate::domain::meeting::{MeetingId, RouteState};
 use crate::domain::tenant::Tenant;
@@ -25,7 +24,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
     let Some(mut home) = world.locate_to_join(tenant, &meeting).await? else {
-        return nothing_to_join(query);
+        return Err(Refusal::NothingToJoin);
     };
     if home.released {
         return Err(Refusal::Unavailable);
@@ -36,7 +35,7 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     }
     let Some(query) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
         world.not_there(&tenant.id, &home).await?;
-        return nothing_to_join(query);
+        return Err(Refusal::NothingToJoin);
     };
     let (query, instance) = (&*query, &home.instance);
     let redirect = query::value(query, "redirect");
@@ -55,7 +54,7 @@ async fn session(world: &World, instance: &Arc<Instance>, query: &str) -> Result
     let asked = async {
         let answer = world.get(instance, "join", query, within).await?;
         if let Some(errors) = errors(&answer) {
-            return Ok(Answer::Redirect(errors));
+            return Ok(Answer::RefusedTo(errors));
         }
         Ok::<_, CallError>(start(answer, world.most_passed(), within).await?.into())
     };
@@ -81,26 +80,4 @@ async fn arrived(
     let id = tenant.id.clone();
     world.actors.meetings.confirm(id, home.key, home.version, internal).await?;
     world.locate_to_join(tenant, meeting).await?.ok_or(Refusal::Unavailable)
-}
-
-/// As BBB: back to where the client says that errors go, else an error in XML.
-fn nothing_to_join(query: &str) -> Result<Answer, Refusal> {
-    let wanted = ["errorRedirectUrl", "logoutURL"].into_iter().find_map(|name| {
-        query::value(query, name).filter(|url| is_web_url(url)).map(std::borrow::Cow::into_owned)
-    });
-    match wanted {
-        Some(url) => Ok(Answer::Redirect(error_redirect(
-            &url,
-            "invalidMeetingIdentifier",
-            "A meeting with that ID does not exist",
-        ))),
-        None => Err(Refusal::NothingToJoin),
-    }
-}
-
-/// Whether a browser may be sent there: http or https, and nothing that would break a header.
-fn is_web_url(url: &str) -> bool {
-    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
-    (lower.starts_with("http://") || lower.starts_with("https://"))
-        && url.parse::<http::Uri>().is_ok_and(|uri| uri.authority().is_some())
 }

@@ -18,8 +18,34 @@ use crate::domain::tenant::{Tenant, TenantId};
 /// How long all instances together may take to say whether they have an unknown meeting.
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
 
+/// What came of asking the instances for a meeting that has no route.
+enum Searched {
+    Found(Box<Home>),
+    /// All said that they do not have it.
+    Nowhere,
+    /// No one has it, and one that was never heard gave no word.
+    NotKnown,
+}
+
+impl Searched {
+    fn found(self) -> Option<Home> {
+        match self {
+            Self::Found(home) => Some(*home),
+            Self::Nowhere | Self::NotKnown => None,
+        }
+    }
+
+    /// The home, or that there is no such meeting. Fails when that is not known.
+    fn known(self) -> Result<Option<Home>, Refusal> {
+        match self {
+            Self::NotKnown => Err(Refusal::Internal("ask a server for the meeting")),
+            known => Ok(known.found()),
+        }
+    }
+}
+
 impl World {
-    /// The home of this tenant's meeting; `None` when there is no such meeting.
+    /// The home of this tenant's meeting; `None` when there is no such meeting. Fails while that is not known.
     ///
     /// Until every instance was heard, a meeting that nobody knows is asked for on all of them,
     /// first on the one that the predecessor's key names.
@@ -32,7 +58,35 @@ impl World {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
-            Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await,
+            Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await?.known(),
+        }
+    }
+
+    /// The same for a create, which need not wait for an instance that gives no word: `None` also when it is not
+    /// known whether such a meeting lives there.
+    pub async fn locate_to_create(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+            Where::At(home) => Ok(Some(home)),
+            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
+            Where::Unknown { sure } => Ok(self.unknown(tenant, meeting, sure).await?.found()),
+        }
+    }
+
+    /// The home of this tenant's meeting that a call about it can be sent to; `None` when there is no such meeting.
+    ///
+    /// Fails with a refusal that says so while this is not known.
+    pub async fn locate_answering(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+    ) -> Result<Option<Home>, Refusal> {
+        match self.locate(tenant, meeting).await? {
+            Some(home) => Ok(home.answering()?),
+            None => Ok(None),
         }
     }
 
@@ -52,7 +106,7 @@ impl World {
             let home = match found {
                 Where::At(home) => Some(home),
                 Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
-                Where::Unknown { sure } => self.unknown(tenant, meeting, sure).await?,
+                Where::Unknown { sure } => self.unknown(tenant, meeting, sure).await?.known()?,
             };
             if home.is_some() && tenant.user_pool.is_some() {
                 join().await?; // only now that it has a route can its users be counted
@@ -87,10 +141,11 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
         sure: bool,
-    ) -> Result<Option<Home>, Refusal> {
+    ) -> Result<Searched, Refusal> {
         match self.hinted(tenant, meeting).await? {
             None if !sure => self.search(tenant, meeting).await,
-            home => Ok(home),
+            None => Ok(Searched::Nowhere),
+            Some(home) => Ok(Searched::Found(Box::new(home))),
         }
     }
 
@@ -121,11 +176,7 @@ impl World {
     }
 
     /// Asks every instance at once; the first that has the meeting is its home.
-    async fn search(
-        &self,
-        tenant: &Arc<Tenant>,
-        meeting: &MeetingId,
-    ) -> Result<Option<Home>, Refusal> {
+    async fn search(&self, tenant: &Arc<Tenant>, meeting: &MeetingId) -> Result<Searched, Refusal> {
         let roster = self.actors.registry.roster().await?;
         if !roster.loaded {
             return Err(Refusal::Internal("load its state"));
@@ -137,17 +188,22 @@ impl World {
                 (instance, self.sighted(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
             })
             .collect();
+        let mut silent = roster.members().iter().any(|m| m.releases_meetings() && !m.accounted());
         while let Some((instance, presence)) = answers.next().await {
             match presence {
                 Ok((Presence::Ours, internal)) => {
                     info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
-                    return self.adopt(&tenant.id, meeting, instance, internal).await.map(Some);
+                    let home = self.adopt(&tenant.id, meeting, instance, internal).await?;
+                    return Ok(Searched::Found(Box::new(home)));
                 }
                 Ok((Presence::Others | Presence::None, _)) => {}
-                Err(error) => debug!(instance.id = %instance.id, %error, "no word about a meeting"),
+                Err(error) => {
+                    silent |= roster.get(&instance.id).is_none_or(|member| !member.swept);
+                    debug!(instance.id = %instance.id, %error, "no word about a meeting");
+                }
             }
         }
-        Ok(None)
+        Ok(if silent { Searched::NotKnown } else { Searched::Nowhere })
     }
 
     /// Makes a route for a meeting that an instance has.

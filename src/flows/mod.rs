@@ -70,6 +70,6 @@ impl World {
 
 /// The meeting that a query names.
 pub fn meeting_id(query: &str) -> Result<MeetingId, Refusal> {
-    let id = query::single(query, "meetingID")?.filter(|id| !id.is_empty());
-    id.map(|id| MeetingId::new(&*id)).ok_or(Refusal::NoMeetingId)
+    let id = query::single(query, "meetingID")?.ok_or(Refusal::NoMeetingId)?;
+    if id.is_empty() { Err(Refusal::EmptyMeetingId) } else { Ok(MeetingId::new(&*id)) }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::actors::meetings::RouteError;
+use crate::actors::meetings::{RouteError, Silent};
 use crate::actors::seat::AskError;
 use crate::bbb::hooks::Failure;
 use crate::bbb::query::QueryFault;
@@ -20,6 +20,8 @@ pub enum Refusal {
     ContentType,
     #[error("no meeting id")]
     NoMeetingId,
+    #[error("an empty meeting id")]
+    EmptyMeetingId,
     #[error("no meeting name")]
     NoMeetingName,
     #[error(transparent)]
@@ -74,6 +76,12 @@ pub enum Refusal {
 impl From<AskError> for Refusal {
     fn from(_: AskError) -> Self {
         Self::Internal("answer in time")
+    }
+}
+
+impl From<Silent> for Refusal {
+    fn from(_: Silent) -> Self {
+        Self::Internal("reach the meeting's server")
     }
 }
 

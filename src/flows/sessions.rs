@@ -16,7 +16,7 @@ use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{self, Listed};
 use crate::bbb::sessions::{Session, merged, scan};
 use crate::bbb::xml::XmlFault;
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::Tenant;
 
@@ -26,17 +26,34 @@ struct Ours {
     sessions: Vec<Session>,
 }
 
-/// The sessions of the tenant's meetings on all instances, each as its instance gave it. Those of an
-/// instance that does not answer are left out: sessions are not remembered.
+/// The sessions of the tenant's meetings on all instances, each as its instance gave it.
+///
+/// Fails while an instance on which meetings of the tenant live does not answer: sessions are not remembered.
 pub async fn get_sessions(world: &World, tenant: &Arc<Tenant>) -> Result<Answer, Refusal> {
     let roster = world.actors.registry.roster().await?;
     if !roster.loaded {
         return Err(Refusal::Internal("load its state"));
     }
     let by = Instant::now() + world.config.deadlines.list;
-    let asked = roster.members().iter().filter(|member| !member.releases_meetings());
+    let members = || roster.members().iter().filter(|member| !member.lost_meetings());
+    let asked = members().filter(|member| !member.releases_meetings());
     let said = join_all(asked.map(|member| ask(world, tenant, &member.instance, by))).await;
-    let lists: Vec<Ours> = said.into_iter().flatten().collect();
+    let dead = members().filter(|member| member.releases_meetings());
+    let mut silent: Vec<_> = dead.map(|member| member.instance.id.clone()).collect();
+    let mut lists = Vec::new();
+    for answer in said {
+        match answer {
+            Ok(ours) => lists.push(ours),
+            Err(instance) => silent.push(instance),
+        }
+    }
+    let missing = match silent.is_empty() {
+        true => Vec::new(),
+        false => world.actors.meetings.routes(silent, vec![tenant.id.clone()]).await?,
+    };
+    if missing.iter().any(|route| route.confirmed) {
+        return Err(Refusal::Internal("list all sessions: a server does not answer"));
+    }
     let raw = lists
         .iter()
         .flat_map(|list| list.sessions.iter().map(|session| &list.bytes[session.span.clone()]));
@@ -48,15 +65,15 @@ async fn ask(
     tenant: &Tenant,
     instance: &Arc<Instance>,
     by: Instant,
-) -> Option<Ours> {
+) -> Result<Ours, InstanceId> {
     let why = match timeout_at(by, ours(world, tenant, instance, by)).await {
-        Ok(Ok(ours)) => return Some(ours),
+        Ok(Ok(ours)) => return Ok(ours),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };
     metrics::counter!("bigblueswarm_sessions_missing_total").increment(1);
-    debug!(instance.id = %instance.id, %why, "an instance listed no sessions: they are left out");
-    None
+    debug!(instance.id = %instance.id, %why, "an instance listed no sessions");
+    Err(instance.id.clone())
 }
 
 /// First the sessions, then whose meetings they are in: a meeting that is made in between has none yet.

@@ -18,7 +18,7 @@ use super::pieces::Pieces;
 use super::refusal::{JSON, XML, failure};
 use super::signed::{Named, checked, host};
 use super::wanted::Wanted;
-use super::{form, pages, session};
+use super::{form, refused_join, session};
 use crate::bbb::call::Call;
 use crate::bbb::hooks::{Failure, PING};
 use crate::bbb::query::{QueryFault, SignedQuery};
@@ -88,21 +88,20 @@ async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) ->
     match run(world, call, parts, body).await.map_err(|refusal| worded(call, refusal)) {
         Ok(Answer::Failed(body, said)) => failed(call, body, &said, parts),
         Ok(answer) => render(answer),
-        Err(refusal) => refused(call, &refusal, parts),
+        Err(refusal) => refused(world, call, &refusal, parts),
     }
 }
 
 /// A browser that joins reads a page; a client of the API reads why not, in the form it asks for.
-fn refused(call: Option<Call>, refusal: &Refusal, parts: &Parts) -> Response {
+fn refused(world: &World, call: Option<Call>, refusal: &Refusal, parts: &Parts) -> Response {
     let wanted = Wanted::by(parts);
-    if call == Some(Call::Join) && wanted == Wanted::Page {
-        match refusal {
-            Refusal::Unavailable => return pages::waiting(&parts.headers),
-            Refusal::Maintenance(text) => return pages::maintenance(&parts.headers, text),
-            _ => {}
-        }
+    if call == Some(Call::Join)
+        && wanted == Wanted::Page
+        && let Some(page) = refused_join::page(refusal, &parts.headers)
+    {
+        return page;
     }
-    refusal.respond(wanted)
+    refusal.respond(wanted, world.config.compat.v3_statuses)
 }
 
 /// What an instance refuses, which goes out as it is. Who wants to read it in JSON is shown what the
@@ -123,7 +122,10 @@ async fn answer_session(world: &World, call: SessionCall, parts: &Parts, body: B
         let tenant = tenant(world, parts).await?;
         session::answer(call, &tenant, parts, &kind(parts), body).await
     };
-    answered.await.unwrap_or_else(|refusal: Refusal| refusal.respond(Wanted::by(parts)))
+    let v3_statuses = world.config.compat.v3_statuses;
+    answered
+        .await
+        .unwrap_or_else(|refusal: Refusal| refusal.respond(Wanted::by(parts), v3_statuses))
 }
 
 /// The tenant that a request is for.
@@ -196,7 +198,10 @@ async fn dispatch(
     match call {
         // Boxed, as its many waits would make the futures of all calls large.
         Call::Create => Box::pin(create::create(world, tenant, query, posted)).await,
-        Call::Join => join::join(world, tenant, query).await,
+        Call::Join => {
+            let joined = join::join(world, tenant, query).await;
+            joined.or_else(|refusal| refused_join::redirected(refusal, tenant, query))
+        }
         Call::IsMeetingRunning => info::is_meeting_running(world, tenant, query).await,
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,
         Call::GetMeetings => meetings::get_meetings(world, tenant).await,
@@ -274,11 +279,21 @@ fn render(answer: Answer) -> Response {
             }
             response
         }
-        Answer::Redirect(url) => match HeaderValue::try_from(url) {
-            Ok(location) => {
-                (StatusCode::FOUND, [(header::LOCATION, location), no_cache]).into_response()
-            }
-            Err(_) => Refusal::Internal("redirect to such a URL").respond(Wanted::Xml),
-        },
+        Answer::Redirect(url) => redirect(url),
+        Answer::RefusedTo(url) => {
+            let mut response = redirect(url);
+            response.extensions_mut().insert(Outcome::Refused);
+            response
+        }
+    }
+}
+
+fn redirect(url: String) -> Response {
+    let no_cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    match HeaderValue::try_from(url) {
+        Ok(location) => {
+            (StatusCode::FOUND, [(header::LOCATION, location), no_cache]).into_response()
+        }
+        Err(_) => Refusal::Internal("redirect to such a URL").respond(Wanted::Xml, false),
     }
 }

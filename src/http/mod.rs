@@ -11,7 +11,8 @@ pub mod metrics; // how many calls, how they ended, how long they took
 mod pages; // what browsers see
 mod pieces; // a body in pieces
 pub mod probes; // alive, ready, metrics
-mod refusal; // from what went wrong to what the client reads
+mod refusal;
+mod refused_join; // from what went wrong to what the client reads
 pub mod server; // connections: accepted, bounded, drained
 mod session; // calls that belong to an instance
 mod signed; // tenant found, checksum right, or refused

@@ -15,6 +15,9 @@ struct Words {
     title: &'static str,
     waiting: &'static str,
     maintenance: &'static str,
+    refused: &'static str,
+    no_meeting: &'static str,
+    full: &'static str,
 }
 
 const LANGUAGES: [Words; 3] = [
@@ -23,41 +26,77 @@ const LANGUAGES: [Words; 3] = [
         title: "One moment, please",
         waiting: "The server of your meeting is away just now. This page tries again by itself and takes you in as soon as the meeting lives again.",
         maintenance: "Maintenance",
+        refused: "You can’t join",
+        no_meeting: "This meeting does not exist, or it has ended. Please go back to where you came from and open it there.",
+        full: "All places that are available just now are taken. Please try again later.",
     },
     Words {
         language: "de",
         title: "Einen Moment bitte",
         waiting: "Der Server Ihrer Konferenz ist gerade nicht erreichbar. Diese Seite versucht es von selbst erneut und bringt Sie hinein, sobald die Konferenz wieder läuft.",
         maintenance: "Wartungsarbeiten",
+        refused: "Teilnahme nicht möglich",
+        no_meeting: "Diese Konferenz gibt es nicht, oder sie ist beendet. Bitte gehen Sie zurück und öffnen Sie sie von dort.",
+        full: "Alle derzeit verfügbaren Plätze sind belegt. Bitte versuchen Sie es später noch einmal.",
     },
     Words {
         language: "fr",
         title: "Un instant, s’il vous plaît",
         waiting: "Le serveur de votre réunion est momentanément indisponible. Cette page réessaie d’elle-même et vous fera entrer dès que la réunion reprendra.",
         maintenance: "Maintenance en cours",
+        refused: "Participation impossible",
+        no_meeting: "Cette réunion n’existe pas, ou elle est terminée. Veuillez revenir en arrière et l’ouvrir de là.",
+        full: "Toutes les places disponibles sont prises. Veuillez réessayer plus tard.",
     },
 ];
 
 /// The page of a meeting whose server is away, or that is on its way to another.
 pub(super) fn waiting(headers: &HeaderMap) -> Response {
     let words = words(headers);
-    page(words.language, words.title, words.waiting, AGAIN_AFTER)
+    again(words.language, words.title, words.waiting, AGAIN_AFTER)
 }
 
 /// The page of a tenant in maintenance, with what its admin says.
 pub(super) fn maintenance(headers: &HeaderMap, text: &str) -> Response {
     let words = words(headers);
-    page(words.language, words.maintenance, text, AFTER_MAINTENANCE)
+    again(words.language, words.maintenance, text, AFTER_MAINTENANCE)
 }
 
-/// A page that loads the same URL again after so many seconds. It has no script, and nothing on it comes
-/// from elsewhere. Line breaks of its text are kept.
-fn page(language: &str, title: &str, text: &str, again_after: u32) -> Response {
+/// The page of a meeting that does not exist.
+pub(super) fn no_meeting(headers: &HeaderMap) -> Response {
+    let words = words(headers);
+    (StatusCode::OK, page(words.language, words.refused, words.no_meeting, None)).into_response()
+}
+
+/// The page of a tenant that has as many users as it may have.
+pub(super) fn full(headers: &HeaderMap) -> Response {
+    let words = words(headers);
+    (StatusCode::OK, page(words.language, words.refused, words.full, None)).into_response()
+}
+
+/// A page that loads the same URL again after so many seconds.
+fn again(language: &str, title: &str, text: &str, seconds: u32) -> Response {
+    let page = page(language, title, text, Some(seconds));
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, page).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+}
+
+/// A page without a script, on which nothing comes from elsewhere. Line breaks of its text are kept.
+fn page(
+    language: &str,
+    title: &str,
+    text: &str,
+    again_after: Option<u32>,
+) -> impl IntoResponse + use<> {
     let text = escape(text);
+    let again = again_after
+        .map(|seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n"))
+        .unwrap_or_default();
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"refresh\" content=\"{again_after}\">\n<title>{title}</title>\n\
+         {again}<title>{title}</title>\n\
          <style>body{{font:1.1rem/1.5 sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem;text-align:center}}\
          p{{white-space:pre-line}}</style>\n\
          </head>\n<body>\n<h1>{title}</h1>\n<p>{text}</p>\n</body>\n</html>\n"
@@ -69,9 +108,7 @@ fn page(language: &str, title: &str, text: &str, again_after: u32) -> Response {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    let mut response = (StatusCode::SERVICE_UNAVAILABLE, fields, page).into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, again_after.into());
-    response
+    (fields, page)
 }
 
 /// The words of the first language of `Accept-Language` that we know, by weight; English otherwise.

@@ -18,7 +18,8 @@ pub(super) const XML: &str = "text/xml;charset=utf-8";
 /// The type of answers in JSON.
 pub(super) const JSON: &str = "application/json;charset=utf-8";
 
-/// Status, message key and message of a refusal.
+/// Status, message key and message of a refusal. What is certain is HTTP 200, as with BBB: clients read the text then,
+/// and take no server for broken. 5xx is for what is not known just now.
 fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
     const NO_MEETING: &str = "A meeting with that ID does not exist";
     let ok = StatusCode::OK;
@@ -26,16 +27,17 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) => {
             (ok, "checksumError", "Checksums do not match")
         }
-        Refusal::TenantNotFound => (
-            StatusCode::FORBIDDEN,
-            "tenantNotFound",
-            "BigBlueSwarm does not find the requesting tenant",
-        ),
+        Refusal::TenantNotFound => {
+            (ok, "tenantNotFound", "BigBlueSwarm does not find the requesting tenant")
+        }
         Refusal::Unsupported => (ok, "unsupportedRequest", "This request is not supported."),
         Refusal::ContentType => {
             (ok, "unsupportedContentType", "POST request Content-Type is missing or unsupported")
         }
-        Refusal::NoMeetingId => (ok, "validationError", "You must provide a meeting ID"),
+        Refusal::NoMeetingId => (ok, "missingParamMeetingID", "You must provide a meeting ID"),
+        Refusal::EmptyMeetingId => {
+            (ok, "validationError", "Meeting ID must be between 2 and 256 characters")
+        }
         Refusal::NoMeetingName => (ok, "validationError", "You must provide a meeting name"),
         Refusal::Query(fault @ (QueryFault::Twice(_) | QueryFault::NotText(_))) => {
             return (
@@ -71,7 +73,7 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "The server of this meeting is away. Please try again in a moment.",
         ),
         Refusal::NoInstance => (
-            StatusCode::INTERNAL_SERVER_ERROR,
+            ok,
             "noInstanceFound",
             "BigBlueSwarm do not find a valid BigBlueButton instance for your request",
         ),
@@ -84,13 +86,11 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "A meeting already exists with that meeting ID. Please use a different meeting ID.",
         ),
         Refusal::MeetingPool => (
-            StatusCode::FORBIDDEN,
+            ok,
             "meetingPoolReached",
             "Your tenant reached the meeting pool limit and can't create a new one.",
         ),
-        Refusal::UserPool => {
-            (StatusCode::FORBIDDEN, "userPoolReached", "Your tenant reached the user pool limit.")
-        }
+        Refusal::UserPool => (ok, "userPoolReached", "Your tenant reached the user pool limit."),
         Refusal::Maintenance(text) => return (ok, "maintenance", text.to_string().into()),
         Refusal::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")
@@ -117,10 +117,28 @@ pub(super) fn failure(key: &str, message: &str, wanted: Wanted) -> impl IntoResp
     (fields, body)
 }
 
+/// The status that v3 gave to a refusal, for clients that go by it (`compat.v3Statuses`).
+fn v3_status(refusal: &Refusal) -> Option<StatusCode> {
+    match refusal {
+        Refusal::TenantNotFound | Refusal::MeetingPool | Refusal::UserPool => {
+            Some(StatusCode::FORBIDDEN)
+        }
+        Refusal::NoInstance => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => None,
+    }
+}
+
 impl Refusal {
-    /// The refusal as its client wants to read it.
-    pub(super) fn respond(&self, wanted: Wanted) -> Response {
+    /// Its message key and message.
+    pub(super) fn key_and_message(&self) -> (&'static str, Cow<'static, str>) {
+        let (_, key, message) = words(self);
+        (key, message)
+    }
+
+    /// The refusal as its client wants to read it, with v3's status if `v3_statuses`.
+    pub(super) fn respond(&self, wanted: Wanted, v3_statuses: bool) -> Response {
         let (status, key, message) = words(self);
+        let status = v3_status(self).filter(|_| v3_statuses).unwrap_or(status);
         let mut response = match self {
             // These calls answer in JSON whatever is asked for.
             Self::NoTrackParameter(_) => {
@@ -134,7 +152,8 @@ impl Refusal {
             }
             _ => (status, failure(key, &message, wanted)).into_response(),
         };
-        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Refused };
+        let unknown = matches!(self, Self::NoInstance | Self::Internal(_));
+        let outcome = if unknown { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
     }
@@ -151,14 +170,30 @@ mod tests {
             assert_eq!((found.as_u16(), name), (status, key), "{refusal}");
         };
         check(Refusal::Checksum, 200, "checksumError");
-        check(Refusal::TenantNotFound, 403, "tenantNotFound");
-        check(Refusal::NoInstance, 500, "noInstanceFound");
+        check(Refusal::TenantNotFound, 200, "tenantNotFound");
+        check(Refusal::NoInstance, 200, "noInstanceFound");
         check(Refusal::NoTag, 200, "serverTagUnavailable");
         check(Refusal::RecordingsChecksum, 200, "checksumError");
         check(Refusal::NoRecordings, 200, "notFound");
-        check(Refusal::MeetingPool, 403, "meetingPoolReached");
+        check(Refusal::MeetingPool, 200, "meetingPoolReached");
         check(Refusal::Maintenance("back at noon".into()), 200, "maintenance");
         check(Refusal::NothingToJoin, 200, "invalidMeetingIdentifier");
+        check(Refusal::NoMeetingId, 200, "missingParamMeetingID");
+        check(Refusal::EmptyMeetingId, 200, "validationError");
         check(Refusal::Internal("reach its store"), 500, "internalError");
+    }
+
+    #[test]
+    fn v3_statuses_are_v3s_where_it_had_others() {
+        let check = |refusal: Refusal, as_bbb: u16, as_v3: u16| {
+            let status = |v3| refusal.respond(Wanted::Xml, v3).status().as_u16();
+            assert_eq!((status(false), status(true)), (as_bbb, as_v3), "{refusal}");
+        };
+        check(Refusal::TenantNotFound, 200, 403);
+        check(Refusal::MeetingPool, 200, 403);
+        check(Refusal::UserPool, 200, 403);
+        check(Refusal::NoInstance, 200, 500);
+        check(Refusal::NotFound, 200, 200);
+        check(Refusal::Internal("reach its store"), 500, 500);
     }
 }

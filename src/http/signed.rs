@@ -37,7 +37,9 @@ impl<'a> Named<'a> {
             None => (None, path.trim_start_matches('/')),
         };
         let rest = rest.strip_prefix("bigbluebutton").unwrap_or(rest).trim_start_matches('/');
-        let call = rest.strip_prefix("api").unwrap_or(rest).trim_start_matches('/');
+        let call = rest.strip_prefix("api").unwrap_or(rest);
+        // BBB takes `getMeetings/` for `getMeetings`, and its checksum is made without the slash.
+        let call = call.trim_start_matches('/').trim_end_matches('/');
         Self { tenant, call }
     }
 }
@@ -45,12 +47,26 @@ impl<'a> Named<'a> {
 /// The host by which the tenant is found: the path's, a trusted proxy's word, or the request's own.
 pub(super) fn host(parts: &Parts, named: Option<&str>, trusted: &[IpNet]) -> Option<Arc<str>> {
     if let Some(tenant) = named {
-        return Some(percent_decode_str(tenant).decode_utf8().ok()?.into());
+        let tenant = percent_decode_str(tenant).decode_utf8().ok()?;
+        return Some(undotted(&tenant).into());
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let said = forwarded(&parts.headers, peer, trusted);
     let host = said.or_else(|| parts.headers.get(header::HOST)?.to_str().ok());
-    host.or_else(|| parts.uri.authority().map(|a| a.as_str())).map(Into::into)
+    let host = host.or_else(|| parts.uri.authority().map(|a| a.as_str()));
+    host.map(|host| undotted(host).into())
+}
+
+/// A host without the dot at the end of its name, which DNS allows and which names the same host.
+fn undotted(host: &str) -> Cow<'_, str> {
+    let (name, port) = match host.rfind(':') {
+        Some(at) if host[at + 1..].bytes().all(|b| b.is_ascii_digit()) => host.split_at(at),
+        _ => (host, ""),
+    };
+    match name.strip_suffix('.') {
+        Some(name) if !name.is_empty() => Cow::Owned([name, port].concat()),
+        _ => Cow::Borrowed(host),
+    }
 }
 
 /// The first host of `X-Forwarded-Host`, which counts from a trusted proxy only.
@@ -114,6 +130,23 @@ mod tests {
         check("/bigbluebutton/api/hooks/create", None, "hooks/create");
         check("/t/a.example.org/bigbluebutton/api/join", Some("a.example.org"), "join");
         check("/t/a%3A8443/bigbluebutton/api/", Some("a%3A8443"), "");
+        check("/bigbluebutton/api/getMeetings/", None, "getMeetings");
+        check("/bigbluebutton/api/hooks/list/", None, "hooks/list");
+    }
+
+    #[test]
+    fn a_dot_at_the_end_of_a_host_is_none_of_its_name() {
+        for (host, expected) in [
+            ("a.example.org.", "a.example.org"),
+            ("a.example.org.:8443", "a.example.org:8443"),
+            ("a.example.org:8443", "a.example.org:8443"),
+            ("[::1]:80", "[::1]:80"),
+            ("[::1]", "[::1]"),
+            (".", "."),
+            ("", ""),
+        ] {
+            assert_eq!(undotted(host), expected);
+        }
     }
 
     #[test]

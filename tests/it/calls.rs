@@ -66,7 +66,9 @@ async fn m21_an_unknown_meeting_is_not_running() {
     T.create(&world, "m1").await.assert_success();
     let reply = T.call(&world, "isMeetingRunning", "meetingID=m1").await;
     assert_eq!(reply.assert_success().value("running"), "false");
-    T.call(&world, "isMeetingRunning", "").await.assert_failed(200, "validationError");
+    T.call(&world, "isMeetingRunning", "").await.assert_failed(200, "missingParamMeetingID");
+    let empty = T.call(&world, "isMeetingRunning", "meetingID=").await;
+    empty.assert_failed(200, "validationError");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +155,7 @@ async fn m25_an_instance_that_fails_counts_with_what_it_listed_last() {
         world.sims[1].faults().on("getMeetings").set(fault.clone()).await;
         let began = tokio::time::Instant::now();
         let list = T.call(&world, "getMeetings", "").await;
-        assert!(began.elapsed() <= Duration::from_secs(9), "{fault:?}: {:?}", began.elapsed());
+        assert!(began.elapsed() <= Duration::from_secs(4), "{fault:?}: {:?}", began.elapsed());
         for meeting in ["one", "two", "three"] {
             let named = format!("<meetingID>{meeting}</meetingID>");
             assert!(list.assert_success().body.contains(&named), "{fault:?}: no {meeting}");

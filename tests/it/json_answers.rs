@@ -40,7 +40,7 @@ async fn every_refusal_of_ours_is_json_for_whoever_asks_for_it() {
         (third, "getRecordingTextTracks", "recordID=x", 200, "checksumError"),
         (T, "getRecordingTextTracks", "", 200, "missingParamRecordID"),
         (T, "publishRecordings", "recordID=x&publish=true", 200, "notFound"),
-        (T, "getMeetingInfo", "", 200, "validationError"),
+        (T, "getMeetingInfo", "", 200, "missingParamMeetingID"),
         (T, "getMeetingInfo", "meetingID=nope", 200, "notFound"),
         (T, "end", "meetingID=nope", 200, "notFound"),
         (T, "end", "meetingID=m1", 500, "internalError"),
@@ -48,12 +48,14 @@ async fn every_refusal_of_ours_is_json_for_whoever_asks_for_it() {
         (T, "insertDocument", "meetingID=m1", 200, "unsupportedRequest"),
         (T, "getDefaultConfigXML", "", 200, "unsupportedRequest"),
         (T, "sendChatMessage", "meetingID=nope&message=x", 200, "meetingNotFound"),
-        (nobody, "getMeetings", "", 403, "tenantNotFound"),
+        (nobody, "getMeetings", "", 200, "tenantNotFound"),
     ] {
         assert_json(&ask(&world, client, call, query, JSON).await, status, key);
         let axios = "application/json, text/plain, */*";
         assert_json(&ask(&world, client, call, query, axios).await, status, key);
-        for accept in ["*/*", "application/xml", "application/json;q=0.4, */*;q=0.5", BROWSER] {
+        let accepts = ["*/*", "application/xml", "application/json;q=0.4, */*;q=0.5", BROWSER];
+        // A browser that joins reads a page.
+        for accept in accepts.into_iter().filter(|accept| call != "join" || *accept != BROWSER) {
             ask(&world, client, call, query, accept).await.assert_failed(status, key);
         }
     }
@@ -95,11 +97,11 @@ async fn what_the_balancer_itself_limits_is_json_too() {
     let world = plan(1).tenant(document).start().await;
     T.create(&world, "m1").await.assert_success();
     let full = ask(&world, T, "create", "name=Room&meetingID=m2", JSON).await;
-    assert_json(&full, 403, "meetingPoolReached");
+    assert_json(&full, 200, "meetingPoolReached");
     world.sims[0].faults().set(Fault::Refuse).await;
     tokio::time::sleep(std::time::Duration::from_secs(25)).await;
     let none = ask(&world, T, "create", "name=Room&meetingID=m1", JSON).await;
-    assert_json(&none, 500, "noInstanceFound");
+    assert_json(&none, 200, "noInstanceFound");
     let request = T.request(Method::POST, &T.path("create", "name=Room&meetingID=m3"));
     let request = request
         .header(header::ACCEPT, JSON)

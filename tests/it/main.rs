@@ -47,6 +47,7 @@ mod store;
 mod targets;
 mod tenant_rules;
 mod trio;
+mod unknown;
 mod usage;
 mod verbs;
 mod waiting;

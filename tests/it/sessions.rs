@@ -53,7 +53,7 @@ async fn get_sessions_lists_who_is_in_the_tenants_own_meetings_on_all_instances(
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_of_an_instance_that_fails_are_left_out_in_time() {
+async fn sessions_of_an_instance_that_fails_are_not_known_in_time() {
     let world = plan(2).start().await;
     T.create(&world, "a1").await.assert_success();
     world.loads.say(
@@ -67,7 +67,9 @@ async fn sessions_of_an_instance_that_fails_are_left_out_in_time() {
     for fault in [Fault::Hang, Fault::Internal, Fault::Garbage, Fault::ChecksumError] {
         world.sims[1].faults().on("getSessions").set(fault).await;
         let began = tokio::time::Instant::now();
-        assert_eq!(names(&T.call(&world, "getSessions", "").await), ["Ada"]);
+        T.call(&world, "getSessions", "").await.assert_failed(500, "internalError");
+        // Who has no meeting there misses nothing.
+        U.call(&world, "getSessions", "").await.assert_success();
         assert!(began.elapsed() < Duration::from_secs(9));
         world.sims[1].faults().clear().await;
     }
@@ -117,7 +119,7 @@ async fn a_session_call_is_answered_as_bbb_answers_a_session_it_does_not_know() 
         let path = format!("/bigbluebutton/api/{call}?sessionToken=abc");
         let nobody = Client::of("nobody.example.org", "").request(Method::GET, &path);
         let reply = world.send(nobody.body(Body::empty()).expect("a request")).await;
-        reply.assert_failed(403, "tenantNotFound");
+        reply.assert_failed(200, "tenantNotFound");
     }
     assert_eq!(world.asked("getJoinUrl").await + world.asked("signOut").await, 0);
 }

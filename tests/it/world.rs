@@ -168,7 +168,7 @@ impl Plan {
     /// Starts the program and waits until it is ready.
     pub(crate) async fn start(self) -> World {
         let world = self.start_unready().await;
-        world.until(|roster| roster.all_heard()).await;
+        world.until(|roster| roster.all_accounted()).await;
         world
     }
 

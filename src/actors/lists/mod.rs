@@ -98,7 +98,7 @@ impl ListsState {
     }
 
     fn follow(&mut self, roster: &Roster) {
-        let lets_go = |id: &InstanceId| roster.get(id).is_none_or(|m| m.releases_meetings());
+        let lets_go = |id: &InstanceId| roster.get(id).is_none_or(|m| m.lost_meetings());
         let gone: Vec<_> = self.kept.keys().filter(|id| lets_go(id)).cloned().collect();
         for instance in gone {
             self.drop_list(&instance);

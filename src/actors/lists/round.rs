@@ -10,8 +10,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::tenant::TenantId;
 
-/// The answer of each tenant, in pieces.
-pub type Answers = HashMap<TenantId, Vec<Bytes>>;
+/// The answer of each tenant, in pieces; `None` where some of its meetings are not known just now.
+pub type Answers = HashMap<TenantId, Option<Vec<Bytes>>>;
 
 /// One round. Its first asker leads it; if that one fails, another does.
 pub struct Round {

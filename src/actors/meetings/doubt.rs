@@ -91,6 +91,7 @@ mod tests {
         Member {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
+            lost: false,
             retired: false,
             health,
             why: None,

@@ -36,7 +36,7 @@ impl MeetingsState {
         let full = joins.is_some_and(|pool| {
             let Where::At(home) = &found else { return false };
             let lives = !home.released && home.state != RouteState::Claimed;
-            let at_least = if self.roster.all_heard() { 0 } else { pool.measured };
+            let at_least = if self.roster.all_accounted() { 0 } else { pool.measured };
             lives && !self.admit(&home.key, &tenant, pool.most, at_least)
         });
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
@@ -58,7 +58,7 @@ impl MeetingsState {
         match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown {
-                sure: self.loaded && self.roster.all_heard() && !self.doubt.stands(),
+                sure: self.loaded && self.roster.all_accounted() && !self.doubt.stands(),
             },
         }
     }

@@ -74,6 +74,13 @@ pub enum MeetingsMessage {
         tags: TagWish,
         reply_to: RpcReplyPort<Vec<Verdict>>,
     },
+    /// Which meetings of these tenants live on these instances, as far as their routes say? Asked by
+    /// [`crate::flows::meetings`] and [`crate::flows::sessions`] about instances that do not answer.
+    Routes {
+        instances: Vec<InstanceId>,
+        tenants: Vec<TenantId>,
+        reply_to: RpcReplyPort<Result<Vec<LivingRoute>, RouteError>>,
+    },
     /// Which copies of meetings live elsewhere than their route says? Asked by [`crate::flows::meetings`] and
     /// [`crate::flows::known`].
     Strays { reply_to: RpcReplyPort<Arc<HashSet<Stray>>> },
@@ -149,8 +156,38 @@ pub struct Home {
     pub state: RouteState,
     /// The instance is dead or disabled: the meeting may be created elsewhere.
     pub released: bool,
+    /// The instance is disabled, or dead for so long that the meeting counts as gone. Until then it is not known.
+    pub lost: bool,
     /// The instance takes new meetings.
     pub accepts: bool,
+}
+
+impl Home {
+    /// The home, if a call can be sent there; `None` when the meeting is gone with its instance.
+    ///
+    /// Fails with [`Silent`] while the instance is dead since a moment ago: whether the meeting lives is not known.
+    pub fn answering(self) -> Result<Option<Self>, Silent> {
+        match (self.lost, self.released) {
+            (true, _) => Ok(None),
+            (false, true) => Err(Silent),
+            (false, false) => Ok(Some(self)),
+        }
+    }
+}
+
+/// The meeting's instance does not answer just now; what it has is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the meeting's instance does not answer")]
+pub struct Silent;
+
+/// A meeting that lives on an instance as far as its route says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LivingRoute {
+    pub key: RouteKey,
+    pub tenant: TenantId,
+    pub instance: InstanceId,
+    /// Its create was acknowledged, or it was seen there.
+    pub confirmed: bool,
 }
 
 /// The answer to [`MeetingsMessage::Find`].
@@ -415,6 +452,18 @@ impl MeetingsHandle {
     /// Changes of others may have been missed.
     pub(crate) fn missed(&self) {
         self.0.tell(MeetingsMessage::Missed);
+    }
+
+    /// The meetings of these tenants that live on these instances, as far as their routes say.
+    /// Fails while the routes are not loaded.
+    pub async fn routes(
+        &self,
+        instances: Vec<InstanceId>,
+        tenants: Vec<TenantId>,
+    ) -> Result<Vec<LivingRoute>, RouteError> {
+        self.0
+            .ask(FIND_WITHIN, |reply_to| MeetingsMessage::Routes { instances, tenants, reply_to })
+            .await?
     }
 
     /// The copies of meetings that live elsewhere.

@@ -32,13 +32,13 @@ use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
-use self::table::Table;
+use self::table::{Slot, Table};
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules, Verdict, explain};
 use crate::domain::tag::TagWish;
@@ -176,6 +176,9 @@ impl Actor for Meetings {
             MeetingsMessage::Explain { tenant, loads, tags, reply_to } => {
                 answer(reply_to, state.explain(&tenant, &loads, &tags));
             }
+            MeetingsMessage::Routes { instances, tenants, reply_to } => {
+                answer(reply_to, state.routes(&instances, &tenants));
+            }
             MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Looks { instance, lookup } => {
@@ -270,6 +273,7 @@ impl MeetingsState {
             version: route.version,
             state: route.state,
             released: member.releases_meetings(),
+            lost: member.lost_meetings(),
             accepts: member.refusal().is_none(),
         })
     }
@@ -340,6 +344,30 @@ impl MeetingsState {
     fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
         let coming = self.table.forecast().of_anyone(self.clock.now());
         explain(&self.question(tenant, loads, &HashSet::new(), tags, &coming))
+    }
+
+    /// The routes of these tenants to these instances, but for those whose meeting was ended.
+    fn routes(
+        &self,
+        instances: &[InstanceId],
+        tenants: &[TenantId],
+    ) -> Result<Vec<LivingRoute>, RouteError> {
+        if !self.loaded {
+            return Err(RouteError::NotLoaded);
+        }
+        let wanted = |slot: &Slot| {
+            slot.route.state != RouteState::Ending
+                && instances.contains(&slot.route.instance)
+                && tenants.contains(&slot.tenant)
+        };
+        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
+        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
+            key: *key,
+            tenant: slot.tenant.clone(),
+            instance: slot.route.instance.clone(),
+            confirmed: slot.route.state == RouteState::Confirmed,
+        };
+        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {

@@ -69,6 +69,8 @@ pub enum RegistryMessage {
     Reload,
     /// Tell all subscribers the roster again. Told by the supervisor after it filled a seat.
     Publish,
+    /// A dead instance has been silent so long that its meetings count as gone. Told by the actor's own timer.
+    Overdue,
     /// The configuration changed. Told by the settings actor.
     Configure(Arc<Config>),
     /// Ends the actor with a panic, for tests of the supervisor.

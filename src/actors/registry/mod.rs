@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use self::message::*;
@@ -55,6 +56,9 @@ pub struct RegistryState {
     /// Who asked during the first reading; they are answered when it ends, well or not.
     held: Vec<RpcReplyPort<Arc<Roster>>>,
     others: Others,
+    /// Publishes again when the next dead instance's meetings count as gone.
+    overdue: Option<JoinHandle<()>>,
+    myself: ActorRef<RegistryMessage>,
 }
 
 impl Actor for Registry {
@@ -80,6 +84,8 @@ impl Actor for Registry {
             loading: None,
             held: Vec::new(),
             others: Others::default(),
+            overdue: None,
+            myself,
         })
     }
 
@@ -126,6 +132,7 @@ impl Actor for Registry {
                 state.config = config;
                 self.publish(state);
             }
+            RegistryMessage::Overdue => self.publish(state),
             #[cfg(feature = "test-util")]
             RegistryMessage::Crash => panic!("asked to crash"),
         }
@@ -140,7 +147,13 @@ impl Registry {
         if !state.pool.loaded {
             return;
         }
-        state.roster = Arc::new(state.pool.roster(state.config.balancer.sign_with));
+        let now = self.clock.now();
+        state.roster = Arc::new(state.pool.roster(&state.config, now));
+        let wait = state.pool.next_lost(state.config.health.unknown_for, now);
+        let again = wait.map(|wait| publish_after(&state.myself, wait));
+        if let Some(before) = std::mem::replace(&mut state.overdue, again) {
+            before.abort();
+        }
         let healthy = state.roster.members().iter().filter(|m| m.health == Health::Up).count();
         metrics::gauge!("bigblueswarm_registry_instances").set(state.roster.members().len() as f64);
         metrics::gauge!("bigblueswarm_registry_instances_up").set(healthy as f64);
@@ -255,6 +268,15 @@ impl Registry {
             told.for_each(|reply_to| answer(reply_to, state.roster.clone()));
         }
     }
+}
+
+/// Has the registry publish again after this time.
+fn publish_after(myself: &ActorRef<RegistryMessage>, wait: Duration) -> JoinHandle<()> {
+    let myself = myself.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        let _ = myself.cast(RegistryMessage::Overdue);
+    })
 }
 
 impl RegistryState {

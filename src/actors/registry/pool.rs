@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
+use crate::config::Config;
 use crate::domain::instance::{AdminState, Instance, InstanceId, InstanceMark, Member, Roster};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::store::InstanceRecord;
 use crate::outside::store::mark::Mark;
@@ -63,16 +66,26 @@ impl Pool {
         self.records.iter().any(|record| record.id == *id && record.retired)
     }
 
-    /// The pool as others see it. A record whose URL can't be read is left out.
-    pub(super) fn roster(&self, sign_with: Algorithm) -> Roster {
-        let members = self.records.iter().filter_map(|record| self.member(record, sign_with));
+    /// The pool as others see it at this moment. A record whose URL can't be read is left out.
+    pub(super) fn roster(&self, config: &Config, now: Moment) -> Roster {
+        let members = self.records.iter().filter_map(|record| self.member(record, config, now));
         let mut roster = Roster::new(members.collect());
         roster.loaded = self.loaded;
         roster
     }
 
-    fn member(&self, record: &InstanceRecord, sign_with: Algorithm) -> Option<Member> {
-        let algorithm = record.sign_with.unwrap_or(sign_with);
+    /// How long it takes until the next dead instance's meetings count as gone.
+    pub(super) fn next_lost(&self, unknown_for: Duration, now: Moment) -> Option<Duration> {
+        let silent = self.watches.values().filter_map(Watch::silent_since);
+        silent
+            .map(|since| unknown_for.saturating_sub(now.since(since)))
+            .filter(|d| !d.is_zero())
+            .min()
+    }
+
+    fn member(&self, record: &InstanceRecord, config: &Config, now: Moment) -> Option<Member> {
+        let algorithm = record.sign_with.unwrap_or(config.balancer.sign_with);
+        let unknown_for = config.health.unknown_for;
         let instance = Instance::new(record.id.as_str(), record.secret.clone(), algorithm).ok()?;
         let watch = self.watches.get(&record.id).cloned().unwrap_or_default();
         Some(Member {
@@ -80,6 +93,7 @@ impl Pool {
             admin: record.admin,
             retired: record.retired,
             health: watch.health,
+            lost: watch.silent_since().is_some_and(|since| now.since(since) >= unknown_for),
             why: watch.why,
             swept: watch.swept,
             tags: record.tags.clone(),

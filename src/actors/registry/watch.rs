@@ -24,6 +24,8 @@ pub(super) struct Watch {
     reached: Option<Moment>,
     /// When another replica reached it last.
     reached_elsewhere: Option<Moment>,
+    /// When the first probe of the present row of failures was sent.
+    failing_since: Option<Moment>,
     /// Only this replica doubts it, and what was thought of it before.
     told: Option<(u64, Health)>,
 }
@@ -46,6 +48,7 @@ impl Watch {
         match result {
             Ok(()) => {
                 self.failed.clear();
+                self.failing_since = None;
                 self.reached = Some(sent_at);
                 self.good = self.good.saturating_add(1);
                 let enough = before == Health::Unheard || self.good >= rules.successes;
@@ -58,6 +61,7 @@ impl Watch {
             Err(why) => {
                 self.good = 0;
                 self.told = None;
+                self.failing_since.get_or_insert(sent_at);
                 self.failed.push_back(sent_at);
                 while self.failed.len() > rules.failures.max(1) as usize {
                     self.failed.pop_front();
@@ -77,6 +81,12 @@ impl Watch {
         let since = self.failed.front().copied().unwrap_or_default();
         let reached = self.reached_elsewhere.is_some_and(|reached| reached >= since);
         if reached { Health::Suspect } else { Health::Dead }
+    }
+
+    /// Since when it is silent, if it is dead: no replica has reached it after that.
+    pub(super) fn silent_since(&self) -> Option<Moment> {
+        let since = self.failing_since.filter(|_| self.health == Health::Dead)?;
+        Some(self.reached_elsewhere.map_or(since, |reached| reached.max(since)))
     }
 
     /// A call put the instance in doubt; says whether anything others see has changed.
@@ -161,6 +171,7 @@ mod tests {
         successes: 2,
         sweep_interval: Duration::from_secs(10),
         sweep_timeout: Duration::from_secs(10),
+        unknown_for: Duration::from_secs(120),
     };
 
     /// `+` is a good probe, `-` a failed one, `?` a suspicion, `x` a refused sweep, `l` a good one; `r` is

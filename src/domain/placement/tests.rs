@@ -70,6 +70,7 @@ impl Scene {
         self.members.push(Member {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
+            lost: false,
             retired: false,
             health: Health::Up,
             why: None,

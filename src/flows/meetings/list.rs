@@ -30,12 +30,18 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The meetings' bytes, without those that are strays.
-    pub(super) fn pieces(&self, some_stray: bool, is_stray: impl Fn(&str) -> bool) -> Vec<Bytes> {
-        if !some_stray {
-            return vec![self.bytes.clone()];
-        }
-        let ours = self.meetings.iter().filter(|(listed, _)| !is_stray(&listed.meeting_id));
+    /// The bytes of all meetings.
+    pub(super) fn all(&self) -> Vec<Bytes> {
+        vec![self.bytes.clone()]
+    }
+
+    pub(super) fn meetings(&self) -> impl Iterator<Item = &Listed> {
+        self.meetings.iter().map(|(listed, _)| &**listed)
+    }
+
+    /// The bytes of those meetings that are wanted.
+    pub(super) fn pieces(&self, is_wanted: impl Fn(&Listed) -> bool) -> Vec<Bytes> {
+        let ours = self.meetings.iter().filter(|(listed, _)| is_wanted(listed));
         ours.map(|(_, at)| self.bytes.slice(at.clone())).collect()
     }
 }

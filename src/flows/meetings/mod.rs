@@ -4,6 +4,7 @@
 //! begins when the one before it has ended, or after 250 ms: nobody gets a list from before the own question.
 
 mod list; // one instance's list
+mod remembered; // what stands in for an instance that does not answer
 mod round; // the lists of all
 
 use std::collections::HashSet;
@@ -24,6 +25,10 @@ use crate::domain::tenant::{Tenant, TenantId};
 /// The longest that a round waits for the one before it, which a slow instance may hold up.
 const GATHER: Duration = Duration::from_millis(250);
 
+/// An instance does not answer, and not all of the tenant's meetings there are in its last list: a shorter list would
+/// say that they are over.
+const UNKNOWN: Refusal = Refusal::Internal("list all meetings: a server does not answer");
+
 /// The tenant's meetings on all instances, each as its instance gave it.
 pub async fn get_meetings(world: &World, tenant: &Arc<Tenant>) -> Result<Answer, Refusal> {
     let (asked, id) = (world.clone(), tenant.id.clone());
@@ -37,14 +42,14 @@ async fn listed(world: &World, tenant: TenantId) -> Result<Vec<Bytes>, Refusal> 
     if let Ok(round) = world.actors.lists.join(tenant.clone()).await {
         let answers = round.answers.get_or_init(|| lead(world, &round)).await;
         if let Some(answer) = answers.as_ref().and_then(|answers| answers.get(&tenant)) {
-            return Ok(answer.clone());
+            return answer.clone().ok_or(UNKNOWN);
         }
     }
     // The round came to nothing, or the actor is being started again: a round of one's own says why.
     let by = Instant::now() + world.config.deadlines.list;
     let alone = Begun { tenants: HashSet::from([tenant.clone()]), ..Begun::default() };
     let mut answers = go_round(world, alone, by).await?;
-    Ok(answers.remove(&tenant).unwrap_or_default())
+    answers.remove(&tenant).flatten().ok_or(UNKNOWN)
 }
 
 /// Waits for the round's turn, begins it, and answers what came of it.

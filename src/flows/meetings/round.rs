@@ -6,10 +6,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::list::{Kept, Wanted, fetch, stored};
+use super::list::{Kept, Wanted, fetch};
+use super::remembered::Remembered;
 use crate::actors::lists::{Answers, Begun};
 use crate::actors::meetings::Stray;
-use crate::bbb::meetings::{Memo, merged};
+use crate::bbb::meetings::{Listed, Memo, merged};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
@@ -28,18 +29,20 @@ pub(super) async fn go_round(
         return Err(Refusal::Internal("load its state"));
     }
     let wanted: Wanted = tenants.into_iter().collect();
-    let mut asked = JoinSet::new();
+    let (mut asked, mut silent) = (JoinSet::new(), Vec::new());
     for (n, member) in roster.members().iter().enumerate() {
+        let (world, instance) = (world.clone(), member.instance.clone());
         if !member.releases_meetings() {
-            let (world, instance) = (world.clone(), member.instance.clone());
             let wanted = wanted.clone();
             let last = memos.remove(&instance.id).unwrap_or_default();
             asked.spawn(async move { (n, ask(&world, &instance, &wanted, last, by).await) });
+        } else if !member.lost_meetings() {
+            silent.push(instance.id.clone());
         }
     }
     let mut said = asked.join_all().await;
     said.sort_unstable_by_key(|(n, _)| *n); // the roster's order, whoever was first
-    let (mut lists, mut silent, mut memos) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lists, mut memos) = (Vec::new(), Vec::new());
     for (_, answer) in said {
         match answer {
             Ok((list, memo)) => {
@@ -50,18 +53,22 @@ pub(super) async fn go_round(
         }
     }
     world.actors.lists.remember(memos);
-    lists.extend(last_known(world, silent, &wanted).await);
+    let remembered = Remembered::of(world, silent, &wanted).await?;
     let strays = world.actors.meetings.strays().await?;
     let answer = |(n, tenant): (usize, &TenantId)| {
-        let pieces = lists.iter().flat_map(|(instance, kept)| {
-            let is_stray = |meeting: &str| {
-                let meeting = MeetingId::new(meeting);
+        let listed = lists.iter().flat_map(|(instance, kept)| {
+            let is_stray = |listed: &Listed| {
+                let meeting = MeetingId::new(listed.meeting_id.as_str());
                 let (tenant, instance) = (tenant.clone(), instance.clone());
                 strays.contains(&Stray { meeting, tenant, instance })
             };
-            kept[n].pieces(!strays.is_empty(), is_stray)
+            match strays.is_empty() {
+                true => kept[n].all(),
+                false => kept[n].pieces(|listed| !is_stray(listed)),
+            }
         });
-        (tenant.clone(), merged(pieces))
+        let last = remembered.pieces(n, tenant);
+        (tenant.clone(), last.map(|last| merged(listed.chain(last))))
     };
     Ok(wanted.iter().enumerate().map(answer).collect())
 }
@@ -86,19 +93,4 @@ async fn ask(
     // The sweeps say so once, at a level that is seen; here it would be said for every list.
     debug!(instance.id = %instance.id, %why, "an instance gave no list: its last one stands in");
     Err(instance.id.clone())
-}
-
-/// What these instances listed when they were last heard.
-async fn last_known(world: &World, instances: Vec<InstanceId>, wanted: &Wanted) -> Vec<List> {
-    if instances.is_empty() {
-        return Vec::new();
-    }
-    let Ok(last) = world.actors.lists.last(instances).await else { return Vec::new() };
-    let wanted = wanted.clone();
-    // Beside the runtime's own threads: they may be large.
-    let read = tokio::task::spawn_blocking(move || {
-        let lists = last.into_iter();
-        lists.filter_map(|(id, list)| Some((id, stored(&list, &wanted)?))).collect()
-    });
-    read.await.unwrap_or_default()
 }

@@ -146,6 +146,7 @@ mod tests {
         Member {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
+            lost: false,
             retired: false,
             health,
             why: (health != Health::Up).then(|| "refused".into()),

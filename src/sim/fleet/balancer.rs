@@ -187,6 +187,7 @@ fn member(n: usize) -> Member {
     Member {
         instance: Arc::new(instance),
         admin: AdminState::Enabled,
+        lost: false,
         retired: false,
         health: Health::Dead,
         why: None,

@@ -80,6 +80,7 @@ pub(crate) fn member(url: &str, secret: &str) -> Member {
     Member {
         instance: Arc::new(Instance::new(url, Secret::new(secret), Algorithm::Sha256).unwrap()),
         admin: AdminState::Enabled,
+        lost: false,
         retired: false,
         health: Health::Up,
         why: None,

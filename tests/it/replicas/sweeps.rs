@@ -109,7 +109,7 @@ async fn a_replica_that_starts_takes_what_was_shared_just_now_and_asks_nobody() 
     let late = plan(3).config(quick).on(&replicas[0]).store(shared(&redis));
     let late = late.with_what_is_stored().start_unready().await;
     let began = Instant::now();
-    late.until(|roster| roster.all_heard()).await;
+    late.until(|roster| roster.all_accounted()).await;
     assert!(began.elapsed() < INTERVAL, "{:?}", began.elapsed());
 }
 

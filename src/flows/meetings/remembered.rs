@@ -1,0 +1,77 @@
+//! What stands in for instances that do not answer: what they listed last, as far as routes still say so.
+
+use std::collections::{HashMap, HashSet};
+use std::iter;
+
+use bytes::Bytes;
+
+use super::list::{Kept, Wanted, stored};
+use crate::actors::meetings::LivingRoute;
+use crate::bbb::meetings::Listed;
+use crate::domain::instance::InstanceId;
+use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::tenant::TenantId;
+use crate::flows::World;
+use crate::flows::refusal::Refusal;
+
+/// The last lists of silent instances, and the routes to them.
+#[derive(Default)]
+pub(super) struct Remembered {
+    /// An instance, and what it listed of each tenant.
+    lists: Vec<(InstanceId, Vec<Kept>)>,
+    /// The meetings of a tenant that live on an instance, and whether that is confirmed.
+    routes: HashMap<(InstanceId, TenantId), HashMap<RouteKey, bool>>,
+}
+
+impl Remembered {
+    /// What is known of these silent instances. Fails while the routes can't be asked for.
+    pub(super) async fn of(
+        world: &World,
+        silent: Vec<InstanceId>,
+        wanted: &Wanted,
+    ) -> Result<Self, Refusal> {
+        if silent.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut routes: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for route in world.actors.meetings.routes(silent.clone(), wanted.to_vec()).await? {
+            let LivingRoute { key, tenant, instance, confirmed } = route;
+            routes.entry((instance, tenant)).or_default().insert(key, confirmed);
+        }
+        let last = world.actors.lists.last(silent).await?;
+        let wanted = wanted.clone();
+        // Beside the runtime's own threads: they may be large.
+        let read = tokio::task::spawn_blocking(move || {
+            let lists = last.into_iter();
+            lists.filter_map(|(id, list)| Some((id, stored(&list, &wanted)?))).collect()
+        });
+        let lists = read.await.map_err(|_| Refusal::Internal("list the meetings"))?;
+        Ok(Self { lists, routes })
+    }
+
+    /// The `n`th tenant's meetings of the last lists, without those that have another home meanwhile; `None` if a
+    /// confirmed meeting is in none of them, as it was made after its instance was last heard.
+    pub(super) fn pieces(&self, n: usize, tenant: &TenantId) -> Option<Vec<Bytes>> {
+        let confirmed = |routes: &HashMap<_, bool>| routes.values().filter(|c| **c).count();
+        let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
+        let expected: usize = of_tenant.map(|(_, routes)| confirmed(routes)).sum();
+        let (mut pieces, mut found) = (Vec::new(), 0);
+        for (instance, kept) in &self.lists {
+            let routes = self.routes.get(&(instance.clone(), tenant.clone()));
+            let Some(routes) = routes else { continue };
+            let route = |listed: &Listed| keys(listed).find(|key| routes.contains_key(key));
+            let listed: HashSet<_> = kept[n].meetings().filter_map(route).collect();
+            found += listed.iter().filter(|key| routes[*key]).count();
+            pieces.extend(kept[n].pieces(|listed| route(listed).is_some()));
+        }
+        (found == expected).then_some(pieces)
+    }
+}
+
+/// The keys that a listed meeting may have. BBB folds blanks of the id that it lists, and its internal id begins with
+/// the hash of the id as it was created.
+fn keys(listed: &Listed) -> impl Iterator<Item = RouteKey> + use<> {
+    let internal = listed.internal_id.as_deref().and_then(|id| id.split_once('-'));
+    let hash = internal.and_then(|(hash, _)| hash.parse().ok());
+    iter::once(MeetingId::new(listed.meeting_id.as_str()).key()).chain(hash)
+}
