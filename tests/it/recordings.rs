@@ -17,13 +17,13 @@ use crate::world::{Client, Reply, T, U, World};
 /// Longer than `recordingsPollInterval`.
 const A_POLL: Duration = Duration::from_secs(16 * 60);
 
-async fn add(world: &World, at: usize, recording: Recording) -> String {
+pub(crate) async fn add(world: &World, at: usize, recording: Recording) -> String {
     let id = recording.record_id.clone();
     world.sims[at - 1].add_recording(recording).await;
     id
 }
 
-fn of_t(meeting: &str, start: u64) -> Recording {
+pub(crate) fn of_t(meeting: &str, start: u64) -> Recording {
     Recording::new(meeting, start).of(T.host)
 }
 
@@ -32,13 +32,13 @@ fn of_u(meeting: &str, start: u64) -> Recording {
 }
 
 /// The meetings whose recordings an answer lists, in its order.
-fn meetings(reply: &Reply) -> Vec<String> {
+pub(crate) fn meetings(reply: &Reply) -> Vec<String> {
     let parts = reply.assert_success().body.split("<recording>").skip(1);
     let id = |part: &str| Some(part.split_once("<meetingID>")?.1.split_once('<')?.0.to_owned());
     parts.filter_map(id).collect()
 }
 
-async fn listed(world: &World, client: Client, query: &str) -> Vec<String> {
+pub(crate) async fn listed(world: &World, client: Client, query: &str) -> Vec<String> {
     meetings(&client.call(world, "getRecordings", query).await)
 }
 

@@ -288,6 +288,8 @@ const ROWS: [(&str, &[&str]); 55] = [
 /// The rows X (what real servers and front ends taught), and stories of each; a line per story, in order.
 #[rustfmt::skip]
 const REAL: &[(&str, &[&str])] = &[
+    ("X9", &[]),
+    ("X10", &[]),
     ("X11", &[
         "x11_150_recordings_of_one_format_are_listed_once_with_the_right_total",
         "x11_60_recordings_of_two_formats_are_listed_once_with_both",
@@ -306,10 +308,31 @@ const REAL: &[(&str, &[&str])] = &[
     ("X13", &[
         "x13_what_waits_for_a_hook_goes_when_it_is_destroyed",
     ]),
+    ("X14", &[]),
+    ("X15", &[]),
     ("X16", &[
         "x16_the_first_of_the_ready_urls_is_called_with_ts_secret_and_no_other",
         "x16_a_breakout_rooms_inherited_callbacks_are_its_parents_tenants",
         "x16_the_lrs_payload_is_opened_with_ts_secrets_and_sealed_with_the_servers",
+    ]),
+    ("X22", &[
+        "x22_an_agents_tag_that_is_no_instances_is_said_once_in_the_log_on_readyz_and_to_admins",
+        "x22_a_tag_that_our_own_ingest_hears_is_said_within_seconds",
+        "x22_a_pool_that_names_no_instance_is_said_in_the_answer_the_log_and_on_readyz",
+        "x22_secrets_with_blanks_around_are_refused_and_stored_ones_are_said",
+        "x22_callbacks_without_a_base_url_are_said_once_and_a_webhook_is_refused_with_the_reason",
+        "x22_a_shell_is_told_what_to_see_to",
+    ]),
+    ("X23", &[
+        "x23_a_tenant_gets_another_host_and_its_meetings_recordings_hooks_and_callbacks_go_along",
+        "x23_a_renamed_tenant_is_known_on_every_replica_within_a_second_and_after_a_restart",
+        "x23_nobody_else_gets_the_old_name_or_a_host_that_is_taken",
+        "x23_a_tenant_is_renamed_from_a_shell",
+    ]),
+    ("X24", &[
+        "x24_the_first_admin_calls_wait_for_the_store",
+        "x24_the_first_measurements_of_agents_count_within_two_seconds",
+        "x24_the_first_measurements_in_a_database_count_within_two_seconds",
     ]),
 ];
 

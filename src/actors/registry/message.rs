@@ -95,8 +95,6 @@ pub enum RegistryError {
     BadUrl(#[from] BadInstanceUrl),
     #[error("instance {0}: the secret is empty")]
     EmptySecret(String),
-    #[error("the pool is not loaded yet")]
-    NotLoaded,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -10,6 +10,7 @@ use super::Admin;
 use super::body::json;
 use super::instances::pool;
 use super::refusal::Refusal;
+use super::tenants::Hosts;
 use crate::actors::meetings::Counts;
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, Health, Member};
@@ -42,13 +43,18 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    fn of(meeting: &'a MeetingId, tenant: &'a TenantId) -> Self {
-        Self { meeting: meeting.as_str(), tenant: tenant.as_str() }
+    fn of(meeting: &'a MeetingId, tenant: &'a TenantId, hosts: &'a Hosts) -> Self {
+        Self { meeting: meeting.as_str(), tenant: hosts.host(tenant.as_str()) }
     }
 }
 
 impl<'a> InstanceState<'a> {
-    fn of(member: &'a Member, counts: Option<&'a Counts>, measured: Option<Duration>) -> Self {
+    fn of(
+        member: &'a Member,
+        counts: Option<&'a Counts>,
+        measured: Option<Duration>,
+        hosts: &'a Hosts,
+    ) -> Self {
         let id = &member.instance.id;
         let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
         let strays = counts.iter().flat_map(|c| c.strays.iter()).filter(|s| s.instance == *id);
@@ -64,7 +70,7 @@ impl<'a> InstanceState<'a> {
             meetings: usage.map(|u| u.meetings),
             participants: usage.map(|u| u.participants),
             measured_ago: measured.map(|ago| ago.as_secs()),
-            strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant)).collect(),
+            strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant, hosts)).collect(),
         }
     }
 }
@@ -72,6 +78,7 @@ impl<'a> InstanceState<'a> {
 /// `GET instances/state`
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal> {
     let pool = pool(&admin.world).await?;
+    let hosts = Hosts::of(&admin.world.actors.tenants.list().await?);
     let counts = admin.world.actors.meetings.count().await.ok();
     let counts = counts.as_ref();
     let (reading, now) = (admin.world.actors.metrics.current().await?, admin.world.clock.now());
@@ -79,6 +86,6 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal
     let states = pool
         .members()
         .iter()
-        .map(|member| InstanceState::of(member, counts, ago(&member.instance.id)));
+        .map(|member| InstanceState::of(member, counts, ago(&member.instance.id), &hosts));
     Ok(json(&states.collect::<Vec<_>>()))
 }
