@@ -142,6 +142,7 @@ mod tests {
             why: None,
             swept: true,
             tags: Vec::new(),
+            lost: Default::default(),
         };
         Roster::new(urls.iter().map(member).collect())
     }

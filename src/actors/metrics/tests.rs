@@ -197,6 +197,7 @@ fn pool(urls: &[&str]) -> Arc<Roster> {
             why: None,
             swept: true,
             tags: Vec::new(),
+            lost: Default::default(),
         }
     };
     Arc::new(Roster::new(urls.iter().map(member).collect()))
