@@ -137,7 +137,7 @@ impl Asking<'_> {
     }
 
     /// What is wanted of what these instances had when they were last heard. Refused when nothing was ever heard of
-    /// one that lives: a shorter list would be taken for the whole.
+    /// one that is not lost: a shorter list would be taken for the whole.
     pub(super) async fn last_known(
         &self,
         roster: &Roster,
@@ -148,7 +148,8 @@ impl Asking<'_> {
         }
         stale(instances.len());
         let last = self.world.actors.recordings.last(self.wanted.clone(), instances).await?;
-        if last.unknown.iter().any(|id| lives(roster, id).is_some()) {
+        if last.unknown.iter().filter_map(|id| roster.get(id)).any(|member| !member.lost_meetings())
+        {
             return Err(UNHEARD);
         }
         let unpacked = move || last.found.iter().filter_map(Found::unpacked).collect();
@@ -156,7 +157,7 @@ impl Asking<'_> {
     }
 }
 
-/// The answer while an instance that lives has never said which recordings it has.
+/// The answer while an instance that is not lost has never said which recordings it has.
 pub(super) const UNHEARD: Refusal = Refusal::Internal("ask every server for its recordings");
 
 /// The member of this id, unless it is dead.

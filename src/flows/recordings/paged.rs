@@ -14,7 +14,7 @@ use super::list::{Asking, UNHEARD, listing, lives, stale};
 use super::{among, look};
 use crate::actors::recordings::{Found, Paged, Recording, Survey};
 use crate::bbb::recordings::Page;
-use crate::domain::instance::{Instance, InstanceId, Roster};
+use crate::domain::instance::{Instance, InstanceId, Member, Roster};
 use crate::flows::answer::Answer;
 use crate::flows::refusal::Refusal;
 
@@ -64,7 +64,12 @@ async fn learned(
         !survey.known.contains(*id) || differing.iter().any(|instance| instance.id == **id)
     });
     let silent: HashSet<InstanceId> = said.into_iter().filter_map(Result::err).collect();
-    if !silent.is_subset(&survey.ever) {
+    let is_unheard = |member: &Member| {
+        let id = &member.instance.id;
+        let said = lives(id).is_some() && !silent.contains(id);
+        !said && !member.lost_meetings() && !survey.ever.contains(id)
+    };
+    if roster.members().iter().any(is_unheard) {
         return Err(UNHEARD);
     }
     Ok(asked.filter(|id| !silent.contains(*id) && lives(id).is_some()).cloned().collect())
