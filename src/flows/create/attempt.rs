@@ -100,7 +100,11 @@ impl Creation<'_> {
     /// Sends the create and reads the whole answer.
     async fn send(&self, home: &Home) -> Answered {
         let within = self.by.saturating_duration_since(Instant::now());
-        let signed = signed_for(&home.instance, "create", &self.query);
+        let query = match &self.payload {
+            Some(payload) => payload.sealed(&self.query, &home.instance).await,
+            None => self.query.as_str().into(),
+        };
+        let signed = signed_for(&home.instance, "create", &query);
         let mut request = Outgoing::get(home.instance.clone(), "create", &signed, within);
         request.once = true;
         if let Some(posted) = self.body {

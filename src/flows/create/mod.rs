@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::ask::{CHECK_WITHIN, Presence};
 use super::body::Posted;
 use super::naming::PARENT;
+use super::payload::Payload;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, RouteError, Settled, Wish};
 use crate::actors::settle;
@@ -37,6 +38,8 @@ struct Creation<'a> {
     meeting: MeetingId,
     /// The query to the instance, without a checksum.
     query: String,
+    /// What of the query each instance gets sealed with its own secret.
+    payload: Option<Payload>,
     body: Option<&'a Posted>,
     only: Option<InstanceId>,
     tags: TagWish,
@@ -78,6 +81,7 @@ async fn whole(
         tenant,
         meeting,
         query: query::tagged(&called_back, tenant.id.as_str()),
+        payload: world.payload(tenant, &query).await,
         body: body.as_ref(),
         only,
         tags,
