@@ -330,6 +330,7 @@ const REAL: &[(&str, &[&str])] = &[
     ("X25", &[
         "x25_a_meeting_whose_internal_id_says_nothing_of_it_is_found_all_the_while",
         "x25_an_id_with_runs_of_blanks_is_one_meeting_however_it_is_listed",
+        "x25_a_breakout_room_that_the_api_made_on_bbb_2_5_is_found_all_the_while",
     ]),
 ];
 
