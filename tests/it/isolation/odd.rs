@@ -77,3 +77,24 @@ async fn x25_a_breakout_room_that_the_api_made_on_bbb_2_5_is_found_all_the_while
         assert_eq!(living(&world, U).await.len(), 1, "{kind:?}");
     }
 }
+
+/// Nobody has seen yet that the room is there, and that its internal id begins as T's id.
+#[tokio::test(start_paused = true)]
+async fn x1_an_answer_about_another_meeting_is_not_passed_on_whatever_its_server_took_the_id_for() {
+    let kind = Kind(Version::V2_5, Lookup::ByPrefix, InternalIds::Hashed);
+    let world = kind.pool(1).start().await;
+    create(&world, U, "main").await.assert_success();
+    create(&world, T, "room").await.assert_success();
+    let mark = mark(U);
+    let query = format!(
+        "name={mark}&meetingID=room-x&meta_word={mark}&isBreakout=true&parentMeetingID=main&sequence=1"
+    );
+    super::copies::behind_our_back(&world.sims[0], U, &query).await;
+    assert_eq!(living(&world, U).await.len(), 2);
+    assert_own(&T.info(&world, "room").await, T, "room", kind);
+    tokio::time::sleep(SWEPT).await;
+    let replies = use_it(&world, kind, T, "room", &[U]).await;
+    assert_own(&replies[0].1, T, "room", kind);
+    T.end(&world, "room").await.assert_success();
+    assert_eq!(living(&world, U).await.len(), 2);
+}
