@@ -95,6 +95,8 @@ pub enum RegistryError {
     BadUrl(#[from] BadInstanceUrl),
     #[error("instance {0}: the secret is empty")]
     EmptySecret(String),
+    #[error("instances {0} and {1} are the same server, with two secrets")]
+    TwoSecrets(InstanceId, InstanceId),
     #[error("the pool is not loaded yet")]
     NotLoaded,
     #[error(transparent)]

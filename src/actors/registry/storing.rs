@@ -3,7 +3,7 @@
 use ractor::{ActorRef, RpcReplyPort};
 use tracing::warn;
 
-use super::pool::replaced;
+use super::pool::{replaced, respelt};
 use super::{
     LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState, Stored,
 };
@@ -19,6 +19,9 @@ type EditPort = RpcReplyPort<Result<(), RegistryError>>;
 
 /// So often an edit is tried where others change the pool meanwhile.
 const MOST_TRIES: u32 = 8;
+
+/// So many spellings are named in the log.
+const SPELLINGS_SAID: usize = 5;
 
 /// A change that waits, and who waits for it.
 pub(in crate::actors) struct WaitingEdit {
@@ -104,6 +107,7 @@ impl Registry {
         match result {
             Ok(Some(mark)) => {
                 state.loading = state.loading.map(|_| true);
+                say_respelt(&state.pool.records, &pool);
                 state.pool.take(pool, mark);
                 self.publish(state);
                 if let Some(reply_to) = edit.reply_to {
@@ -167,6 +171,21 @@ impl WaitingEdit {
             answer(reply_to, Err(error));
         }
     }
+}
+
+/// One warning for all that are spelt anew: they stay the servers they were.
+fn say_respelt(old: &[InstanceRecord], new: &[InstanceRecord]) {
+    let respelt = respelt(old, new);
+    if respelt.is_empty() {
+        return;
+    }
+    let some = respelt.iter().take(SPELLINGS_SAID);
+    let said: Vec<_> = some.map(|(old, new)| format!("{old} is now {new}")).collect();
+    warn!(
+        instances = respelt.len(),
+        "instances are spelt otherwise than before and stay what they were: {}",
+        said.join(", ")
+    );
 }
 
 /// The records after an edit.

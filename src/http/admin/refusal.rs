@@ -56,7 +56,9 @@ impl From<RegistryError> for Refusal {
         let text = error.to_string();
         match error {
             RegistryError::NotFound(_) => Self::not_found(text),
-            RegistryError::BadUrl(_) | RegistryError::EmptySecret(_) => Self::bad(text),
+            RegistryError::BadUrl(_)
+            | RegistryError::EmptySecret(_)
+            | RegistryError::TwoSecrets(..) => Self::bad(text),
             RegistryError::NotLoaded | RegistryError::Store(_) | RegistryError::Ask(_) => {
                 Self::away(text)
             }
