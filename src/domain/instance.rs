@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::name::{InstanceId, InstanceMark};
+use super::moment::Moment;
 use super::secret::Secret;
 use crate::bbb::checksum::Algorithm;
 
@@ -92,8 +93,12 @@ pub enum Health {
 pub struct Member {
     pub instance: Arc<Instance>,
     pub admin: AdminState,
-    /// Missing from the list posted last: drains with its secret kept until it is empty.
+    /// Missing from the list posted last: drains, with its secret kept until it says itself that nothing is left.
     pub retired: bool,
+    /// Since when it is known here to be retired.
+    pub retired_since: Option<Moment>,
+    /// Since when no probe has reached it, if it is dead.
+    pub silent_since: Option<Moment>,
     pub health: Health,
     /// It is dead for so long that its meetings count as gone, not only as unknown just now.
     pub lost: bool,

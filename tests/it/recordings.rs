@@ -14,15 +14,15 @@ use bigblueswarm::sim::Recording;
 use crate::world::{Client, Reply, T, U, World};
 
 /// Longer than `recordingsPollInterval`.
-const A_POLL: Duration = Duration::from_secs(16 * 60);
+pub(crate) const A_POLL: Duration = Duration::from_secs(16 * 60);
 
-async fn add(world: &World, at: usize, recording: Recording) -> String {
+pub(crate) async fn add(world: &World, at: usize, recording: Recording) -> String {
     let id = recording.record_id.clone();
     world.sims[at - 1].add_recording(recording).await;
     id
 }
 
-fn of_t(meeting: &str, start: u64) -> Recording {
+pub(crate) fn of_t(meeting: &str, start: u64) -> Recording {
     Recording::new(meeting, start).of(T.host)
 }
 
@@ -37,7 +37,7 @@ fn meetings(reply: &Reply) -> Vec<String> {
     parts.filter_map(id).collect()
 }
 
-async fn listed(world: &World, client: Client, query: &str) -> Vec<String> {
+pub(crate) async fn listed(world: &World, client: Client, query: &str) -> Vec<String> {
     meetings(&client.call(world, "getRecordings", query).await)
 }
 

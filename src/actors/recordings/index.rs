@@ -189,6 +189,15 @@ impl Index {
         all.filter(|(_, entry)| on(&entry.instance)).map(|((_, id), _)| id.clone()).collect()
     }
 
+    /// How many there are on each instance that has any.
+    pub(super) fn counts(&self) -> HashMap<InstanceId, usize> {
+        let mut counts = HashMap::new();
+        for entry in self.by_tenant.values().flat_map(BTreeMap::values) {
+            *counts.entry(entry.instance.clone()).or_default() += 1;
+        }
+        counts
+    }
+
     /// All ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_id.keys()

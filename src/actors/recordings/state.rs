@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::index::{Index, Place, Wanted};
 use super::keeping::Keeping;
-use super::message::{Glimpse, Survey};
+use super::message::{Glimpse, Held, Survey};
 use super::recording::Recording;
 use crate::domain::instance::{InstanceId, Roster};
 
@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 struct Facts {
     /// All of its recordings were seen since the start.
     heard: bool,
+    /// When its list was taken in last that showed all.
+    listed: Option<Instant>,
     /// What the store kept of it was read.
     stored: bool,
     /// It has more or fewer than are known.
@@ -135,6 +137,7 @@ impl State {
         let facts = self.instances.entry(instance.clone()).or_default();
         *facts = Facts {
             heard: true,
+            listed: Some(Instant::now()),
             stored: true,
             differs: false,
             total,
@@ -192,6 +195,19 @@ impl State {
     pub(super) fn heard(&self) -> HashSet<InstanceId> {
         let heard = self.instances.iter().filter(|(_, facts)| facts.heard);
         heard.map(|(instance, _)| instance.clone()).collect()
+    }
+
+    /// How many recordings each instance has, as far as is known.
+    pub(super) fn held(&self) -> HashMap<InstanceId, Held> {
+        let (now, mut counts) = (Instant::now(), self.index.counts());
+        let known = self.instances.iter().filter(|(_, facts)| facts.heard || facts.stored);
+        for (instance, _) in known.clone() {
+            counts.entry(instance.clone()).or_default();
+        }
+        let listed_ago = |id| Some(now - self.instances.get(id).filter(|f| f.heard)?.listed?);
+        let held = |(id, recordings)| (listed_ago(&id), id, recordings);
+        let all = counts.into_iter().map(held);
+        all.map(|(listed_ago, id, recordings)| (id, Held { recordings, listed_ago })).collect()
     }
 
     /// Whether every instance of the pool was heard since the start: then the store knows nothing more.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::Left;
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
@@ -36,10 +37,14 @@ impl Pool {
     }
 
     /// Takes these records; what was seen of instances that stay is kept.
-    pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark) {
+    pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark, now: Moment) {
         let records = one_each(records);
         self.mark = Some(mark);
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));
+        for record in &records {
+            let watch = self.watches.entry(record.id.clone()).or_default();
+            watch.retired_since = record.retired.then(|| watch.retired_since.unwrap_or(now));
+        }
         self.by_mark = records.iter().map(|record| (record.id.mark(), record.id.clone())).collect();
         self.records = records;
         self.loaded = true;
@@ -65,8 +70,10 @@ impl Pool {
         known.then(|| self.watches.entry(id.clone()).or_default())
     }
 
-    pub(super) fn is_retired(&self, id: &InstanceId) -> bool {
-        self.records.iter().any(|record| record.id == *id && record.retired)
+    /// Whether a retired instance has said itself, asked after it was retired, that nothing is left on it.
+    pub(super) fn is_done(&self, id: &InstanceId, left: &Left) -> bool {
+        let since = self.watches.get(id).and_then(|watch| watch.retired_since);
+        left.nothing() && since.is_some_and(|since| left.asked_at > since)
     }
 
     /// The pool as others see it at this moment. A record whose URL can't be read is left out.
@@ -95,6 +102,8 @@ impl Pool {
             instance: Arc::new(instance),
             admin: record.admin,
             retired: record.retired,
+            retired_since: watch.retired_since,
+            silent_since: watch.silent_since(),
             health: watch.health,
             lost: watch.silent_since().is_some_and(|since| now.since(since) >= unknown_for),
             why: watch.why,

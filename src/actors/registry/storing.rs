@@ -108,7 +108,7 @@ impl Registry {
             Ok(Some(mark)) => {
                 state.loading = state.loading.map(|_| true);
                 say_respelt(&state.pool.records, &pool);
-                state.pool.take(pool, mark);
+                state.pool.take(pool, mark, self.clock.now());
                 self.publish(state);
                 if let Some(reply_to) = edit.reply_to {
                     answer(reply_to, Ok(()));
@@ -195,10 +195,11 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
-        Edit::Forget(id) => {
-            let kept = old.iter().filter(|record| record.id != id || !record.retired);
-            Ok(kept.cloned().collect())
-        }
+        Edit::Forget(id) => match old.iter().find(|record| record.id == id) {
+            Some(record) if !record.retired => Err(RegistryError::StillListed(id)),
+            Some(_) => Ok(old.iter().filter(|record| record.id != id).cloned().collect()),
+            None => Err(RegistryError::NotFound(id)),
+        },
     }
 }
 

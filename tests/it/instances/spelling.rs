@@ -29,7 +29,7 @@ fn spellings(sim: &SimServer) -> Vec<String> {
     ]
 }
 
-async fn post(world: &World, list: &[(String, &str)]) -> Reply {
+pub(super) async fn post(world: &World, list: &[(String, &str)]) -> Reply {
     let list: serde_json::Map<String, Value> =
         list.iter().map(|(url, secret)| (url.clone(), json!(secret))).collect();
     let body = json!({"kind": "InstanceList", "instances": list}).to_string();
@@ -43,13 +43,13 @@ async fn respell(world: &World, n: usize) {
     assert_eq!(post(world, &list).await.status, 201);
 }
 
-async fn state(world: &World) -> Vec<Value> {
+pub(super) async fn state(world: &World) -> Vec<Value> {
     let reply = world.admin(Method::GET, "/admin/api/instances/state", "").await;
     serde_json::from_str(&reply.body).expect("JSON")
 }
 
 /// T's meetings, one with users, and one of U's of the same name as T's first.
-async fn begin(world: &World) {
+pub(super) async fn begin(world: &World) {
     for (client, meeting) in [(T, "full"), (T, "empty"), (U, "full"), (T, "third")] {
         client.create(world, meeting).await.assert_success();
     }
@@ -103,11 +103,11 @@ async fn x6_the_list_posted_again_in_another_spelling_changes_nothing_for_runnin
 async fn x6_two_spellings_in_one_list_are_one_instance_or_a_clear_refusal() {
     let world = plan(1).start().await;
     let (sim, secret) = (&world.sims[0], world.sims[0].secret().reveal());
-    T.create(&world, "m").await.assert_success();
+    T.create(&world, "room").await.assert_success();
     let both: Vec<_> = spellings(sim).into_iter().map(|url| (url, secret)).collect();
     assert_eq!(post(&world, &both).await.status, 201);
     assert_eq!(state(&world).await.len(), 1);
-    T.info(&world, "m").await.assert_success();
+    T.info(&world, "room").await.assert_success();
     let mut two = both[..2].to_vec();
     two[1].1 = "another-secret";
     let refused = post(&world, &two).await;
