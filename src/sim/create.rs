@@ -1,12 +1,14 @@
 //! The call create.
 
+use super::breakouts;
 use super::events;
 use super::machine::{Machine, Times, minutes};
 use super::meeting::{Breakout, GuestPolicy, Meeting};
 use super::params::Params;
-use super::reply::{Failure, Reply, response, xml};
+use super::reply::{Failure, Reply, crlf, response, xml};
 use super::rules::cleaned;
 use super::version::Version;
+use crate::bbb::lrs;
 use crate::domain::secret::Secret;
 
 /// A voice bridge is drawn so often before BBB gives up.
@@ -49,9 +51,14 @@ fn breakout(machine: &Machine, params: &Params) -> Result<Option<Breakout>, Fail
     let unknown = || {
         Failure::new("parentMeetingDoesNotExist", "No parent meeting exists for the breakout room")
     };
-    let at = machine.find(parent).filter(|&at| machine.meetings[at].lives()).ok_or_else(unknown)?;
+    let at = machine.find(parent).filter(|&at| machine.meetings[at].lives());
+    let parent = match at {
+        Some(at) => machine.meetings[at].internal_id.clone(),
+        None if machine.settings.version == Version::V2_5 => parent.to_owned(),
+        None => return Err(unknown()),
+    };
     Ok(Some(Breakout {
-        parent: machine.meetings[at].internal_id.clone(),
+        parent,
         sequence: params.number("sequence").unwrap_or(0),
         free_join: params.flag("freeJoin"),
     }))
@@ -60,7 +67,7 @@ fn breakout(machine: &Machine, params: &Params) -> Result<Option<Breakout>, Fail
 /// What a create of a meeting that lives is answered: only who sends both its passwords, or none, is told of it.
 fn repeated(meeting: &Meeting, params: &Params, machine: &Machine) -> Result<Reply, Failure> {
     let same = match (params.get("attendeePW"), params.get("moderatorPW")) {
-        (None, None) => true,
+        (None, None) => !machine.settings.refuses_bare_repeats,
         (Some(attendee), Some(moderator)) => {
             attendee == meeting.attendee_pw.reveal() && moderator == meeting.moderator_pw.reveal()
         }
@@ -81,7 +88,8 @@ fn voice_bridge(machine: &mut Machine, params: &Params) -> Result<String, Failur
     let used = |machine: &Machine, bridge: &str| {
         machine.meetings.iter().any(|m| m.lives() && m.voice_bridge == bridge)
     };
-    let chosen = params.get("voiceBridge").or(params.get("webVoice"));
+    let web = params.get("webVoice").filter(|_| machine.settings.version < Version::V4_0);
+    let chosen = params.get("voiceBridge").or(web);
     if let Some(bridge) = chosen.map(str::trim) {
         return if used(machine, bridge) { Err(taken()) } else { Ok(bridge.to_owned()) };
     }
@@ -102,14 +110,21 @@ fn new_meeting(
     voice_bridge: String,
 ) -> Meeting {
     let id = params.get("meetingID").unwrap_or_default().to_owned();
-    let (internal_id, create_time) = machine.internal_id(&id, times.wall);
+    let old_room = breakout.as_ref().filter(|_| machine.settings.version == Version::V2_5);
+    let (id, (internal_id, create_time)) = match old_room {
+        Some(room) => (breakouts::external_id(room), (id, times.wall)),
+        None => (id.clone(), machine.internal_id(&id, times.wall)),
+    };
     let mut password = |name| match params.get(name) {
         Some(sent) => Secret::new(sent),
         None => machine.password(),
     };
     let (attendee_pw, moderator_pw) = (password("attendeePW"), password("moderatorPW"));
     let expires = |name, default| minutes(params.number(name).unwrap_or(default));
+    let lrs = params.get("meta_secret-lrs-payload");
+    let opens = |sealed: &str| lrs::open(sealed, machine.settings.secret.reveal()).is_some();
     Meeting {
+        lrs_payload_opened: lrs.map(opens),
         id,
         internal_id,
         name: cleaned(params.get("name").unwrap_or_default()),
@@ -179,7 +194,7 @@ pub(super) fn iso_date(millis: u64) -> String {
 
 fn created(meeting: &Meeting, dial_number: &str, key: &str, message: &str) -> Reply {
     let parent = meeting.breakout.as_ref().map_or("bbb-none", |b| b.parent.as_str());
-    xml(response("SUCCESS", |x| {
+    xml(crlf(response("SUCCESS", |x| {
         x.leaf("meetingID", &meeting.id)
             .leaf("internalMeetingID", &meeting.internal_id)
             .leaf("parentMeetingID", parent)
@@ -194,7 +209,7 @@ fn created(meeting: &Meeting, dial_number: &str, key: &str, message: &str) -> Re
             .leaf("hasBeenForciblyEnded", !meeting.lives())
             .leaf("messageKey", key)
             .leaf("message", message);
-    }))
+    })))
 }
 
 #[cfg(test)]

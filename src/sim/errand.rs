@@ -13,6 +13,8 @@ use tokio::time::{sleep, timeout};
 
 /// An answer that has not come by then will not come.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A permanent hook's event is tried again so often after all other attempts.
+const INSISTS_EVERY: Duration = Duration::from_secs(60);
 /// So many redirects are followed.
 const REDIRECTS: usize = 10;
 /// So many errands are remembered; older ones are forgotten first.
@@ -80,14 +82,16 @@ pub struct Errand {
     pub headers: HeaderMap,
     pub body: Bytes,
     /// The hook that the event is for.
-    pub(super) hook: Option<u64>,
+    pub(super) hook: Option<String>,
+    /// It is tried until it arrives.
+    pub(super) insists: bool,
 }
 
 impl Errand {
     /// A GET of this URL.
     pub(super) fn get(reason: Reason, url: String) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { reason, method: Method::GET, url, headers, body, hook: None }
+        Self { reason, method: Method::GET, url, headers, body, hook: None, insists: false }
     }
 
     /// A POST of this body.
@@ -170,7 +174,7 @@ pub struct Outcome {
     pub status: Option<StatusCode>,
     pub attempts: usize,
     pub arrived: bool,
-    pub(super) hook: Option<u64>,
+    pub(super) hook: Option<String>,
 }
 
 /// Sends a request until it arrives or every attempt was made.
@@ -189,6 +193,7 @@ pub(super) async fn run(errand: Errand, way: Option<Arc<dyn Elsewhere>>) -> Outc
         let arrived = status.is_some_and(|status| errand.reason.is_done(status));
         match waits.next() {
             Some(wait) if !arrived && way.is_some() => sleep(*wait).await,
+            None if !arrived && way.is_some() && errand.insists => sleep(INSISTS_EVERY).await,
             _ => {
                 let Errand { reason, url, hook, .. } = errand;
                 return Outcome { reason, url, status, attempts, arrived, hook };

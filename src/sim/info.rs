@@ -5,7 +5,7 @@ use super::endings;
 use super::machine::{Machine, Times};
 use super::meeting::{Meeting, User, Voice};
 use super::params::Params;
-use super::reply::{Reply, Xml, cacheable_xml, response, xml};
+use super::reply::{Reply, Xml, cacheable_xml, crlf, response, xml};
 
 /// BBB's own start comes so many milliseconds after the creation.
 const START_AFTER: u64 = 20;
@@ -14,9 +14,9 @@ const START_AFTER: u64 = 20;
 pub(super) fn running(machine: &Machine, params: &Params) -> Reply {
     let found = params.get("meetingID").and_then(|id| machine.find(id));
     let running = found.is_some_and(|at| machine.meetings[at].running());
-    xml(response("SUCCESS", |x| {
+    xml(crlf(response("SUCCESS", |x| {
         x.leaf("running", running);
-    }))
+    })))
 }
 
 /// The call getMeetingInfo.
@@ -49,28 +49,6 @@ pub(super) fn all(machine: &Machine) -> Reply {
     }))
 }
 
-/// The call getSessions: everybody who is in a meeting.
-pub(super) fn sessions(machine: &Machine) -> Reply {
-    let everybody = || machine.meetings.iter().flat_map(|m| m.users.iter().map(move |u| (m, u)));
-    xml(response("SUCCESS", |x| {
-        if everybody().next().is_none() {
-            x.line("<sessions/>")
-                .leaf("messageKey", "noSessions")
-                .leaf("message", "no sessions were found on this serverr");
-            return;
-        }
-        x.open("sessions");
-        for (meeting, user) in everybody() {
-            x.open("meeting")
-                .leaf("meetingID", &meeting.internal_id)
-                .leaf("meetingName", &meeting.name)
-                .leaf("userName", &user.name)
-                .close("meeting");
-        }
-        x.close("sessions");
-    }))
-}
-
 /// The call end: accepted at once; the meeting is shown as ended for a while, then it is gone.
 pub(super) fn end(machine: &mut Machine, params: &Params, times: Times) -> Reply {
     if let Some(at) = params.get("meetingID").and_then(|id| machine.find(id)) {
@@ -84,9 +62,9 @@ pub(super) fn end(machine: &mut Machine, params: &Params, times: Times) -> Reply
     }
     let text = "A request to end the meeting was sent.  Please wait a few seconds, and then use the \
         getMeetingInfo or isMeetingRunning API calls to verify that it was ended.";
-    xml(response("SUCCESS", |x| {
+    xml(crlf(response("SUCCESS", |x| {
         x.leaf("messageKey", "sentEndMeetingRequest").leaf("message", text);
-    }))
+    })))
 }
 
 fn fields(x: &mut Xml, meeting: &Meeting, machine: &Machine) {
@@ -157,8 +135,7 @@ fn rooms(x: &mut Xml, meeting: &Meeting, machine: &Machine) {
             .leaf("freeJoin", room.free_join);
         return;
     }
-    let own = |m: &&Meeting| m.breakout.as_ref().is_some_and(|b| b.parent == meeting.internal_id);
-    let mut rooms = machine.meetings.iter().filter(own).peekable();
+    let mut rooms = machine.rooms_of(meeting).peekable();
     if rooms.peek().is_some() {
         x.open("breakoutRooms");
         for room in rooms {

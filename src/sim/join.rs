@@ -7,7 +7,7 @@ use super::events;
 use super::machine::{Machine, Times};
 use super::meeting::{GuestPolicy, Role, User};
 use super::params::Params;
-use super::reply::{Failure, Reply, redirect, response, xml};
+use super::reply::{Failure, Reply, crlf, redirect, response, xml};
 use super::rules::cleaned;
 use super::version::Version;
 use crate::domain::moment::Moment;
@@ -22,10 +22,13 @@ pub(super) fn join(machine: &mut Machine, params: &Params, times: Times) -> Repl
     };
     let role = match role(machine, at, params) {
         Ok(role) => role,
-        Err(message) => return Failure::new("Params required", message).reply(),
+        Err(failure) if machine.settings.version == Version::V2_5 => {
+            return refuse(machine, params, &failure);
+        }
+        Err(failure) => return failure.reply(),
     };
     if let Some(failure) = refusal(machine, at, params) {
-        return if wants_xml(params) { failure.reply() } else { refuse(machine, params, &failure) };
+        return refuse(machine, params, &failure);
     }
     let user = enter(machine, at, params, role, times.now);
     connect_who_is_due(machine, times);
@@ -69,17 +72,24 @@ fn wants_xml(params: &Params) -> bool {
     params.get("redirect").is_some_and(|value| value.eq_ignore_ascii_case("false"))
 }
 
-/// A valid role decides; without one, the password does.
-fn role(machine: &Machine, at: usize, params: &Params) -> Result<Role, &'static str> {
+/// A valid role decides; without one, the password does. The oldest version lets in who sends neither.
+fn role(machine: &Machine, at: usize, params: &Params) -> Result<Role, Failure> {
     if let Some(role) = params.get("role").and_then(Role::parse) {
         return Ok(role);
     }
     let meeting = &machine.meetings[at];
+    let old = machine.settings.version == Version::V2_5;
+    let asked_for = |text| Err(Failure::new("Params required", text));
     match params.get("password") {
         Some(password) if password == meeting.moderator_pw.reveal() => Ok(Role::Moderator),
         Some(password) if password == meeting.attendee_pw.reveal() => Ok(Role::Viewer),
-        Some(_) => Err("You must enter a valid password"),
-        None => Err(
+        Some(_) if old => Err(Failure::new(
+            "invalidPassword",
+            "The provided password is neither a moderator or attendee password",
+        )),
+        Some(_) => asked_for("You must enter a valid password"),
+        None if old => Ok(Role::Viewer),
+        None => asked_for(
             "You must either send the valid role of the user, or the password, sould the meeting has one.",
         ),
     }
@@ -138,7 +148,7 @@ fn welcome(machine: &mut Machine, at: usize, params: &Params, user: &User) -> Re
     let mut reply = if wants_xml(params) {
         let auth = machine.letters(12);
         let meeting = &machine.meetings[at];
-        xml(response("SUCCESS", |x| {
+        xml(crlf(response("SUCCESS", |x| {
             x.leaf("messageKey", "successfullyJoined")
                 .leaf("message", "You have joined successfully.")
                 .leaf("meeting_id", &meeting.internal_id)
@@ -147,7 +157,7 @@ fn welcome(machine: &mut Machine, at: usize, params: &Params, user: &User) -> Re
                 .leaf("session_token", token)
                 .leaf("guestStatus", if user.waiting { "WAIT" } else { "ALLOW" })
                 .leaf("url", url);
-        }))
+        })))
     } else {
         redirect(&url)
     };
@@ -160,7 +170,8 @@ fn welcome(machine: &mut Machine, at: usize, params: &Params, user: &User) -> Re
 
 /// Sends the browser away with the reason in its URL. BBB does so even when it was asked not to redirect.
 pub(super) fn refuse(machine: &Machine, params: &Params, failure: &Failure) -> Reply {
-    let target = params.get("errorRedirectUrl").or(params.get("logoutURL"));
+    let own = params.get("errorRedirectUrl").filter(|_| machine.settings.version > Version::V2_5);
+    let target = own.or(params.get("logoutURL"));
     redirect(&with_errors(target.unwrap_or(&machine.settings.origin), failure))
 }
 

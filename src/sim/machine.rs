@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -16,13 +16,12 @@ use super::hooks::Hook;
 use super::meeting::{Meeting, Role, User, Voice};
 use super::params::Params;
 use super::recording::Recording;
-use super::reply::{Reply, html};
+use super::reply::{Reply, failed, negotiated, no_such_call};
 use super::settings::SimSettings;
 use super::{
-    create, documents, endings, events, failures, gate, hooks, info, join, pages, recordings,
-    rules, sessions,
+    breakouts, create, documents, endings, events, failures, gate, hooks, info, join, pages,
+    recordings, rules, sessions,
 };
-use crate::bbb::call::Call;
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 
@@ -63,9 +62,11 @@ impl Ask {
     }
 }
 
-/// The call a path names: what stands behind `/api/`; empty for the root and for anything else.
+/// The call a path names: what stands behind `/api/`, without a slash at its end; empty for the root and for
+/// anything else.
 pub(super) fn call_of(path: &str) -> &str {
-    path.strip_prefix("/bigbluebutton/api/").unwrap_or_default()
+    let call = path.strip_prefix("/bigbluebutton/api/").unwrap_or_default();
+    call.strip_suffix('/').unwrap_or(call)
 }
 
 /// The moment a request is answered at.
@@ -82,8 +83,6 @@ pub struct Machine {
     pub(super) meetings: Vec<Meeting>,
     pub(super) recordings: Vec<Recording>,
     pub(super) hooks: Vec<Hook>,
-    /// How many hooks were made since it started; the next one's id follows.
-    pub(super) hooks_made: u64,
     /// What is still to come of meetings that are over.
     pub(super) aftermaths: Vec<Aftermath>,
     /// What it has decided to send, and nobody has taken yet.
@@ -95,12 +94,12 @@ impl Machine {
     /// A server that has just started.
     pub fn new(settings: SimSettings) -> Self {
         let rng = StdRng::seed_from_u64(settings.seed);
+        let hooks = settings.permanent_hook.clone().map(Hook::permanent).into_iter().collect();
         Self {
             settings,
             meetings: Vec::new(),
             recordings: Vec::new(),
-            hooks: Vec::new(),
-            hooks_made: 0,
+            hooks,
             aftermaths: Vec::new(),
             outbox: Vec::new(),
             rng,
@@ -109,6 +108,11 @@ impl Machine {
 
     /// Answers a request, and does what it asks.
     pub fn answer(&mut self, ask: &Ask, times: Times) -> Reply {
+        let reply = negotiated(self.decide(ask, times), ask, self.settings.version);
+        if ask.method == Method::HEAD { reply.map(|_| Bytes::new()) } else { reply }
+    }
+
+    fn decide(&mut self, ask: &Ask, times: Times) -> Reply {
         self.advance(times);
         if let Some(refusal) = gate::refusal(&self.settings, ask) {
             return refusal;
@@ -123,6 +127,9 @@ impl Machine {
             _ => {}
         }
         let params = Params::of(ask);
+        if let Some(done) = breakouts::control(self, ask, &params, times) {
+            return done;
+        }
         let call = call_of(ask.path());
         let beside = sessions::answer(self, call, ask, &params, times)
             .or_else(|| hooks::answer(self, call, ask, &params))
@@ -130,18 +137,13 @@ impl Machine {
         if let Some(reply) = beside {
             return reply;
         }
-        let Some(known) = Call::parse(call) else {
-            return html(StatusCode::NOT_FOUND, "Not Found");
-        };
-        let is_get = ask.method == Method::GET || ask.method == Method::HEAD;
-        let is_post = ask.method == Method::POST;
-        if !(is_get && known.takes_get() || is_post && known.takes_post()) {
-            return html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        if let Err(refusal) = gate::call(self.settings.version, call, ask, times.wall) {
+            return refusal;
         }
         let checked = rules::check(self, call, ask, &params);
         let unsigned = matches!(&checked, Err(failure) if failure.key == "checksumError");
         if !unsigned && failures::fails(self, call, ask, &params) {
-            return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+            return failed();
         }
         if let Err(failure) = checked {
             return if call == "join" {
@@ -153,8 +155,8 @@ impl Machine {
         match call {
             "create" => {
                 let made = create::create(self, &params, times);
-                match failures::slides_are_malformed(ask) {
-                    true => html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+                match failures::slides_are_unreadable(self.settings.version, ask) {
+                    true => failed(),
                     false => made,
                 }
             }
@@ -162,11 +164,10 @@ impl Machine {
             "isMeetingRunning" => info::running(self, &params),
             "getMeetingInfo" => info::one(self, &params),
             "getMeetings" => info::all(self),
-            "getSessions" => info::sessions(self),
             "insertDocument" => documents::insert(self, &params),
             "sendChatMessage" => documents::chat(self, &params),
             "end" => info::end(self, &params, times),
-            _ => html(StatusCode::NOT_FOUND, "Not Found"),
+            _ => no_such_call(ask.path(), times.wall),
         }
     }
 
@@ -202,7 +203,7 @@ impl Machine {
     /// An errand has ended. A hook whose events do not arrive is given up.
     pub(super) fn settled(&mut self, outcome: &Outcome) {
         if !outcome.arrived {
-            self.hooks.retain(|hook| Some(hook.id) != outcome.hook);
+            self.hooks.retain(|hook| hook.permanent || Some(&hook.id) != outcome.hook.as_ref());
         }
     }
 
@@ -285,6 +286,14 @@ impl Machine {
     /// Five random digits.
     pub(super) fn digits(&mut self) -> String {
         self.rng.random_range(10_000..100_000u32).to_string()
+    }
+
+    /// A random UUID.
+    pub(super) fn uuid(&mut self) -> String {
+        let mut bytes: [u8; 16] = self.rng.random();
+        (bytes[6], bytes[8]) = (bytes[6] & 0x0f | 0x40, bytes[8] & 0x3f | 0x80);
+        let hex = hex::encode(bytes);
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
     /// A session id of the servlet container.

@@ -27,6 +27,8 @@ pub struct Meeting {
     pub keeps_events: bool,
     /// Asked for by GET when it ends, exactly as given; empty for nobody.
     pub ended_url: String,
+    /// Whether its `meta_secret-lrs-payload` opens with the server's secret; none without one.
+    pub lrs_payload_opened: Option<bool>,
     /// Most users; zero means no limit.
     pub max_users: u64,
     /// Names in lower case.

@@ -5,6 +5,7 @@
 //! it calls); one task owns its state.
 
 mod bodies; // what a broken server sends
+mod breakouts; // rooms that a meeting makes inside
 pub mod client; // calls a BBB API as a front end does
 mod create;
 pub mod crowd; // people who come and go by a script

@@ -1,70 +1,55 @@
 //! The root of the API, and the page where a joined user lands.
 
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{StatusCode, header};
-use serde::Serialize;
-use serde_json::ser::PrettyFormatter;
 
 use super::join;
 use super::machine::{Ask, Machine, Times};
 use super::params::Params;
-use super::reply::{Reply, html, of_type, response, xml};
+use super::reply::{Reply, crlf, html, pretty, response, xml};
 use super::settings::SimSettings;
+use super::version::Version;
 use crate::domain::secret::Secret;
 
-#[derive(Serialize)]
-struct RootBody<'a> {
-    response: Root<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Root<'a> {
-    returncode: &'a str,
-    version: &'a str,
-    api_version: &'a str,
-    bbb_version: &'a str,
-    graphql_websocket_url: String,
-    graphql_api_url: String,
-    html5_plugin_sdk_version: &'a str,
-}
-
-/// The root call: no checksum; JSON when the request's content type says so.
+/// The root call: no checksum; since 3.0 in JSON when the request's content type says so.
 pub(super) fn root(settings: &SimSettings, ask: &Ask) -> Reply {
-    let socket = settings.origin.replacen("http", "ws", 1);
-    let root = Root {
-        returncode: "SUCCESS",
-        version: "2.0",
-        api_version: "2.0",
-        bbb_version: settings.bbb_version.as_deref().unwrap_or(settings.version.release()),
-        graphql_websocket_url: format!("{socket}/graphql"),
-        graphql_api_url: format!("{}/api/rest", settings.origin),
-        html5_plugin_sdk_version: "0.0.80",
-    };
-    if ask.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
-        return as_json(root);
+    let fields = fields(settings);
+    let is_json = ask.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if is_json && settings.version >= Version::V3_0 {
+        let mut said = serde_json::Map::new();
+        said.insert("returncode".into(), "SUCCESS".into());
+        let plugins = |field: &&(&str, String)| field.0 == "html5PluginSdkVersion";
+        let others = fields.iter().filter(|field| !plugins(field));
+        for (name, value) in others.chain(fields.iter().filter(plugins)) {
+            said.insert((*name).into(), value.as_str().into());
+        }
+        return pretty(&serde_json::json!({ "response": said }));
     }
-    xml(response("SUCCESS", |x| {
-        x.leaf("version", root.version)
-            .leaf("apiVersion", root.api_version)
-            .leaf("bbbVersion", root.bbb_version)
-            .leaf("html5PluginSdkVersion", root.html5_plugin_sdk_version)
-            .leaf("graphqlWebsocketUrl", root.graphql_websocket_url)
-            .leaf("graphqlApiUrl", root.graphql_api_url);
-    }))
+    xml(crlf(response("SUCCESS", |x| {
+        for (name, value) in fields {
+            x.leaf(name, value);
+        }
+    })))
 }
 
-fn as_json(root: Root<'_>) -> Reply {
-    let mut text = Vec::new();
-    let mut json =
-        serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
-    let body = RootBody { response: root };
-    if body.serialize(&mut json).is_err() {
-        return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+/// What the root says, in order.
+fn fields(settings: &SimSettings) -> Vec<(&'static str, String)> {
+    let release = settings.bbb_version.as_deref().unwrap_or(settings.version.release());
+    let mut fields = vec![
+        ("version", "2.0".to_owned()),
+        ("apiVersion", "2.0".to_owned()),
+        ("bbbVersion", release.to_owned()),
+    ];
+    if settings.version >= Version::V3_0 {
+        let socket = settings.origin.replacen("http", "ws", 1);
+        fields.push(("html5PluginSdkVersion", "0.0.80".to_owned()));
+        fields.push(("graphqlWebsocketUrl", format!("{socket}/graphql")));
+        fields.push(("graphqlApiUrl", format!("{}/api/rest", settings.origin)));
     }
-    let mut reply = of_type(StatusCode::OK, "application/json", text);
-    reply.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
-    reply
+    if settings.version >= Version::V4_0 {
+        fields.push(("apiUrl", format!("{}/bigbluebutton/api", settings.origin)));
+    }
+    fields
 }
 
 /// What stands where BBB's client would: who is in which meeting, on which server. Who opens it has connected.

@@ -1,7 +1,10 @@
 //! A recording as a simulated server keeps it.
 
-use super::reply::Xml;
+use super::reply::{BREAK, Xml};
 use crate::domain::meeting::MeetingId;
+
+/// Bytes of one format.
+const SIZE: usize = 1024;
 
 /// A recording of a meeting that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct Recording {
     /// The kinds of its playback formats.
     pub formats: Vec<String>,
     pub tracks: Vec<Track>,
+    /// It was published or changed since, whereby its file was written anew, with line breaks around URLs.
+    pub rewritten: bool,
 }
 
 /// Subtitles or captions of a recording.
@@ -45,6 +50,7 @@ impl Recording {
             metadata: Vec::new(),
             formats: ["presentation", "video"].map(str::to_owned).into(),
             tracks: Vec::new(),
+            rewritten: false,
         }
     }
 
@@ -100,7 +106,6 @@ impl Recording {
     /// The element, as it stands in a list, with these of its formats.
     pub(super) fn print(&self, x: &mut Xml, origin: &str, formats: &[&str]) {
         let id = &self.record_id;
-        let length = (self.end_time - self.start_time) / 60_000;
         x.open("recording")
             .leaf("recordID", id)
             .leaf("meetingID", &self.meeting_id)
@@ -112,23 +117,40 @@ impl Recording {
             .leaf("startTime", self.start_time)
             .leaf("endTime", self.end_time)
             .leaf("participants", self.participants)
+            .leaf("rawSize", 4 * SIZE)
             .open("metadata")
-            .leaf("isBreakout", false)
             .leaf("meetingId", &self.meeting_id)
             .leaf("meetingName", &self.name);
         for (name, value) in &self.metadata {
-            x.leaf(name, value);
+            x.exact(name, value);
         }
-        x.close("metadata").open("playback");
+        x.close("metadata").leaf("size", SIZE * formats.len()).open("playback");
         for kind in formats {
-            let url = if *kind == "presentation" { "presentation/2.3" } else { kind };
-            x.open("format")
-                .leaf("type", kind)
-                .leaf("url", format!("{origin}/playback/{url}/{id}"))
-                .leaf("processingTime", 7177)
-                .leaf("length", length)
-                .close("format");
+            self.format(x, origin, kind);
         }
-        x.close("playback").close("recording");
+        x.close("playback").line("<data></data>").close("recording");
+    }
+
+    fn format(&self, x: &mut Xml, origin: &str, kind: &str) {
+        let id = &self.record_id;
+        let page = if kind == "presentation" { "presentation/2.3" } else { kind };
+        let (url, image) =
+            (format!("{origin}/playback/{page}/{id}"), format!("{origin}/{kind}/{id}/thumb-1.png"));
+        let (before, after) = match self.rewritten {
+            true => (format!("{BREAK}      "), format!("{BREAK}    ")),
+            false => (String::new(), String::new()),
+        };
+        x.open("format")
+            .leaf("type", kind)
+            .exact("url", &format!("{before}{url}{after}"))
+            .leaf("processingTime", 7177)
+            .leaf("length", (self.end_time - self.start_time) / 60_000)
+            .leaf("size", SIZE)
+            .open("preview")
+            .open("images")
+            .line(&format!("<image alt=\"slide\" height=\"136\" width=\"176\">{image}</image>"))
+            .close("images")
+            .close("preview")
+            .close("format");
     }
 }

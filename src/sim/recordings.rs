@@ -8,9 +8,10 @@ use super::events;
 use super::machine::{Ask, Machine, Times};
 use super::params::{Params, signed};
 use super::recording::Recording;
-use super::reply::{Failure, Reply, cacheable_xml, flat, html, xml};
+use super::reply::{Failure, Reply, cacheable_xml, flat, html, indented};
 use super::settings::RecordingsPaging;
 use super::tracks;
+use super::version::Version;
 
 /// Recordings of one page at most.
 const MOST_OF_A_PAGE: i64 = 100;
@@ -31,7 +32,7 @@ pub(super) fn answer(
         "putRecordingTextTrack" => post,
         _ => return None,
     };
-    if !may {
+    if !may && machine.settings.version > Version::V2_5 {
         return Some(html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
     }
     if call == "putRecordingTextTrack" {
@@ -60,8 +61,7 @@ fn check(machine: &Machine, call: &str, ask: &Ask, params: &Params) -> Result<()
         let text = "You must specify a publish value true or false.";
         return Err(Failure::new("missingParamPublish", text));
     }
-    let settings = &machine.settings;
-    if !signed(ask, call, settings.secret.reveal(), settings.algorithms) {
+    if !signed(ask, call, &machine.settings) {
         return Err(unsigned());
     }
     Ok(())
@@ -81,7 +81,7 @@ fn list(machine: &Machine, params: &Params) -> Reply {
     let everything = records.is_empty() && meetings.is_empty() && limit.is_none();
     if everything && !machine.settings.fetch_all_recordings {
         let text = "No recordings found. This may occur if you attempt to retrieve all recordings.";
-        return cacheable_xml(flat(|x| {
+        return cacheable_xml(indented(|x| {
             x.leaf("messageKey", "noRecordings").leaf("message", text);
         }));
     }
@@ -89,7 +89,7 @@ fn list(machine: &Machine, params: &Params) -> Reply {
     let prefixes = if records.is_empty() { meetings.iter().map(hashed).collect() } else { records };
     let found: Vec<&Recording> =
         machine.recordings.iter().filter(|r| is_wanted(r, &prefixes, params)).collect();
-    let paging = machine.settings.recordings_paging;
+    let paging = machine.settings.paging_of_recordings();
     let places = places(&found, paging);
     let limit = limit.filter(|_| paging != RecordingsPaging::None);
     let shown = match limit {
@@ -104,7 +104,7 @@ fn list(machine: &Machine, params: &Params) -> Reply {
             &places[from..places.len().min(from + most)]
         }
     };
-    cacheable_xml(flat(|x| {
+    cacheable_xml(indented(|x| {
         x.open("recordings");
         for (recording, formats) in merged(shown) {
             recording.print(x, &machine.settings.origin, &formats);
@@ -197,10 +197,12 @@ fn change(machine: &mut Machine, call: &str, params: &Params, times: Times) -> R
         match call {
             "publishRecordings" => {
                 let published = publish.eq_ignore_ascii_case("true");
+                recording.rewritten = true;
                 recording.state = if published { "published" } else { "unpublished" }.to_owned();
             }
             "deleteRecordings" => recording.state = "deleted".to_owned(),
             _ => {
+                recording.rewritten = true;
                 for (name, value) in params.iter() {
                     if let Some(name) = name.strip_prefix("meta_") {
                         recording.set(&name.to_lowercase(), value);
@@ -221,7 +223,7 @@ fn change(machine: &mut Machine, call: &str, params: &Params, times: Times) -> R
         "deleteRecordings" => ("deleted", "true"),
         _ => ("updated", "true"),
     };
-    xml(flat(|x| {
+    cacheable_xml(flat(|x| {
         x.leaf(name, value);
     }))
 }

@@ -5,23 +5,12 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 
 use super::machine::{Ask, Machine};
-use super::params::{Params, signed};
+use super::params::{Params, signature};
 use super::reply::Failure;
-
-/// The keys in the order in which they win.
-const ORDER: [&str; 9] = [
-    "checksumError",
-    "unsupportedContentType",
-    "missingParamFullName",
-    "meetingForciblyEnded",
-    "invalidPassword",
-    "invalidMeetingIdentifier",
-    "notFound",
-    "validationError",
-    "missingParamMeetingID",
-];
+use super::version::Version;
 
 const ENDED: &str = "You can not join a meeting that has already been forcibly ended";
+const UNKNOWN: &str = "A meeting with that ID does not exist";
 
 /// Everything that is checked before the call itself.
 pub(super) fn check(
@@ -30,30 +19,28 @@ pub(super) fn check(
     ask: &Ask,
     params: &Params,
 ) -> Result<(), Failure> {
-    let settings = &machine.settings;
-    if !signed(ask, call, settings.secret.reveal(), settings.algorithms) {
-        return Err(Failure::new("checksumError", "Checksums do not match"));
-    }
-    let mut found = Complaints::default();
+    signature(ask, call, &machine.settings).map_err(|text| Failure::new("checksumError", text))?;
+    let mut found = Complaints::of(machine.settings.version);
     content_type(&mut found, call, ask);
+    let lenient = machine.settings.lenient_ids;
     match call {
         "create" => {
-            meeting_id(&mut found, machine, params);
+            meeting_id(&mut found, lenient, params);
             creation(&mut found, params);
         }
         "join" => {
-            meeting_id(&mut found, machine, params);
+            meeting_id(&mut found, lenient, params);
             joining(&mut found, machine, params);
         }
         "isMeetingRunning" | "insertDocument" | "sendChatMessage" => {
-            meeting_id(&mut found, machine, params);
+            meeting_id(&mut found, lenient, params);
         }
         "getMeetingInfo" => {
-            meeting_id(&mut found, machine, params);
+            meeting_id(&mut found, lenient, params);
             existing(&mut found, machine, params);
         }
         "end" => {
-            meeting_id(&mut found, machine, params);
+            meeting_id(&mut found, lenient, params);
             existing(&mut found, machine, params);
             moderator(&mut found, machine, params);
         }
@@ -62,24 +49,61 @@ pub(super) fn check(
     found.first().map_or(Ok(()), Err)
 }
 
-#[derive(Default)]
-struct Complaints(Vec<Failure>);
+/// What is wrong with a value of its own; before 2.6 each kind had a key.
+#[derive(Clone, Copy)]
+enum Wrong {
+    Missing,
+    Empty,
+    Size,
+    Value,
+}
+
+impl Wrong {
+    fn key(self, version: Version) -> &'static str {
+        match self {
+            _ if version > Version::V2_5 => "validationError",
+            Self::Missing => "nullError",
+            Self::Empty => "emptyError",
+            Self::Size => "sizeError",
+            Self::Value => "validationError",
+        }
+    }
+}
+
+/// In which bucket of Java's hash map a key lies: the complaint of the first one is told.
+fn bucket(key: &str) -> u32 {
+    let hash = key.bytes().fold(0u32, |hash, b| hash.wrapping_mul(31).wrapping_add(b.into()));
+    (hash ^ (hash >> 16)) & 15
+}
+
+struct Complaints {
+    version: Version,
+    found: Vec<Failure>,
+}
 
 impl Complaints {
+    fn of(version: Version) -> Self {
+        Self { version, found: Vec::new() }
+    }
+
     fn when(&mut self, wrong: bool, key: &str, message: &str) {
         if wrong {
-            self.0.push(Failure::new(key, message));
+            self.found.push(Failure::new(key, message));
         }
     }
 
+    /// The same under the key that this kind has in this version.
+    fn value(&mut self, wrong: bool, kind: Wrong, message: &str) {
+        self.when(wrong, kind.key(self.version), message);
+    }
+
     fn first(self) -> Option<Failure> {
-        let rank = |f: &Failure| ORDER.iter().position(|key| *key == f.key);
-        self.0.into_iter().min_by_key(|f| rank(f).unwrap_or(ORDER.len()))
+        self.found.into_iter().min_by_key(|failure| bucket(&failure.key))
     }
 }
 
 fn content_type(found: &mut Complaints, call: &str, ask: &Ask) {
-    if !has_body(ask) {
+    if !has_body(ask) || found.version == Version::V2_5 {
         return;
     }
     let kind = ask.kind();
@@ -88,6 +112,7 @@ fn content_type(found: &mut Complaints, call: &str, ask: &Ask) {
             call != "insertDocument"
         }
         Some("application/xml") => call == "create" || call == "insertDocument",
+        Some("text/xml") => call == "create" && found.version >= Version::V4_0,
         _ => false,
     };
     found.when(
@@ -101,45 +126,48 @@ pub(super) fn has_body(ask: &Ask) -> bool {
     ask.body != Bytes::new() || ask.headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0")
 }
 
-fn meeting_id(found: &mut Complaints, machine: &Machine, params: &Params) {
+fn meeting_id(found: &mut Complaints, lenient: bool, params: &Params) {
+    let missing = "You must provide a meeting ID";
     let Some(id) = params.sent("meetingID") else {
-        found.when(true, "missingParamMeetingID", "You must provide a meeting ID");
+        let key =
+            if found.version == Version::V2_5 { "nullError" } else { "missingParamMeetingID" };
+        found.when(true, key, missing);
         return;
     };
-    let least = if machine.settings.lenient_ids { 1 } else { 2 };
+    let least = if lenient { 1 } else { 2 };
     let size_is_wrong = !(least..=256).contains(&id.chars().count());
-    found.when(id.is_empty(), "missingParamMeetingID", "You must provide a meeting ID");
-    found.when(size_is_wrong, "validationError", "Meeting ID must be between 2 and 256 characters");
-    found.when(id.contains(','), "validationError", "Meeting ID cannot contain ','");
+    let empty = id.is_empty() && found.version > Version::V2_5;
+    found.when(empty, "missingParamMeetingID", missing);
+    found.value(size_is_wrong, Wrong::Size, "Meeting ID must be between 2 and 256 characters");
+    found.value(id.contains(','), Wrong::Value, "Meeting ID cannot contain ','");
 }
 
 fn creation(found: &mut Complaints, params: &Params) {
-    let name = cleaned(params.get("name").unwrap_or_default());
-    let size_is_wrong = !(2..=256).contains(&name.chars().count());
-    found.when(name.is_empty(), "validationError", "You must provide a meeting name");
-    found.when(
-        size_is_wrong,
-        "validationError",
-        "Meeting name must be between 2 and 256 characters",
-    );
+    let name = params.sent("name").map(cleaned);
+    let missing = "You must provide a meeting name";
+    found.value(name.is_none(), Wrong::Missing, missing);
+    if let Some(name) = name {
+        let size_is_wrong = !(2..=256).contains(&name.chars().count());
+        found.value(name.is_empty(), Wrong::Empty, missing);
+        let text = "Meeting name must be between 2 and 256 characters";
+        found.value(size_is_wrong, Wrong::Size, text);
+    }
     password_size(found, params, "attendeePW");
     password_size(found, params, "moderatorPW");
     let bridge = params.get("voiceBridge").unwrap_or("0");
-    found.when(
-        bridge.trim().parse::<i64>().is_err(),
-        "validationError",
-        "Voice bridge must be an integral value",
-    );
+    let text = "Voice bridge must be an integral value";
+    found.value(bridge.trim().parse::<i64>().is_err(), Wrong::Value, text);
     boolean(found, params, "record", "Record must be a boolean value (true or false)");
     let room = "You must provide a boolean value (true or false) for the breakout room";
     boolean(found, params, "isBreakout", room);
     let external = params.get("presentationUploadExternalUrl");
     let is_url = |url: &str| url.parse::<http::Uri>().is_ok_and(|u| u.scheme().is_some());
-    found.when(
-        external.is_some_and(|url| !is_url(url)),
-        "validationError",
-        "Param 'presentationUploadExternalUrl' is not a valid URL",
-    );
+    let text = "Param 'presentationUploadExternalUrl' is not a valid URL";
+    found.value(external.is_some_and(|url| !is_url(url)), Wrong::Value, text);
+    let editor = params.get("sharedNotesEditor").filter(|_| found.version >= Version::V4_0);
+    let unknown = editor.is_some_and(|editor| !["etherpad", "blockNote"].contains(&editor));
+    let text = "sharedNotesEditor must be either etherpad or blockNote";
+    found.when(unknown, "invalidSharedNotesEditor", text);
 }
 
 fn joining(found: &mut Complaints, machine: &Machine, params: &Params) {
@@ -149,21 +177,16 @@ fn joining(found: &mut Complaints, machine: &Machine, params: &Params) {
     boolean(found, params, "guest", "Guest must be a boolean value (true or false)");
     boolean(found, params, "auth", "Auth must be a boolean value (true or false)");
     let Some(id) = params.get("meetingID") else { return };
-    match machine.find(id) {
-        None => {
-            let unknown = "A meeting with that ID does not exist";
-            found.when(true, "invalidMeetingIdentifier", unknown);
-            found.when(true, "meetingForciblyEnded", ENDED);
-        }
-        Some(at) => {
-            found.when(!machine.meetings[at].lives(), "meetingForciblyEnded", ENDED);
-        }
-    }
+    // Whether there is such a meeting, and whether it has ended, are asked apart: of an unknown one both are wrong.
+    let known = machine.find(id);
+    let over = known.is_none_or(|at| !machine.meetings[at].lives());
+    found.when(known.is_none(), "invalidMeetingIdentifier", UNKNOWN);
+    found.when(over, "meetingForciblyEnded", ENDED);
 }
 
 fn existing(found: &mut Complaints, machine: &Machine, params: &Params) {
     let unknown = params.sent("meetingID").is_none_or(|id| machine.find(id).is_none());
-    found.when(unknown, "notFound", "A meeting with that ID does not exist");
+    found.when(unknown, "notFound", UNKNOWN);
 }
 
 fn moderator(found: &mut Complaints, machine: &Machine, params: &Params) {
@@ -178,18 +201,47 @@ fn moderator(found: &mut Complaints, machine: &Machine, params: &Params) {
 
 fn password_size(found: &mut Complaints, params: &Params, name: &str) {
     let wrong = params.get(name).is_some_and(|p| !(2..=64).contains(&p.chars().count()));
-    found.when(wrong, "invalidPassword", "Invalid password");
+    match found.version {
+        // The words say so; what counts are 2 to 64 characters.
+        Version::V2_5 => {
+            found.when(wrong, "sizeError", "Password must be between 8 and 20 characters");
+        }
+        _ => found.when(wrong, "invalidPassword", "Invalid password"),
+    }
 }
 
 fn boolean(found: &mut Complaints, params: &Params, name: &str, message: &str) {
     let is_boolean =
         |value: &str| value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
     let wrong = params.get(name).is_some_and(|value| !is_boolean(value));
-    found.when(wrong, "validationError", message);
+    found.value(wrong, Wrong::Value, message);
 }
 
 /// The text without control characters and outer blanks.
 pub(super) fn cleaned(text: &str) -> String {
     let kept: String = text.chars().filter(|c| !c.is_control()).collect();
     kept.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_win_in_the_order_of_javas_buckets() {
+        let keys = [
+            "checksumError",
+            "emptyError",
+            "missingParamFullName",
+            "meetingForciblyEnded",
+            "invalidPassword",
+            "notFound",
+            "sizeError",
+            "validationError",
+            "missingParamMeetingID",
+        ];
+        assert!(keys.is_sorted_by_key(|key| bucket(key)));
+        assert_eq!(bucket("notFound"), bucket("invalidMeetingIdentifier"));
+        assert_eq!(bucket("nullError"), bucket("validationError"));
+    }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::breakouts;
 use super::crowd::Crowd;
 use super::desk::{Deed, Desk};
 use super::errand::{self, Elsewhere, Ledger, Outcome, Sockets};
@@ -161,6 +162,13 @@ impl SimServer {
     /// The meeting of this id, if it lives.
     pub async fn meeting(&self, id: &str) -> Option<Meeting> {
         self.meetings().await.into_iter().find(|m| m.lives() && m.id == id)
+    }
+
+    /// Makes so many breakout rooms of a meeting, as a moderator does inside it; they inherit its metadata. Answers
+    /// their ids, none when there is no such meeting.
+    pub async fn make_breakouts(&self, id: &str, rooms: u64) -> Vec<String> {
+        let id = id.to_owned();
+        self.ask(move |desk, times| breakouts::make(&mut desk.machine, &id, rooms, times)).await
     }
 
     /// The browsers of all who have joined and not come yet connect now.

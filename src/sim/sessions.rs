@@ -1,16 +1,15 @@
 //! The calls of a browser that is in a meeting: a session token instead of a checksum. And the list of sessions.
 
-use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};
-use serde::Serialize;
-use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 
 use super::events;
+use super::join;
 use super::machine::{Ask, Machine, Times};
 use super::meeting::{Meeting, Role, User};
-use super::params::{Params, signed};
-use super::reply::{Failure, Reply, html, of_type, response, xml};
+use super::params::{Params, signature};
+use super::reply::{Failure, Reply, html, pretty, response, xml};
+use super::version::Version;
 use crate::bbb::checksum::Algorithm;
 use crate::bbb::query;
 
@@ -25,7 +24,9 @@ pub(super) fn answer(
     params: &Params,
     times: Times,
 ) -> Option<Reply> {
-    if !["getSessions", "getJoinUrl", "learningDashboard", "stuns", "signOut"].contains(&call) {
+    let old = machine.settings.version < Version::V3_0;
+    let known = ["getSessions", "getJoinUrl", "learningDashboard", "stuns", "signOut"];
+    if !known.contains(&call) && !(old && call == "enter") {
         return None;
     }
     if ![Method::GET, Method::HEAD, Method::POST].contains(&ask.method) {
@@ -35,6 +36,7 @@ pub(super) fn answer(
         "getSessions" => list(machine, ask),
         "getJoinUrl" => join_url(machine, params),
         "learningDashboard" => dashboard(machine, params),
+        "enter" => enter(machine, params, times),
         "stuns" => stuns(machine, params, times),
         _ => sign_out(machine, params, times),
     })
@@ -52,9 +54,8 @@ fn session<'m>(machine: &'m Machine, params: &Params) -> Option<(&'m Meeting, &'
 }
 
 fn list(machine: &Machine, ask: &Ask) -> Reply {
-    let settings = &machine.settings;
-    if !signed(ask, "getSessions", settings.secret.reveal(), settings.algorithms) {
-        return Failure::new("checksumError", "Checksums do not match").reply();
+    if let Err(text) = signature(ask, "getSessions", &machine.settings) {
+        return Failure::new("checksumError", text).reply();
     }
     let mut sessions = machine
         .meetings
@@ -83,7 +84,7 @@ fn list(machine: &Machine, ask: &Ask) -> Reply {
 
 /// The URL by which the same user may come once more: always signed with SHA-1, its values escaped twice.
 fn join_url(machine: &Machine, params: &Params) -> Reply {
-    let Some((meeting, user)) = session(machine, params) else { return no_session() };
+    let Some((meeting, user)) = session(machine, params) else { return no_session(params) };
     let twice = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let mut query = String::new();
     for (name, value) in [
@@ -105,12 +106,12 @@ fn join_url(machine: &Machine, params: &Params) -> Reply {
     let signed = query::signed(&query, "join", settings.secret.reveal(), Algorithm::Sha1);
     let url = format!("{}/bigbluebutton/api/join?{signed}", settings.origin);
     let message = "Join URL provided successfully.";
-    said(json!({"response": {"returncode": "SUCCESS", "message": message, "url": url}}))
+    pretty(&json!({"response": {"returncode": "SUCCESS", "message": message, "url": url}}))
 }
 
 /// What the dashboard of a moderator shows.
 fn dashboard(machine: &Machine, params: &Params) -> Reply {
-    let Some((meeting, user)) = session(machine, params) else { return no_session() };
+    let Some((meeting, user)) = session(machine, params) else { return no_session(params) };
     if user.role != Role::Moderator {
         return failed("Access denied");
     }
@@ -119,18 +120,16 @@ fn dashboard(machine: &Machine, params: &Params) -> Reply {
         .map(|user| (user.internal_id.clone(), json!({"name": user.name})))
         .collect();
     let data = json!({"users": users}).to_string();
-    said(json!({"response": {"returncode": "SUCCESS", "data": data}}))
+    pretty(&json!({"response": {"returncode": "SUCCESS", "data": data}}))
 }
 
 fn stuns(machine: &Machine, params: &Params, times: Times) -> Reply {
     let Some((_, user)) = session(machine, params) else {
         let (message, url) = ("Could not find conference.", &machine.settings.origin);
-        return said(
-            json!({"response": {"returncode": "FAILED", "message": message, "logoutURL": url}}),
-        );
+        return pretty(&json!({"returncode": "FAILED", "message": message, "logoutURL": url}));
     };
     let name = format!("{}:{}", times.wall / 1000 + TURN_HOLDS, user.internal_id);
-    said(json!({
+    pretty(&json!({
         "stunServers": [{"url": "stun:stun.example.org"}],
         "turnServers": [{
             "username": name, "password": "c2VjcmV0",
@@ -138,6 +137,26 @@ fn stuns(machine: &Machine, params: &Params, times: Times) -> Reply {
         }],
         "remoteIceCandidates": [],
     }))
+}
+
+/// How the client of old versions comes in: it asks by this call who it is.
+fn enter(machine: &mut Machine, params: &Params, times: Times) -> Reply {
+    let token = params.get("sessionToken").unwrap_or_default().to_owned();
+    join::connect(machine, |user| user.session.reveal() == token, times);
+    let Some((meeting, user)) = session(machine, params) else {
+        let (message, url) = ("User denied access for this session", &machine.settings.origin);
+        let said = json!({"returncode": "FAILED", "message": message, "logoutURL": url});
+        return pretty(&json!({ "response": said }));
+    };
+    pretty(&json!({"response": {
+        "returncode": "SUCCESS", "fullname": user.name, "confname": meeting.name,
+        "meetingID": meeting.internal_id, "externMeetingID": meeting.id,
+        "externUserID": user.external_id, "internalUserID": user.internal_id,
+        "role": user.role.name(), "conference": meeting.internal_id, "room": meeting.internal_id,
+        "voicebridge": meeting.voice_bridge, "dialnumber": machine.settings.dial_number,
+        "record": meeting.recording.to_string(), "isBreakout": meeting.breakout.is_some(),
+        "logoutUrl": machine.settings.origin,
+    }}))
 }
 
 /// Leaves; it is always a success.
@@ -150,27 +169,16 @@ fn sign_out(machine: &mut Machine, params: &Params, times: Times) -> Reply {
         }
         events::user(machine, "user-left", &meeting, &user, times);
     }
-    let text = "<response><returncode>SUCCESS</returncode></response>";
-    of_type(StatusCode::OK, "text/xml;charset=utf-8", text)
+    xml("<response><returncode>SUCCESS</returncode></response>".to_owned())
 }
 
-fn no_session() -> Reply {
-    failed("Invalid session token")
+fn no_session(params: &Params) -> Reply {
+    match params.get("sessionToken") {
+        Some(_) => failed("Invalid session token"),
+        None => failed("You must provide a session token"),
+    }
 }
 
 fn failed(message: &str) -> Reply {
-    said(json!({"response": {"returncode": "FAILED", "message": message}}))
-}
-
-/// JSON as BBB prints it: four blanks a level.
-fn said(value: Value) -> Reply {
-    let mut text = Vec::new();
-    let format = PrettyFormatter::with_indent(b"    ");
-    let mut json = serde_json::Serializer::with_formatter(&mut text, format);
-    if value.serialize(&mut json).is_err() {
-        return html(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    }
-    let mut reply = of_type(StatusCode::OK, "application/json", text);
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    reply
+    pretty(&json!({"response": {"returncode": "FAILED", "message": message}}))
 }

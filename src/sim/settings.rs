@@ -15,7 +15,7 @@ pub struct SimSettings {
     /// `scheme://host[:port]` as clients reach it; replaced by the socket's when it listens.
     pub origin: String,
     pub secret: Secret,
-    /// The hashes it accepts.
+    /// The hashes it accepts, as far as its version knows them.
     pub algorithms: Algorithms,
     pub cores: u32,
     /// Everything random follows from this.
@@ -25,6 +25,8 @@ pub struct SimSettings {
     /// How it finds the meeting that a call names.
     pub lookup: Lookup,
     pub internal_ids: InternalIds,
+    /// Refuse a repeated create that sends no passwords, as older versions do.
+    pub refuses_bare_repeats: bool,
     /// Accept meeting ids of one character; BBB wants two.
     pub lenient_ids: bool,
     /// How long a meeting that was ended by force is still shown; BBB shows none.
@@ -34,10 +36,14 @@ pub struct SimSettings {
     pub dial_number: String,
     /// Whether all recordings may be asked for without pages.
     pub fetch_all_recordings: bool,
-    /// How pages of recordings are cut.
-    pub recordings_paging: RecordingsPaging,
+    /// How pages of recordings are cut; without this, as its version does.
+    pub recordings_paging: Option<RecordingsPaging>,
+    /// Whether there is a folder for the captions of recordings; without one BBB fails when it shall put some.
+    pub captions_folder: bool,
     /// How long after its end a meeting's recording is there.
     pub recording_after: Duration,
+    /// Where every event goes by the server's own configuration, by a hook that nobody can destroy.
+    pub permanent_hook: Option<String>,
     /// The hash of events, unless they bear the secret itself.
     pub hooks_sign_with: Algorithm,
     /// Events bear the secret in a header instead of a checksum.
@@ -81,13 +87,16 @@ impl SimSettings {
             version: Version::default(),
             lookup: Lookup::default(),
             internal_ids: InternalIds::default(),
+            refuses_bare_repeats: false,
             lenient_ids: false,
             ended_lingers: Duration::ZERO,
             bbb_version: None,
             dial_number: "613-555-1234".to_owned(),
             fetch_all_recordings: true,
-            recordings_paging: RecordingsPaging::ByRecord,
+            recordings_paging: None,
+            captions_folder: true,
             recording_after: Duration::from_secs(5),
+            permanent_hook: None,
             hooks_sign_with: Algorithm::Sha1,
             hooks_bearer: false,
             browsers_connect: None,
@@ -108,9 +117,30 @@ impl SimSettings {
         Self { browsers_connect: Some(after), ..self }
     }
 
+    /// The hashes that it knows and is set to accept.
+    pub(super) fn accepted(&self) -> Algorithms {
+        let known = |algorithm: &Algorithm| {
+            self.version > Version::V2_5 || matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256)
+        };
+        let accepted: Vec<Algorithm> = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| known(algorithm) && self.algorithms.contains(*algorithm))
+            .collect();
+        Algorithms::of(&accepted)
+    }
+
+    /// How it cuts pages of recordings.
+    pub(super) fn paging_of_recordings(&self) -> RecordingsPaging {
+        self.recordings_paging.unwrap_or(match self.version {
+            Version::V2_5 => RecordingsPaging::None,
+            Version::V2_7 => RecordingsPaging::ByFormatNested,
+            Version::V3_0 | Version::V4_0 => RecordingsPaging::ByRecord,
+        })
+    }
+
     /// The same with pages of recordings cut so.
     pub fn paging(self, recordings_paging: RecordingsPaging) -> Self {
-        Self { recordings_paging, ..self }
+        Self { recordings_paging: Some(recordings_paging), ..self }
     }
 
     /// The same with so many cores.

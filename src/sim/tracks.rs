@@ -23,7 +23,7 @@ pub(super) fn list(machine: &Machine, params: &Params) -> Reply {
         .map(|track| {
             let Track { kind, label, lang, .. } = track;
             let hash = hex::encode(Sha1::digest([id, kind, lang].concat()));
-            let href = format!("{origin}/textTrack/{hash}/{id}/{kind}_{lang}.vtt");
+            let href = format!("{origin}/bigbluebutton/textTrack/{hash}/{id}/{kind}_{lang}.vtt");
             json!({"href": href, "kind": kind, "label": label, "lang": lang, "source": "upload"})
         })
         .collect();
@@ -37,11 +37,11 @@ pub(super) fn put(machine: &mut Machine, ask: &Ask, params: &Params) -> Reply {
             return failed("paramError", &format!("Missing param {name}."));
         }
     }
-    let (secret, allowed) = (machine.settings.secret.reveal(), machine.settings.algorithms);
-    if !signed(ask, "putRecordingTextTrack", secret, allowed) {
+    if !signed(ask, "putRecordingTextTrack", &machine.settings) {
         let text = "You did not pass the checksum security check";
         return Failure::new("checksumError", text).reply();
     }
+    let folder = machine.settings.captions_folder;
     let text = |name| params.get(name).unwrap_or_default().to_owned();
     let (id, kind, lang, label) = (text("recordID"), text("kind"), text("lang"), text("label"));
     let Some(recording) = machine.recordings.iter_mut().find(|r| r.lives() && r.record_id == id)
@@ -58,6 +58,9 @@ pub(super) fn put(machine: &mut Machine, ask: &Ask, params: &Params) -> Reply {
     let bytes = file_len(ask).unwrap_or(0);
     if bytes == 0 {
         return failed("empty_uploaded_text_track", "Empty uploaded text track.");
+    }
+    if !folder {
+        return super::reply::failed();
     }
     recording.tracks.push(Track { kind, label, lang, bytes });
     let (key, message) = ("upload_text_track_success", "Text track uploaded successfully");
@@ -82,7 +85,7 @@ fn failed(key: &str, message: &str) -> Reply {
 
 fn said(response: Value) -> Reply {
     let body = json!({"response": response}).to_string();
-    let mut reply = of_type(StatusCode::OK, "application/json", body);
+    let mut reply = of_type(StatusCode::OK, "application/json;charset=utf-8", body);
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     reply
 }

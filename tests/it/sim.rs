@@ -12,7 +12,9 @@ mod join;
 mod life;
 mod lookup;
 mod recordings;
+mod replay;
 mod sessions;
+mod versions;
 mod ways;
 
 use std::sync::Arc;

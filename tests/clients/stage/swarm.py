@@ -29,8 +29,8 @@ class Tenant:
 class Swarm:
     """Simulated servers and the balancer before them; a context that ends both."""
 
-    def __init__(self, program, folder):
-        self.program, self.folder = Path(program), Path(folder)
+    def __init__(self, program, folder, version):
+        self.program, self.folder, self.version = Path(program), Path(folder), version
         self.admin_key, self.token = secrets.token_hex(24), secrets.token_hex(24)
         self.shared_secret = secrets.token_hex(24)
         self.port = _free_port()
@@ -72,7 +72,9 @@ class Swarm:
         return [self.admin_key, self.token, self.shared_secret, *self.instances.values()]
 
     def _simulate(self):
-        arguments = ["simulate", "--servers", str(SERVERS), "--port", "0"]
+        arguments = ["simulate", "--servers", str(SERVERS), "--port", "0", "--bbb-version", self.version]
+        # People's browsers open what a library is answered.
+        arguments += ["--connect-after", "0"]
         arguments += ["--push", self.origin, "--token", self.token]
         process = self._start(arguments, "simulated.log", stdout=subprocess.PIPE)
         for line in process.stdout:

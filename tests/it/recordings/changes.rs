@@ -1,7 +1,7 @@
 //! Stories R3 to R5: recordings published, unpublished, changed and deleted.
 
 use axum::body::Body;
-use bigblueswarm::sim::Fault;
+use bigblueswarm::sim::{Fault, Recording};
 use http::Method;
 
 use super::{A_POLL, add, listed, of_t, of_u, state};
@@ -91,7 +91,7 @@ async fn r4_no_recording_changes_its_owner() {
     let tag = "meta_BigBlueSwarm%2Dtenant";
     let query = format!("{tag}={}&recordID={id}&meta_x=1&{tag}=", U.host);
     T.call(&world, "updateRecordings", &query).await.assert_success();
-    let expected = of_t("a", 10).with("x", "1");
+    let expected = Recording { rewritten: true, ..of_t("a", 10).with("x", "1") };
     assert_eq!(world.sims[0].recordings().await, [expected]);
 }
 

@@ -55,8 +55,11 @@ async fn requests_that_some_versions_fail_at() {
         }
         let server = with_meeting(settings().version(version)).await;
         for kind in ["application/json", ""] {
-            let odd = post(&server, "create", "name=Room&meetingID=r2", kind, "{}").await;
+            let id = format!("r{}", kind.len());
+            let query = format!("name=Room&meetingID={id}");
+            let odd = post(&server, "create", &query, kind, "{}").await;
             assert_eq!(odd.status == 500, version == V2_5, "{version} {kind}");
+            assert_eq!(server.meeting(&id).await.is_some(), version == V2_5, "made all the same");
         }
     }
 }

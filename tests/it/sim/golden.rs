@@ -4,6 +4,11 @@ use super::*;
 
 const INTERNAL: &str = "c25a79c57906ba7027b36d380230db92bbc0fd64-1767225600123";
 
+/// The same with the line ends that most templates have.
+fn is_crlf(reply: &Reply, expected: &str) {
+    is(reply, &expected.replace('\n', "\r\n"));
+}
+
 fn is(reply: &Reply, expected: &str) {
     assert_eq!(reply.text(), expected);
     assert_eq!(reply.status, 200);
@@ -28,14 +33,14 @@ async fn the_root_is_xml_or_json() {
         "/bigbluebutton/api?&checksum=x",
     ] {
         let reply = send(&server, Ask::get(path)).await;
-        is(&reply, root);
+        is_crlf(&reply, root);
         assert_eq!(reply.headers["content-type"], "text/xml;charset=utf-8");
         assert_eq!(reply.headers["cache-control"], "no-cache");
     }
     let mut ask = Ask::get("/bigbluebutton/api");
     ask.headers.insert("content-type", HeaderValue::from_static("application/json"));
     let reply = send(&server, ask).await;
-    assert_eq!(reply.headers["content-type"], "application/json");
+    assert_eq!(reply.headers["content-type"], "application/json;charset=utf-8");
     let json = r#"{
     "response": {
         "returncode": "SUCCESS",
@@ -75,10 +80,10 @@ async fn a_create_and_its_repetition() {
 </response>"
         )
     };
-    is(&call(&server, "create", query).await, &expected("false", "", ""));
+    is_crlf(&call(&server, "create", query).await, &expected("false", "", ""));
     enter(&server, "fullName=Ada&meetingID=test01&role=VIEWER").await;
     let text = "This conference was already in existence and may currently be in progress.";
-    is(&call(&server, "create", query).await, &expected("true", "duplicateWarning", text));
+    is_crlf(&call(&server, "create", query).await, &expected("true", "duplicateWarning", text));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,19 +100,19 @@ async fn failures_have_two_shapes() {
 </error>
 </errors>
 </response>";
-    is(&call(&server, "create", "name=Other&meetingID=test02&voiceBridge=48213").await, taken);
+    is_crlf(&call(&server, "create", "name=Other&meetingID=test02&voiceBridge=48213").await, taken);
     let unique = "<response>
 <returncode>FAILED</returncode>
 <messageKey>idNotUnique</messageKey>
 <message>A meeting already exists with that meeting ID. Please use a different meeting ID.</message>
 </response>";
-    is(&call(&server, "create", &format!("{query}&attendeePW=xx")).await, unique);
+    is_crlf(&call(&server, "create", &format!("{query}&attendeePW=xx")).await, unique);
     let checksum = "<response>
 <returncode>FAILED</returncode>
 <messageKey>checksumError</messageKey>
 <message>Checksums do not match</message>
 </response>";
-    is(&send(&server, Ask::get("/bigbluebutton/api/getMeetings?checksum=ab")).await, checksum);
+    is_crlf(&send(&server, Ask::get("/bigbluebutton/api/getMeetings?checksum=ab")).await, checksum);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,20 +127,20 @@ async fn the_short_answers() {
     is(&call(&server, "getMeetings", "").await, none);
     let running =
         "<response>\n<returncode>SUCCESS</returncode>\n<running>false</running>\n</response>";
-    is(&call(&server, "isMeetingRunning", "meetingID=nope").await, running);
+    is_crlf(&call(&server, "isMeetingRunning", "meetingID=nope").await, running);
     let unknown = "<response>
 <returncode>FAILED</returncode>
 <messageKey>notFound</messageKey>
 <message>A meeting with that ID does not exist</message>
 </response>";
-    is(&call(&server, "getMeetingInfo", "meetingID=nope").await, unknown);
+    is_crlf(&call(&server, "getMeetingInfo", "meetingID=nope").await, unknown);
     call(&server, "create", "name=Algebra&meetingID=test01").await;
     let end = "<response>
 <returncode>SUCCESS</returncode>
 <messageKey>sentEndMeetingRequest</messageKey>
 <message>A request to end the meeting was sent. Please wait a few seconds, and then use the getMeetingInfo or isMeetingRunning API calls to verify that it was ended.</message>
 </response>";
-    is(&call(&server, "end", "meetingID=test01").await, end);
+    is_crlf(&call(&server, "end", "meetingID=test01").await, end);
     let join = call(&server, "join", "fullName=Ada&meetingID=nope&role=VIEWER").await;
     assert_eq!(
         join.location(),

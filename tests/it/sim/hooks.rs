@@ -37,21 +37,33 @@ fn ids(sent: &[Errand]) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn hooks_are_made_listed_and_destroyed_in_the_words_of_their_service() {
     let server = server();
+    let _sent = listen_to(&server, 200);
     let check = async |call_name: &str, query: &str, expected: &str| {
         assert_eq!(call(&server, call_name, query).await.text(), expected, "{call_name} {query}");
     };
     let url = "callbackURL=https%3A%2F%2Fapp.example.com%2Fcb";
-    check("hooks/create", &format!("{url}&meetingID=test01"), "<response><returncode>SUCCESS</returncode><hookID>1</hookID><permanentHook>false</permanentHook><rawData>false</rawData></response>").await;
-    check("hooks/create", url, "<response><returncode>SUCCESS</returncode><hookID>1</hookID><messageKey>duplicateWarning</messageKey><message>There is already a hook for this callback URL.</message></response>").await;
-    let listed = "<response><returncode>SUCCESS</returncode><hooks><hook><hookID>1</hookID><callbackURL><![CDATA[https://app.example.com/cb]]></callbackURL><meetingID><![CDATA[test01]]></meetingID><permanentHook>false</permanentHook><rawData>false</rawData></hook></hooks></response>";
-    check("hooks/list", "", listed).await;
-    check("hooks/list", "meetingID=test01", listed).await;
-    check(
-        "hooks/list",
-        "meetingID=x",
-        "<response><returncode>SUCCESS</returncode><hooks></hooks></response>",
-    )
-    .await;
+    let made = call(&server, "hooks/create", &format!("{url}&meetingID=test01")).await;
+    let id = made.value("hookID").expect("an id");
+    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+    assert_eq!(lengths, [8, 4, 4, 4, 12], "a UUID");
+    assert_eq!(
+        made.text(),
+        format!(
+            "<response><returncode>SUCCESS</returncode><hookID>{id}</hookID><permanentHook>false</permanentHook><rawData>false</rawData></response>"
+        )
+    );
+    check("hooks/create", url, &format!("<response><returncode>SUCCESS</returncode><hookID>{id}</hookID><messageKey>duplicateWarning</messageKey><message>There is already a hook for this callback URL.</message></response>")).await;
+    let listed = format!(
+        "<response><returncode>SUCCESS</returncode><hooks><hook><hookID>{id}</hookID><callbackURL><![CDATA[https://app.example.com/cb]]></callbackURL><meetingID><![CDATA[test01]]></meetingID><permanentHook>false</permanentHook><rawData>false</rawData></hook></hooks></response>"
+    );
+    check("hooks/list", "", &listed).await;
+    let failed = "<response><returncode>FAILED</returncode><messageKey>listHookError</messageKey><message>An error happened while listing registered hooks. Check the logs.</message></response>";
+    check("hooks/list", "meetingID=test01", failed).await;
+    call(&server, "create", "name=Room&meetingID=test01").await;
+    call(&server, "create", "name=Room&meetingID=test02").await;
+    check("hooks/list", "meetingID=test01", &listed).await;
+    let none = "<response><returncode>SUCCESS</returncode><hooks></hooks></response>";
+    check("hooks/list", "meetingID=test02", none).await;
     let missing = call(&server, "hooks/create", "meetingID=x").await;
     assert_eq!(
         words(&missing),
@@ -67,11 +79,11 @@ async fn hooks_are_made_listed_and_destroyed_in_the_words_of_their_service() {
     );
     check(
         "hooks/destroy",
-        "hookID=1",
+        &format!("hookID={id}"),
         "<response><returncode>SUCCESS</returncode><removed>true</removed></response>",
     )
     .await;
-    let unknown = call(&server, "hooks/destroy", "hookID=1").await;
+    let unknown = call(&server, "hooks/destroy", &format!("hookID={id}")).await;
     assert_eq!(
         words(&unknown),
         ("destroyMissingHook".into(), "The hook informed was not found.".into())
@@ -83,7 +95,7 @@ async fn hooks_are_made_listed_and_destroyed_in_the_words_of_their_service() {
     )
     .await;
     assert!(
-        again.text().contains("<hookID>2</hookID>")
+        again.value("hookID").is_some_and(|new| new != id)
             && again.text().contains("<rawData>true</rawData>")
     );
     assert!(
@@ -103,10 +115,7 @@ async fn the_checksum_of_a_hook_call_is_its_own() {
     for query in ["", "checksum=", &format!("checksum={}", "a".repeat(40)), "checksum=a&checksum=b"]
     {
         let reply = ask(format!("/bigbluebutton/api/hooks/list?{query}")).await;
-        match query {
-            "checksum=" => assert_eq!(reply.status, 500),
-            _ => assert_eq!(words(&reply), expected, "{query}"),
-        }
+        assert_eq!(words(&reply), expected, "{query}");
     }
     for algorithm in Algorithm::ALL {
         let signed = query::signed("", "hooks/list", SECRET, algorithm);
@@ -116,8 +125,11 @@ async fn the_checksum_of_a_hook_call_is_its_own() {
     }
     let old = SimServer::start(settings().algorithms(&[Algorithm::Sha1]), new_year());
     assert_eq!(words(&call(&old, "hooks/list", "").await), expected);
-    let post = Ask { method: http::Method::POST, ..Ask::get(signed_target("hooks/list", "")) };
-    assert_eq!(send(&server, post).await.status, 404);
+    assert_eq!(ask("/bigbluebutton/api/hooks/list?checksum=abc".to_owned()).await.status, 500);
+    let by = |method| Ask { method, ..Ask::get(signed_target("hooks/list", "")) };
+    assert_eq!(send(&server, by(http::Method::POST)).await.status, 404);
+    let options = send(&server, by(http::Method::OPTIONS)).await;
+    assert_eq!((options.status.as_u16(), options.text().as_str()), (200, "GET,HEAD"));
     assert_eq!(ask("/bigbluebutton/api/hooks/ping".into()).await.text(), "bbb-webhooks API up!");
 }
 
@@ -230,4 +242,22 @@ async fn events_are_sent_again_after_growing_waits_and_then_the_hook_is_given_up
     sleep(60 * SECOND).await;
     assert_eq!(sent.try_iter().count(), 1);
     assert_eq!(denied.hooks().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_hook_stays_and_insists() {
+    let settings = SimSettings { permanent_hook: Some(URL.to_owned()), ..settings() };
+    let server = SimServer::start(settings, new_year());
+    let sent = listen_to(&server, 503);
+    let listed = call(&server, "hooks/list", "").await;
+    assert!(listed.text().contains("<permanentHook>true</permanentHook>"), "{}", listed.text());
+    let id = listed.value("hookID").expect("an id");
+    let destroyed = call(&server, "hooks/destroy", &format!("hookID={id}")).await;
+    assert_eq!(words(&destroyed).0, "destroyMissingHook");
+    call(&server, "create", "name=Room&meetingID=x1&meetingExpireIfNoUserJoinedInMinutes=0").await;
+    sleep(49 * SECOND).await;
+    assert_eq!(sent.try_iter().count(), 6, "at once, and 1, 2, 5, 10, 30 s after each other");
+    sleep(180 * SECOND).await;
+    assert_eq!(sent.try_iter().count(), 3, "and every minute for ever");
+    assert_eq!(server.hooks().await.len(), 1);
 }

@@ -28,19 +28,19 @@ async fn a_list_is_printed_as_bbb_prints_it() {
     let server = with_recordings().await;
     let page = call(&server, "getRecordings", "limit=1").await.text();
     let start = format!(
-        "<response><returncode>SUCCESS</returncode><recordings><recording><recordID>{ID}</recordID>\
+        "<response>\n          <returncode>SUCCESS</returncode>\n          <recordings><recording><recordID>{ID}</recordID>\
          <meetingID>test01</meetingID><internalMeetingID>{ID}</internalMeetingID><name>Algebra &amp; Co</name>\
          <isBreakout>false</isBreakout><published>true</published><state>published</state>\
          <startTime>1767225600123</startTime><endTime>1767229200123</endTime><participants>2</participants>\
-         <metadata><isBreakout>false</isBreakout><meetingId>test01</meetingId><meetingName>Algebra &amp; Co</meetingName>\
-         <bbb-origin>example-lms</bbb-origin></metadata><playback><format><type>presentation</type>"
+         <rawSize>4096</rawSize><metadata><meetingId>test01</meetingId><meetingName>Algebra &amp; Co</meetingName>\
+         <bbb-origin>example-lms</bbb-origin></metadata><size>2048</size><playback><format><type>presentation</type>"
     );
     assert!(page.starts_with(&start), "{page}");
-    let end =
-        "</format></playback></recording></recordings><totalElements>2</totalElements></response>";
+    let end = "</format></playback><data></data></recording></recordings>\n          <totalElements>2</totalElements>\n        </response>";
     assert!(page.ends_with(end), "{page}");
-    let none = "<response><returncode>SUCCESS</returncode><recordings></recordings><messageKey>noRecordings</messageKey>\
-        <message>There are no recordings for the meeting(s).</message></response>";
+    let none = "<response>\n          <returncode>SUCCESS</returncode>\n          <recordings></recordings>\n          \
+        <messageKey>noRecordings</messageKey>\n          \
+        <message>There are no recordings for the meeting(s).</message>\n        </response>";
     assert_eq!(call(&server, "getRecordings", "meetingID=x").await.text(), none);
 }
 
@@ -97,7 +97,8 @@ async fn pages_are_cut_as_each_generation_of_bbb_cuts_them() {
         };
         let found: Vec<String> = page.split("<recording>").skip(1).map(kinds).collect();
         assert_eq!(found.join(" "), formats, "{paging:?}: {page}");
-        assert!(page.ends_with(end), "{paging:?}: {page}");
+        let flat: String = page.split('\n').map(str::trim_start).collect();
+        assert!(flat.ends_with(end), "{paging:?}: {page}");
     }
 }
 
@@ -112,6 +113,11 @@ async fn changes_skip_unknown_ids_unless_there_is_no_other() {
         &call(&server, "updateRecordings", &format!("{ids}&meta_A=1&meta_bbb-origin=")).await,
         "updated",
         "true",
+    );
+    let listed = call(&server, "getRecordings", &format!("recordID={ID}")).await.text();
+    assert!(
+        listed.contains("<url>\n      https://") && listed.contains("\n    </url>"),
+        "{listed}"
     );
     let changed = server.recordings().await.remove(0);
     assert_eq!(
