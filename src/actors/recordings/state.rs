@@ -204,10 +204,12 @@ impl State {
         for (instance, _) in known.clone() {
             counts.entry(instance.clone()).or_default();
         }
-        let listed_ago = |id| Some(now - self.instances.get(id).filter(|f| f.heard)?.listed?);
-        let held = |(id, recordings)| (listed_ago(&id), id, recordings);
-        let all = counts.into_iter().map(held);
-        all.map(|(listed_ago, id, recordings)| (id, Held { recordings, listed_ago })).collect()
+        let all = counts.into_iter().map(|(id, recordings)| {
+            let facts = self.instances.get(&id).filter(|facts| facts.heard);
+            let listed_ago = facts.and_then(|facts| facts.listed).map(|at| now - at);
+            (id, Held { recordings, listed_ago })
+        });
+        all.collect()
     }
 
     /// Whether every instance of the pool was heard since the start: then the store knows nothing more.
