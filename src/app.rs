@@ -21,7 +21,7 @@ use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
 use crate::flows::{
-    DONE_AHEAD, World, configuration, follow, health, hooks, recordings, sweeps, tell,
+    DONE_AHEAD, World, configuration, follow, health, hooks, notices, recordings, sweeps, tell,
 };
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
@@ -148,6 +148,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("keeping webhooks registered", world.clone(), hooks::watch));
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
     background.spawn(for_ever("telling other replicas", world.clone(), tell::tell));
+    background.spawn(for_ever("looking after what is set up", world.clone(), notices::watch));
     let heard = move |world| configuration::watch(world, watched.clone());
     background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));

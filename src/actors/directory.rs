@@ -104,7 +104,11 @@ pub fn seats() -> (Ushers, Directory) {
         meetings: MeetingsHandle(meetings_seat),
         lists: ListsHandle(lists_seat),
         recordings: RecordingsHandle(recordings_seat),
-        callbacks: CallbacksHandle { seat: callbacks_seat, sealer: sealed },
+        callbacks: CallbacksHandle {
+            seat: callbacks_seat,
+            sealer: sealed,
+            wanted: watch::Sender::new(false),
+        },
         hooks: HooksHandle { seat: hooks_seat, known },
     };
     let ushers = Ushers {

@@ -215,7 +215,7 @@ impl Supervisor {
             }
             Role::Metrics => {
                 let metrics = Metrics { source: self.loads.clone(), clock };
-                spawn(metrics, config, above, |a| ushers.metrics.place(a)).await
+                spawn(metrics, (config, roster), above, |a| ushers.metrics.place(a)).await
             }
             Role::Tenants => {
                 spawn(Tenants { store }, config, above, |a| ushers.tenants.place(a)).await
@@ -238,8 +238,9 @@ impl Supervisor {
         &self,
         myself: ActorRef<SupervisorMessage>,
     ) -> Vec<Subscriber<Arc<Roster>>> {
-        let Directory { meetings, lists, recordings, .. } = self.directory.clone();
+        let Directory { meetings, metrics, lists, recordings, .. } = self.directory.clone();
         vec![
+            Box::new(move |roster| metrics.0.tell(MetricsMessage::Roster(roster))),
             Box::new(move |roster| meetings.0.tell(MeetingsMessage::Roster(roster))),
             Box::new(move |roster| lists.0.tell(ListsMessage::Roster(roster))),
             Box::new(move |roster| recordings.0.tell(RecordingsMessage::Roster(roster))),

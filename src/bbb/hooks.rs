@@ -32,6 +32,8 @@ pub enum Failure {
     Unknown,
     #[error("the hook could not be made")]
     NotMade,
+    #[error("the hook could not be made: callbacks.baseUrl is not set")]
+    NoBaseUrl,
     #[error("the hooks could not be listed")]
     NotListed,
     #[error("the hook could not be removed")]
@@ -51,6 +53,10 @@ impl Failure {
             Self::NotMade => {
                 ("createHookError", "An error happened while creating your hook. Check the logs.")
             }
+            Self::NoBaseUrl => (
+                "createHookError",
+                "This load balancer can't register webhooks, as callbacks.baseUrl is not set in its configuration: its administrator has to set it to the URL by which the BigBlueButton servers reach the load balancer.",
+            ),
             Self::NotListed => (
                 "listHookError",
                 "An error happened while listing registered hooks. Check the logs.",

@@ -17,7 +17,7 @@ use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::InstanceId;
 use crate::domain::placement::Policy;
 use crate::domain::reach::Inside;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{BLANKS, Secret, has_blanks_around};
 
 /// Where a value goes.
 type At<T> = fn(&mut Draft) -> &mut T;
@@ -94,8 +94,8 @@ impl Field {
     /// Reads `text` into its place.
     pub(super) fn read(self, draft: &mut Draft, text: &str) -> Result<(), String> {
         match self {
-            Self::Secret(at) => *at(draft) = Secret::new(filled(text)?),
-            Self::Token(at) => *at(draft) = Some(Secret::new(filled(text)?)),
+            Self::Secret(at) => *at(draft) = Secret::new(unpadded(text)?),
+            Self::Token(at) => *at(draft) = Some(Secret::new(unpadded(text)?)),
             Self::Password(at) => *at(draft) = (!text.is_empty()).then(|| Secret::new(text)),
             Self::Text(at) => *at(draft) = Some(filled(text)?.into()),
             Self::RedisAddress(at) => *at(draft) = Some(text::redis_address(text)?),
@@ -232,6 +232,11 @@ const CORES: Expected = "expected URLs with a number each, such as {https://bbb1
 
 fn filled(text: &str) -> Result<&str, Expected> {
     if text.trim().is_empty() { Err("must not be empty") } else { Ok(text) }
+}
+
+/// A secret that nobody sees otherwise than it is.
+fn unpadded(text: &str) -> Result<&str, Expected> {
+    if has_blanks_around(text) { Err(BLANKS) } else { filled(text) }
 }
 
 fn whole<T: TryFrom<i64>>(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::fault::Fault;
+use super::field::Field;
 use super::keys::{self, KEYS, Key};
 use super::part::Part;
 use super::yaml::{self, Node, Value};
@@ -203,9 +204,16 @@ impl Sheet {
             let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
                 let names = KEYS.iter().map(Key::variable).collect::<Vec<_>>();
                 let what = format!("no key has this variable{}", closest(name, &names));
-                self.faults.push(Fault { file, line: None, key: name.clone(), what });
+                let warning = Fault { file, line: None, key: name.clone(), what };
+                self.warnings.push(warning.to_string());
                 continue;
             };
+            if is_of_a_service(key, value) {
+                let what = "is what Kubernetes says of a service named bbs, and not a port: it is passed over";
+                let key = name.clone();
+                self.warnings.push(Fault { file, line: None, key, what: what.into() }.to_string());
+                continue;
+            }
             let list = || {
                 value
                     .split(',')
@@ -227,6 +235,12 @@ impl Sheet {
             self.given.insert(key.path(), Given { key, raw, file, line: None, name: name.clone() });
         }
     }
+}
+
+/// Whether a variable was set for containers beside a service of that name, as in `BBS_PORT=tcp://10.0.0.7:8080`.
+fn is_of_a_service(key: &Key, value: &str) -> bool {
+    matches!(key.field, Field::Port(_))
+        && ["tcp://", "udp://", "sctp://"].iter().any(|start| value.starts_with(start))
 }
 
 fn raw(value: Value, is_map: bool) -> Result<Option<Raw>, &'static str> {

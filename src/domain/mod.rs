@@ -8,6 +8,7 @@ pub mod load;
 pub mod meeting;
 pub mod moment;
 pub mod naming; // by which name an instance knows a meeting
+pub mod notice; // what operators should see to
 pub mod placement;
 pub mod reach;
 pub mod restart;

@@ -35,3 +35,13 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(..)")
     }
 }
+
+/// What is said of a secret that has blanks around it.
+pub const BLANKS: &str = "has blanks before or behind it, so that nothing fits that is written without them: take them away";
+
+/// Whether a secret begins or ends with something that nobody sees.
+pub fn has_blanks_around(secret: &str) -> bool {
+    let unseen =
+        |c: char| c.is_whitespace() || c.is_control() || "\u{200b}\u{2060}\u{feff}".contains(c);
+    secret.starts_with(unseen) || secret.ends_with(unseen)
+}

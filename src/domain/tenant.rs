@@ -11,7 +11,8 @@ use super::rules::TenantRules;
 use super::secret::Secret;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 
-/// A tenant's name: its host as written in its document, with a port if that has one.
+/// A tenant's identity: what its meetings, recordings and callbacks are marked with, for ever. It is the host that the
+/// tenant was first given, with a port if that had one; a tenant that is renamed keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(Arc<str>);
 
@@ -35,6 +36,8 @@ impl fmt::Display for TenantId {
 #[derive(Clone, Debug)]
 pub struct Tenant {
     pub id: TenantId,
+    /// By which host it is called now.
+    pub host: Arc<str>,
     /// The secrets its calls may be signed with, never empty: its own, else the global one.
     pub secrets: Vec<Secret>,
     pub algorithms: Algorithms,
@@ -78,6 +81,9 @@ pub struct TenantDocument {
 pub struct TenantSpec {
     #[serde(default)]
     pub host: String,
+    /// What its meetings and recordings are marked with, where that is not its host: the host it had before it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +133,7 @@ impl fmt::Debug for TenantSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantSpec")
             .field("host", &self.host)
+            .field("tag", &self.tag)
             .field("meeting_pool", &self.meeting_pool)
             .field("user_pool", &self.user_pool)
             .field("algorithms", &self.algorithms)
@@ -163,6 +170,11 @@ pub(crate) fn texts<'de, D: serde::Deserializer<'de>>(
 }
 
 impl TenantDocument {
+    /// Who this is, whatever its host is now.
+    pub fn id(&self) -> TenantId {
+        TenantId::new(self.spec.tag.as_deref().unwrap_or(&self.spec.host))
+    }
+
     /// The tenant that this document describes; `global` is its secret when it names none.
     pub fn resolve(&self, global: &Secret) -> Tenant {
         let own = self.spec.secret.iter().chain(&self.spec.secrets);
@@ -174,7 +186,8 @@ impl TenantDocument {
         let pool: HashSet<_> =
             self.instances.iter().map(|url| InstanceId::new(url.as_str())).collect();
         Tenant {
-            id: TenantId::new(self.spec.host.as_str()),
+            id: self.id(),
+            host: self.spec.host.as_str().into(),
             secrets,
             algorithms: Algorithms::of(&self.spec.algorithms),
             pool: (!pool.is_empty()).then_some(pool),

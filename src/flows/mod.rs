@@ -17,6 +17,7 @@ pub mod known;
 pub mod locate;
 pub mod meetings;
 pub mod naming;
+pub mod notices;
 pub mod recordings;
 pub mod refusal;
 pub mod sessions;

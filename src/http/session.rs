@@ -33,7 +33,7 @@ pub(super) async fn answer(
     };
     let sent = [parts.uri.query().unwrap_or_default(), &form];
     let token = sent.into_iter().find_map(|text| query::value(text, TOKEN));
-    let home = format!("https://{}", tenant.id);
+    let home = format!("https://{}", tenant.host);
     Ok(render(call.answer(token.as_ref().map(Cow::as_ref), &home)))
 }
 

@@ -32,7 +32,11 @@ pub fn directory(
         lists: ListsHandle(lists),
         // Nobody sits there: who asks hears that it is down.
         recordings: RecordingsHandle(seat().1),
-        callbacks: CallbacksHandle { seat: seat().1, sealer: watch::channel(None).1 },
+        callbacks: CallbacksHandle {
+            seat: seat().1,
+            sealer: watch::channel(None).1,
+            wanted: watch::Sender::new(false),
+        },
         hooks: HooksHandle { seat: seat().1, known: watch::channel(None).1 },
     }
 }

@@ -128,14 +128,29 @@ fn check_shows_what_is_in_force_without_secrets() {
 }
 
 #[test]
-fn a_variable_that_no_key_has_is_a_fault() {
+fn a_variable_that_no_key_has_is_a_warning_as_is_what_a_service_of_that_name_sets() {
     let shell = Shell::new();
     shell.write("c.yml", SOUND);
-    let mut command = shell.command("-config c.yml");
+    let mut command = shell.command("check -config c.yml");
     command.env("BBS_PROT", "9000");
+    command.env("BBS_PORT", "tcp://10.43.7.21:8080").env("BBS_SERVICE_HOST", "10.43.7.21");
+    command.env("BBS_PORT_8080_TCP_ADDR", "10.43.7.21");
+    let Ended { code, out, err } = ended(command);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("port: 8080\n"), "{out}");
+    for said in [
+        "warning: environment: BBS_PROT: no key has this variable; did you mean BBS_PORT?\n",
+        "warning: environment: BBS_PORT: is what Kubernetes says of a service named bbs",
+        "warning: environment: BBS_SERVICE_HOST: no key has this variable",
+        "warning: environment: BBS_PORT_8080_TCP_ADDR: no key has this variable",
+    ] {
+        assert!(err.contains(said), "{err}");
+    }
+    let mut command = shell.command("check -config c.yml");
+    command.env("BBS_PORT", "eighty");
     let Ended { code, err, .. } = ended(command);
     assert_eq!(code, Some(64));
-    assert_eq!(err, "environment: BBS_PROT: no key has this variable; did you mean BBS_PORT?\n");
+    assert!(err.contains("environment: BBS_PORT: "), "{err}");
 }
 
 #[test]

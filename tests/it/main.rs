@@ -29,6 +29,7 @@ mod malformed;
 mod many_found;
 mod map;
 mod operation;
+mod operators;
 mod placement_rows;
 mod program;
 mod quiet;

@@ -304,7 +304,7 @@ async fn explain(world: &World) -> Value {
     serde_json::from_str(&world.admin(Method::GET, &path, "").await.body).expect("JSON")
 }
 
-async fn readiness(world: &World) -> (u16, Value) {
+pub(crate) async fn readiness(world: &World) -> (u16, Value) {
     let request = http::Request::get("/readyz").body(axum::body::Body::empty());
     let Reply { status, body, .. } = world.send(request.expect("a request")).await;
     (status.as_u16(), serde_json::from_str(&body).expect("JSON"))
@@ -326,24 +326,24 @@ async fn set(world: &World, what: &str, server: usize) {
 }
 
 /// What this story's thread logs.
-struct Log {
+pub(crate) struct Log {
     file: NamedTempFile,
     _guard: tracing::subscriber::DefaultGuard,
 }
 
 impl Log {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let file = NamedTempFile::new().expect("a file");
         let writer: Arc<File> = Arc::new(file.reopen().expect("the same file"));
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
         Self { file, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(self.file.path()).expect("the log")
     }
 
-    fn lines(&self, level: &str, what: &str) -> usize {
+    pub(crate) fn lines(&self, level: &str, what: &str) -> usize {
         self.text().lines().filter(|line| line.contains(level) && line.contains(what)).count()
     }
 }

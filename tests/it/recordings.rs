@@ -31,7 +31,7 @@ fn of_u(meeting: &str, start: u64) -> Recording {
 }
 
 /// The meetings whose recordings an answer lists, in its order.
-fn meetings(reply: &Reply) -> Vec<String> {
+pub(crate) fn meetings(reply: &Reply) -> Vec<String> {
     let parts = reply.assert_success().body.split("<recording>").skip(1);
     let id = |part: &str| Some(part.split_once("<meetingID>")?.1.split_once('<')?.0.to_owned());
     parts.filter_map(id).collect()

@@ -8,4 +8,5 @@ mod files;
 mod imports;
 mod looking;
 mod refusals;
+mod renaming;
 mod shell;

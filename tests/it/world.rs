@@ -16,6 +16,7 @@ use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantId, TenantSpec};
 use bigblueswarm::outside::clock::{Clock, RuntimeClock};
+use bigblueswarm::outside::loads::embedded::EmbeddedLoads;
 use bigblueswarm::outside::loads::{LoadError, LoadSource, View};
 use bigblueswarm::outside::servers::Servers;
 use bigblueswarm::outside::store::Store;
@@ -93,6 +94,8 @@ pub(crate) struct Plan {
     tenants: Vec<TenantDocument>,
     /// Whether the store is left as it is found.
     as_stored: bool,
+    /// Whether figures are those that agents push.
+    ingesting: bool,
 }
 
 /// A world of this many equal instances, S1 the least loaded, with tenants T and U.
@@ -108,6 +111,7 @@ pub(crate) fn plan(instances: usize) -> Plan {
         network: None,
         tenants,
         as_stored: false,
+        ingesting: false,
     }
 }
 
@@ -146,6 +150,13 @@ impl Plan {
         self
     }
 
+    /// Figures are those that agents push to it with this token.
+    pub(crate) fn ingesting(mut self, token: &str) -> Self {
+        self.config.admin.ingest_token = Some(Secret::new(token));
+        self.ingesting = true;
+        self
+    }
+
     /// These instances.
     pub(crate) fn servers(mut self, sims: Vec<SimServer>) -> Self {
         let servers = SimServers::new(sims.clone());
@@ -174,6 +185,17 @@ impl Plan {
 
     /// Starts the program; nothing is waited for but its list of instances.
     pub(crate) async fn start_unready(self) -> World {
+        let as_stored = self.as_stored;
+        let world = self.start_unlisted().await;
+        world.until(|roster| roster.loaded).await;
+        if !as_stored {
+            world.register().await;
+        }
+        world
+    }
+
+    /// Starts the program and waits for nothing.
+    pub(crate) async fn start_unlisted(self) -> World {
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let store = self.store.unwrap_or_else(|| {
@@ -199,10 +221,16 @@ impl Plan {
             store.put_tenant(tenant).await.expect("the store takes tenants");
         }
         let targets = self.targets.unwrap_or_else(ScriptedTargets::new);
+        let view = View::of(&self.config.balancer);
+        let ingest = self.ingesting.then(|| EmbeddedLoads::start(view, clock.clone()));
+        let source: Arc<dyn LoadSource> = match &ingest {
+            Some(pushed) => Arc::new(pushed.clone()),
+            None => Arc::new(loads.clone()),
+        };
         let parts = Parts {
             store: store.clone(),
-            loads: Arc::new(loads.clone()),
-            ingest: None,
+            loads: source,
+            ingest,
             servers: self.network.unwrap_or_else(|| Arc::new(servers.clone())),
             targets: Arc::new(targets.clone()),
             clock,
@@ -210,12 +238,7 @@ impl Plan {
             environment: Default::default(),
         };
         let swarm = app::start(self.config, parts).await.expect("the program starts");
-        let world = World { sims, servers, swarm, loads, targets, store, folder };
-        world.until(|roster| roster.loaded).await;
-        if !self.as_stored {
-            world.register().await;
-        }
-        world
+        World { sims, servers, swarm, loads, targets, store, folder }
     }
 }
 

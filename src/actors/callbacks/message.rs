@@ -86,6 +86,8 @@ pub struct CallbacksHandle {
     pub(crate) seat: Seat<CallbacksMessage>,
     /// Written by the actor; a value, so that reading it costs no question.
     pub(crate) sealer: watch::Receiver<Option<Arc<Sealer>>>,
+    /// Whether clients asked for callbacks that they can't have.
+    pub(crate) wanted: watch::Sender<bool>,
 }
 
 impl CallbacksHandle {
@@ -106,6 +108,16 @@ impl CallbacksHandle {
         let mut sealer = self.sealer.clone();
         let known = timeout(within, sealer.wait_for(Option::is_some)).await;
         known.ok()?.ok()?.clone()
+    }
+
+    /// Notes that a client asked for callbacks without `callbacks.baseUrl`.
+    pub fn want(&self) {
+        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+    }
+
+    /// Whether any did since the start.
+    pub fn are_wanted(&self) -> bool {
+        *self.wanted.borrow()
     }
 
     /// A part of what waits, or of the dead letters, in the order of their times.

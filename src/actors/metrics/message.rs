@@ -7,6 +7,7 @@ use ractor::RpcReplyPort;
 
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
+use crate::domain::instance::Roster;
 use crate::domain::load::LoadSnapshot;
 use crate::outside::loads::LoadError;
 
@@ -16,6 +17,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub enum MetricsMessage {
     /// The newest good reading, and whether a later one failed. Asked by flows and the admin surface.
     Current { reply_to: RpcReplyPort<Reading> },
+    /// The pool changed. Told by the registry.
+    Roster(Arc<Roster>),
     /// Time to read again. Told by the actor's own timer.
     Refresh,
     /// A reading ended, well or not. Told by the actor's own task.

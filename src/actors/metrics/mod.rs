@@ -6,9 +6,10 @@ mod state;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 pub use message::*;
@@ -17,14 +18,19 @@ use state::Turn;
 
 use super::{answer, settle};
 use crate::config::Config;
+use crate::domain::instance::Roster;
 use crate::outside::clock::Clock;
 use crate::outside::loads::{LoadError, LoadSource};
+
+/// So long after a reading the next one begins at the earliest, whatever the news.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The metrics actor as the runtime sees it.
 ///
 /// Reads every `balancer.pollInterval`, measured from the end of the last reading, one at a time, each
-/// in a task that is given up after four fifths of that interval and 8 seconds at most. Keeps the last
-/// good figures when a reading fails.
+/// in a task that is given up after four fifths of that interval and 8 seconds at most. Reads sooner while instances
+/// have no figures yet: when the source has news of one, else every second. Keeps the last good figures when a reading
+/// fails.
 pub struct Metrics {
     pub source: Arc<dyn LoadSource>,
     pub clock: Arc<dyn Clock>,
@@ -33,15 +39,18 @@ pub struct Metrics {
 impl Actor for Metrics {
     type Msg = MetricsMessage;
     type State = MetricsState;
-    type Arguments = Arc<Config>;
+    /// What is in force, and the pool as it was told last.
+    type Arguments = (Arc<Config>, Arc<Roster>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<MetricsMessage>,
-        config: Arc<Config>,
+        (config, roster): (Arc<Config>, Arc<Roster>),
     ) -> Result<MetricsState, ActorProcessingErr> {
         myself.cast(MetricsMessage::Refresh)?;
-        Ok(MetricsState::new(&config, self.clock.now()))
+        let mut state = MetricsState::new(&config, self.clock.now());
+        state.take_roster(&roster, self.clock.now());
+        Ok(state)
     }
 
     async fn handle(
@@ -52,6 +61,11 @@ impl Actor for Metrics {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             MetricsMessage::Current { reply_to } => answer(reply_to, state.reading()),
+            MetricsMessage::Roster(roster) => {
+                if state.take_roster(&roster, self.clock.now()) {
+                    state.wake();
+                }
+            }
             MetricsMessage::Refresh => {
                 if state.begin() {
                     self.read(myself, state);
@@ -66,7 +80,7 @@ impl Actor for Metrics {
                     Turn::Recovers => info!("load figures are read again"),
                     Turn::Same => {}
                 }
-                myself.send_after(state.interval(), || MetricsMessage::Refresh);
+                self.wait(myself, state);
             }
             MetricsMessage::Configure(config) => state.configure(&config),
             #[cfg(feature = "test-util")]
@@ -77,6 +91,24 @@ impl Actor for Metrics {
 }
 
 impl Metrics {
+    /// Has the next reading begin when its time has come, or when there is news; it ends with that.
+    fn wait(&self, myself: ActorRef<MetricsMessage>, state: &MetricsState) {
+        let (source, woken) = (self.source.clone(), state.woken());
+        let wait = state.wait(self.clock.now());
+        tokio::spawn(async move {
+            let news = async {
+                tokio::select! {
+                    () = source.news() => {}
+                    () = woken.notified() => {}
+                }
+            };
+            let pause = wait.min(PAUSE);
+            sleep(pause).await;
+            let _ = timeout(wait - pause, news).await;
+            let _ = myself.cast(MetricsMessage::Refresh);
+        });
+    }
+
     /// Reads in a task, so the mailbox stays free; the next refresh is set when this one ends.
     fn read(&self, myself: ActorRef<MetricsMessage>, state: &MetricsState) {
         let (source, view) = (self.source.clone(), state.view());

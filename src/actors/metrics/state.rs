@@ -1,12 +1,15 @@
 //! What the metrics actor knows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
+use tokio::sync::Notify;
 
 use super::message::Reading;
 use crate::config::Config;
+use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::moment::Moment;
 use crate::outside::loads::{LoadError, View};
@@ -19,7 +22,16 @@ pub struct MetricsState {
     /// Whether a reading is under way.
     busy: bool,
     since: Moment,
+    /// The instances whose figures are wanted, and since when.
+    wanted: HashMap<InstanceId, Moment>,
+    /// Ends the wait for the next reading.
+    woken: Arc<Notify>,
 }
+
+/// Between two readings while nothing was measured that is wanted.
+const QUICKLY: Duration = Duration::from_secs(1);
+/// So long an instance's first figures are looked for quickly while others have some: agents may never come.
+const QUICKLY_FOR: Duration = Duration::from_secs(120);
 
 /// Whether the source began or ceased to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +50,8 @@ impl MetricsState {
             view: View::of(balancer),
             busy: false,
             since: now,
+            wanted: HashMap::new(),
+            woken: Arc::new(Notify::new()),
         };
         state.show(now);
         state
@@ -57,8 +71,39 @@ impl MetricsState {
         self.view
     }
 
-    pub(super) fn interval(&self) -> Duration {
-        self.interval
+    /// Takes the pool over; whether an instance of which nothing is known joined it.
+    pub(super) fn take_roster(&mut self, roster: &Roster, now: Moment) -> bool {
+        let members = roster.members().iter().filter(|member| !member.retired);
+        let wanted = members.map(|member| {
+            let id = member.instance.id.clone();
+            let since = self.wanted.get(&id).copied().unwrap_or(now);
+            (id, since)
+        });
+        let wanted: HashMap<_, _> = wanted.collect();
+        let known = |id: &InstanceId| {
+            self.wanted.contains_key(id) || self.newest.loads.loads.contains_key(id)
+        };
+        let joined = !wanted.keys().all(known);
+        self.wanted = wanted;
+        joined
+    }
+
+    /// Ends the wait for the next reading, the present one or the next.
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    pub(super) fn woken(&self) -> Arc<Notify> {
+        self.woken.clone()
+    }
+
+    /// How long the next reading may wait.
+    pub(super) fn wait(&self, now: Moment) -> Duration {
+        let loads = &self.newest.loads.loads;
+        let lacks = |(id, since): (&InstanceId, &Moment)| {
+            !loads.contains_key(id) && (loads.is_empty() || now.since(*since) < QUICKLY_FOR)
+        };
+        if self.wanted.iter().any(lacks) { self.interval.min(QUICKLY) } else { self.interval }
     }
 
     /// Takes what changed; a wait that has begun keeps its length.
@@ -111,10 +156,7 @@ impl MetricsState {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
-    use crate::domain::instance::InstanceId;
     use crate::domain::load::Load;
     use crate::domain::secret::Secret;
 

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::actors::seat::{Usher, seat};
-use crate::domain::instance::InstanceId;
+use crate::bbb::checksum::Algorithm;
+use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::secret::Secret;
 use crate::outside::clock::RuntimeClock;
@@ -23,6 +24,7 @@ enum Step {
     Fails,
     Panics,
     Takes(Duration),
+    Nothing,
 }
 
 struct Scripted {
@@ -69,6 +71,7 @@ impl LoadSource for Scripted {
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         match (self.script)(n) {
             Step::Gives => {}
+            Step::Nothing => return Ok(LoadSnapshot::default()),
             Step::Fails => return Err(LoadError(format!("reading {n} failed"))),
             Step::Panics => panic!("reading {n} panics, as its story wants"),
             Step::Takes(time) => sleep(time).await,
@@ -94,7 +97,7 @@ impl World {
     async fn start(script: Script) -> Self {
         let source = Scripted::new(script);
         let metrics = Metrics { source: source.clone(), clock: Arc::new(source.clock) };
-        let (actor, _) = Actor::spawn(None, metrics, config(10)).await.unwrap();
+        let (actor, _) = Actor::spawn(None, metrics, (config(10), Arc::default())).await.unwrap();
         let (usher, seat) = seat();
         usher.place(actor.clone());
         Self { source, handle: MetricsHandle(seat), actor, _usher: usher }
@@ -180,4 +183,50 @@ async fn a_stray_refresh_begins_no_second_reading() {
     }
     sleep(Duration::from_secs(1)).await;
     assert_eq!(world.source.begun(), 1);
+}
+
+/// A pool of these instances.
+fn pool(urls: &[&str]) -> Arc<Roster> {
+    let member = |url: &&str| {
+        let instance = Instance::new(url, Secret::new("s"), Algorithm::Sha256).unwrap();
+        Member {
+            instance: Arc::new(instance),
+            admin: AdminState::Enabled,
+            retired: false,
+            health: Health::Up,
+            why: None,
+            swept: true,
+            tags: Vec::new(),
+            lost: Default::default(),
+        }
+    };
+    Arc::new(Roster::new(urls.iter().map(member).collect()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_was_measured_of_the_pool_it_is_read_every_second() {
+    let world = World::start(|n| match n {
+        0..3 => Step::Fails,
+        3..8 => Step::Nothing,
+        _ => Step::Gives,
+    })
+    .await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.source.begun(), 1, "a pool without instances needs no figures");
+    world.actor.cast(MetricsMessage::Roster(pool(&["http://a/x"]))).unwrap();
+    sleep(Duration::from_millis(7_500)).await;
+    assert_eq!(world.current().await, (Some(8), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_joins_is_looked_for_at_once_and_not_for_ever() {
+    let world = World::start(|_| Step::Gives).await;
+    sleep(Duration::from_secs(1)).await;
+    world.actor.cast(MetricsMessage::Roster(pool(&["http://a/x"]))).unwrap();
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.source.begun(), 2);
+    sleep(Duration::from_secs(600)).await;
+    let quick = 120;
+    let begun = world.source.begun();
+    assert!((quick..quick + 60).contains(&begun), "{begun}");
 }

@@ -90,6 +90,13 @@ pub(super) struct Index {
     bytes: HashMap<InstanceId, usize>,
 }
 
+/// How many recordings an instance has, and how many of them are hidden.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    pub(super) all: usize,
+    pub(super) hidden: usize,
+}
+
 impl Index {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
@@ -190,10 +197,12 @@ impl Index {
     }
 
     /// How many there are on each instance that has any.
-    pub(super) fn counts(&self) -> HashMap<InstanceId, usize> {
-        let mut counts = HashMap::new();
+    pub(super) fn counts(&self) -> HashMap<InstanceId, Count> {
+        let mut counts: HashMap<InstanceId, Count> = HashMap::new();
         for entry in self.by_tenant.values().flat_map(BTreeMap::values) {
-            *counts.entry(entry.instance.clone()).or_default() += 1;
+            let count = counts.entry(entry.instance.clone()).or_default();
+            count.all += 1;
+            count.hidden += usize::from(entry.hidden);
         }
         counts
     }

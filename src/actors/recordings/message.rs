@@ -29,6 +29,8 @@ pub struct Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub recordings: usize,
+    /// Some of them were deleted or unpublished just now; its next lists show what became of them.
+    pub withdrawn: bool,
     /// How long ago all of them were listed last; nothing if that was before the start.
     pub listed_ago: Option<Duration>,
 }

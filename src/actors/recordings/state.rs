@@ -204,10 +204,10 @@ impl State {
         for (instance, _) in known.clone() {
             counts.entry(instance.clone()).or_default();
         }
-        let all = counts.into_iter().map(|(id, recordings)| {
+        let all = counts.into_iter().map(|(id, count)| {
             let facts = self.instances.get(&id).filter(|facts| facts.heard);
             let listed_ago = facts.and_then(|facts| facts.listed).map(|at| now - at);
-            (id, Held { recordings, listed_ago })
+            (id, Held { recordings: count.all, withdrawn: count.hidden > 0, listed_ago })
         });
         all.collect()
     }

@@ -117,8 +117,6 @@ pub enum RegistryError {
     TwoSecrets(InstanceId, InstanceId),
     #[error("instance {0} is in the list: post the list without it first")]
     StillListed(InstanceId),
-    #[error("the pool is not loaded yet")]
-    NotLoaded,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

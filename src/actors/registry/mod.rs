@@ -27,6 +27,8 @@ use crate::outside::store::mark::{Mark, Verdict};
 use crate::outside::store::{InstanceRecord, Store, StoreError};
 
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// So long a change waits for the first reading while the store can't be read: less than its asker does.
+const WAIT_FOR_READING: Duration = Duration::from_secs(3);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
 /// So many questions may wait for the first reading.
@@ -260,6 +262,7 @@ impl Registry {
             }
             Err(error) => {
                 warn!(%error, "instances could not be read; trying again");
+                state.refuse_patient(&error);
                 myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
             }
         }

@@ -1,11 +1,13 @@
 //! Changes of the pool on their way to the store: one at a time, each made from the state before it.
 
 use ractor::{ActorRef, RpcReplyPort};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::pool::{replaced, respelt};
 use super::{
-    LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState, Stored,
+    LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState,
+    Stored, WAIT_FOR_READING,
 };
 use crate::actors::{answer, settle_stored};
 use crate::bbb::checksum::Algorithm;
@@ -27,6 +29,7 @@ const SPELLINGS_SAID: usize = 5;
 pub(in crate::actors) struct WaitingEdit {
     edit: Edit,
     reply_to: Option<EditPort>,
+    since: Instant,
     tries: u32,
 }
 
@@ -48,27 +51,24 @@ impl Registry {
         reply_to: Option<EditPort>,
         state: &mut RegistryState,
     ) {
-        let refusal = if !state.pool.loaded {
-            Some(RegistryError::NotLoaded)
-        } else if state.waiting.len() >= MOST_WAITING {
-            Some(StoreError::Away("too many changes are waiting".into()).into())
+        let edit = WaitingEdit { edit, reply_to, since: Instant::now(), tries: 0 };
+        if state.waiting.len() >= MOST_WAITING {
+            edit.refuse(StoreError::Away("too many changes are waiting".into()).into());
         } else {
-            None
-        };
-        match (refusal, reply_to) {
-            (None, reply_to) => {
-                state.waiting.push_back(WaitingEdit { edit, reply_to, tries: 0 });
-            }
-            (Some(refusal), Some(reply_to)) => answer(reply_to, Err(refusal)),
-            (Some(_), None) => {}
+            state.waiting.push_back(edit);
         }
         self.store_next(myself, state);
     }
 
-    /// Stores the next change; one at a time, each made from the pool that the one before left.
+    /// Stores the next change; one at a time, each made from the pool that the one before left. Nothing is stored before
+    /// the pool was read.
     pub(super) fn store_next(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {
-        while !state.storing && !state.behind {
+        while state.pool.loaded && !state.storing && !state.behind {
             let Some(edit) = state.waiting.pop_front() else { return };
+            // Whoever was told that it came to nothing shall be right.
+            if edit.reply_to.as_ref().is_some_and(RpcReplyPort::is_closed) {
+                continue;
+            }
             match edited(&state.pool.records, edit.edit.clone()) {
                 Ok(pool) => {
                     state.storing = true;
@@ -161,6 +161,18 @@ impl Registry {
                 warn!(%error, "the pool could not be written again; trying again");
                 myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
             }
+        }
+    }
+}
+
+impl RegistryState {
+    /// The store can't be read: who has waited long for the first reading hears why, before the patience ends.
+    pub(super) fn refuse_patient(&mut self, error: &StoreError) {
+        let long = |edit: &mut WaitingEdit| edit.since.elapsed() >= WAIT_FOR_READING;
+        while !self.pool.loaded
+            && let Some(edit) = self.waiting.pop_front_if(long)
+        {
+            edit.refuse(error.clone().into());
         }
     }
 }

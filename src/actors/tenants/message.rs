@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
+use tokio::time::Instant;
 
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
@@ -21,12 +22,16 @@ pub enum TenantsMessage {
     /// Who is called by this host? Asked by every BBB call. Answers the tenant of exactly this
     /// host, else of the host without its port, else nothing.
     Find { host: Arc<str>, reply_to: RpcReplyPort<Result<Arc<Tenant>, FindError>> },
+    /// Who is it that meetings, recordings or callbacks are marked with this for? Asked by the callbacks flow.
+    Identify { tenant: TenantId, reply_to: RpcReplyPort<Result<Arc<Tenant>, FindError>> },
     /// Every document, by host. Asked by the admin surface.
     List { reply_to: RpcReplyPort<Vec<Arc<TenantDocument>>> },
     /// Makes or replaces a tenant. Asked by the admin surface. Answers after it is stored.
     Put { document: Box<TenantDocument>, reply_to: RpcReplyPort<Result<(), TenantError>> },
-    /// Removes a tenant. Asked by the admin surface. Answers after it is stored.
-    Delete { tenant: TenantId, reply_to: RpcReplyPort<Result<(), TenantError>> },
+    /// Gives a tenant another host; who it is stays. Asked by the admin surface. Answers after it is stored.
+    Rename { from: String, to: String, reply_to: RpcReplyPort<Result<(), TenantError>> },
+    /// Removes the tenant of this host. Asked by the admin surface. Answers after it is stored.
+    Delete { host: String, reply_to: RpcReplyPort<Result<(), TenantError>> },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<(Vec<TenantDocument>, Mark), StoreError>),
     /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
@@ -44,16 +49,31 @@ pub enum TenantsMessage {
 
 /// A change whose storing has ended.
 pub struct Stored {
-    pub(super) change: WaitingChange,
+    pub(super) waiting: WaitingChange,
+    pub(super) change: TenantChange,
     /// None when the tenants were not those that were known.
     pub(super) result: Result<Option<(Mark, bool)>, StoreError>,
 }
 
 /// A change that waits, and who waits for it.
 pub(super) struct WaitingChange {
-    pub(super) change: TenantChange,
+    pub(super) wish: TenantWish,
     pub(super) reply_to: RpcReplyPort<Result<(), TenantError>>,
+    pub(super) since: Instant,
     pub(super) tries: u32,
+}
+
+/// What an admin wants changed. What that is in the store depends on the tenants at its turn.
+#[derive(Clone)]
+pub(super) enum TenantWish {
+    Put(Box<TenantDocument>),
+    /// The tenant of this host.
+    Delete(String),
+    /// The tenant of this host gets another one.
+    Rename {
+        from: String,
+        to: String,
+    },
 }
 
 /// Why a host gave no tenant.
@@ -71,6 +91,20 @@ pub enum FindError {
 pub enum TenantError {
     #[error("tenant not found for deletion")]
     NotFound,
+    #[error("no tenant has the host {0:?}")]
+    Unknown(String),
+    #[error("there is a tenant with the host {0:?} already")]
+    Exists(String),
+    /// Its meetings and recordings would be the other's.
+    #[error(
+        "meetings and recordings that are marked with {tag:?} belong to the tenant of the host {host:?}, which had that \
+         name before: choose another host, or delete that tenant first"
+    )]
+    Taken { tag: String, host: String },
+    #[error(
+        "spec.tag: the tenant of the host {host:?} is marked with {tag:?}, which can't be changed"
+    )]
+    OtherTag { host: String, tag: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -85,6 +119,14 @@ impl TenantsHandle {
     /// The tenant that a request's host (with its port, as sent) names.
     pub async fn find(&self, host: Arc<str>) -> Result<Result<Arc<Tenant>, FindError>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::Find { host, reply_to }).await
+    }
+
+    /// The tenant that things are marked with this for, whatever its host is now.
+    pub async fn identify(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Result<Arc<Tenant>, FindError>, AskError> {
+        self.0.ask(ANSWER_WITHIN, |reply_to| TenantsMessage::Identify { tenant, reply_to }).await
     }
 
     /// Has all tenants read again.
@@ -103,8 +145,14 @@ impl TenantsHandle {
         self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Put { document, reply_to }).await?
     }
 
-    /// Removes a tenant; it is gone from the store when this returns.
-    pub async fn delete(&self, tenant: TenantId) -> Result<(), TenantError> {
-        self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Delete { tenant, reply_to }).await?
+    /// Gives the tenant of a host another one, by which it is called from then on. Its meetings, recordings, webhooks and
+    /// callbacks go along; it is stored when this returns.
+    pub async fn rename(&self, from: String, to: String) -> Result<(), TenantError> {
+        self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Rename { from, to, reply_to }).await?
+    }
+
+    /// Removes the tenant of a host; it is gone from the store when this returns.
+    pub async fn delete(&self, host: String) -> Result<(), TenantError> {
+        self.0.ask(STORE_WITHIN, |reply_to| TenantsMessage::Delete { host, reply_to }).await?
     }
 }

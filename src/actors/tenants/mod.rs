@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::book::Book;
 pub use self::message::*;
 use super::{answer, settle_stored};
 use crate::config::Config;
-use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
 use crate::outside::store::mark::{Mark, Verdict};
 use crate::outside::store::{Store, StoreError, TenantChange};
 
 /// Between two attempts to read a store that is away.
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// So long a change waits for the first reading while the store can't be read: less than its asker does.
+const WAIT_FOR_READING: Duration = Duration::from_secs(3);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
 /// So often a change is tried where others lose or restore the store meanwhile.
@@ -87,20 +90,26 @@ impl Actor for Tenants {
         state: &mut TenantsState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            TenantsMessage::Find { .. } | TenantsMessage::List { .. } if state.may_hold() => {
+            TenantsMessage::Find { .. }
+            | TenantsMessage::Identify { .. }
+            | TenantsMessage::List { .. }
+                if state.may_hold() =>
+            {
                 state.held.push(message);
             }
             TenantsMessage::Find { host, reply_to } => answer(reply_to, state.find(&host)),
+            TenantsMessage::Identify { tenant, reply_to } => {
+                answer(reply_to, state.known(state.book.identify(&tenant)));
+            }
             TenantsMessage::List { reply_to } => answer(reply_to, state.book.documents()),
             TenantsMessage::Put { document, reply_to } => {
-                self.change(&myself, TenantChange::Put(document), reply_to, state);
+                self.change(&myself, TenantWish::Put(document), reply_to, state);
             }
-            TenantsMessage::Delete { tenant, reply_to } => {
-                if state.loaded && !state.book.contains(&tenant) {
-                    answer(reply_to, Err(TenantError::NotFound));
-                } else {
-                    self.change(&myself, TenantChange::Delete(tenant), reply_to, state);
-                }
+            TenantsMessage::Rename { from, to, reply_to } => {
+                self.change(&myself, TenantWish::Rename { from, to }, reply_to, state);
+            }
+            TenantsMessage::Delete { host, reply_to } => {
+                self.change(&myself, TenantWish::Delete(host), reply_to, state);
             }
             TenantsMessage::Reload => self.load(&myself, state),
             TenantsMessage::Loaded(result) => self.loaded(&myself, result, state),
@@ -162,6 +171,7 @@ impl Tenants {
             }
             Err(error) => {
                 warn!(%error, "tenants could not be read; trying again");
+                state.refuse_patient(&error);
                 myself.send_after(LOAD_AGAIN_AFTER, || TenantsMessage::Reload);
             }
         }
@@ -170,7 +180,7 @@ impl Tenants {
     fn change(
         &self,
         myself: &ActorRef<TenantsMessage>,
-        change: TenantChange,
+        wish: TenantWish,
         reply_to: RpcReplyPort<Result<(), TenantError>>,
         state: &mut TenantsState,
     ) {
@@ -178,23 +188,42 @@ impl Tenants {
             let full = StoreError::Away("too many changes are waiting".into());
             return answer(reply_to, Err(full.into()));
         }
-        state.waiting.push_back(WaitingChange { change, reply_to, tries: 0 });
+        let since = Instant::now();
+        state.waiting.push_back(WaitingChange { wish, reply_to, since, tries: 0 });
         self.store_next(myself, state);
     }
 
-    /// Stores the next change, one at a time, so that the store sees them in the order of asking.
+    /// Stores the next change, one at a time, so that the store sees them in the order of asking. Nothing is stored
+    /// before the tenants were read: what a change comes to depends on them.
     fn store_next(&self, myself: &ActorRef<TenantsMessage>, state: &mut TenantsState) {
-        if state.storing || state.behind {
-            return;
+        while state.loaded && !state.storing && !state.behind {
+            let Some(waiting) = state.waiting.pop_front() else { return };
+            // Whoever was told that it came to nothing shall be right.
+            if waiting.reply_to.is_closed() {
+                continue;
+            }
+            match state.book.judge(waiting.wish.clone()) {
+                Ok(change) => self.store(myself, waiting, change, state),
+                Err(error) => answer(waiting.reply_to, Err(error)),
+            }
         }
-        let Some(change) = state.waiting.pop_front() else { return };
+    }
+
+    fn store(
+        &self,
+        myself: &ActorRef<TenantsMessage>,
+        waiting: WaitingChange,
+        change: TenantChange,
+        state: &mut TenantsState,
+    ) {
         state.storing = true;
-        let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.change.clone());
+        let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.clone());
         let from = state.mark.clone().unwrap_or_default();
         tokio::spawn(async move {
             let result =
                 settle_stored(async move { store.change_tenant(wanted, &from).await }).await;
-            let _ = myself.cast(TenantsMessage::Stored(Box::new(Stored { change, result })));
+            let stored = Box::new(Stored { waiting, change, result });
+            let _ = myself.cast(TenantsMessage::Stored(stored));
         });
     }
 
@@ -210,7 +239,7 @@ impl Tenants {
         state.writing_again = true;
         let known: Vec<_> = state.book.documents().iter().map(|d| (**d).clone()).collect();
         let hosts = found.iter().map(|document| TenantId::new(document.spec.host.as_str()));
-        let instead = hosts.filter(|host| !state.book.contains(host)).collect();
+        let instead = hosts.filter(|host| !state.book.contains(host.as_str())).collect();
         warn!(tenants = known.len(), "the store has lost tenants: they are written again");
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
@@ -244,23 +273,36 @@ impl TenantsState {
         !self.loaded && self.loading.is_some() && self.held.len() < MOST_HELD
     }
 
-    fn find(&self, host: &str) -> Result<Arc<crate::domain::tenant::Tenant>, FindError> {
+    fn find(&self, host: &str) -> Result<Arc<Tenant>, FindError> {
+        self.known(self.book.find(host))
+    }
+
+    fn known(&self, found: Option<Arc<Tenant>>) -> Result<Arc<Tenant>, FindError> {
         let unknown = if self.loaded { FindError::Unknown } else { FindError::NotLoaded };
-        self.book.find(host).ok_or(unknown)
+        found.ok_or(unknown)
+    }
+
+    /// The store can't be read: who has waited long for the first reading hears why, before the patience ends.
+    fn refuse_patient(&mut self, error: &StoreError) {
+        let long = |waiting: &mut WaitingChange| waiting.since.elapsed() >= WAIT_FOR_READING;
+        while !self.loaded
+            && let Some(waiting) = self.waiting.pop_front_if(long)
+        {
+            answer(waiting.reply_to, Err(error.clone().into()));
+        }
     }
 
     /// A change ended; whether the store has to be read before it is tried again.
     fn stored(&mut self, stored: Stored) -> bool {
         self.storing = false;
-        let Stored { change: mut waiting, result } = stored;
+        let Stored { mut waiting, change, result } = stored;
         let done = match result {
             Ok(Some((mark, was_there))) => {
                 if self.loading.is_some() {
                     self.loading = Some(Freshness::Overtaken);
                 }
-                // Before the first reading the rest is not known.
-                self.mark = self.mark.take().map(|_| mark);
-                self.take(waiting.change, was_there)
+                self.mark = Some(mark);
+                self.take(change, was_there)
             }
             Ok(None) if waiting.tries < MOST_TRIES => {
                 waiting.tries += 1;
@@ -278,8 +320,12 @@ impl TenantsState {
     fn take(&mut self, change: TenantChange, was_there: bool) -> Result<(), TenantError> {
         match change {
             TenantChange::Put(document) => self.book.put(*document),
-            TenantChange::Delete(tenant) => {
-                self.book.remove(&tenant);
+            TenantChange::Rename { from, document } => {
+                self.book.remove(from.as_str());
+                self.book.put(*document);
+            }
+            TenantChange::Delete(host) => {
+                self.book.remove(host.as_str());
                 if !was_there {
                     return Err(TenantError::NotFound);
                 }

@@ -28,6 +28,14 @@ pub fn rewritten(query: &str, mut ours: impl FnMut(Kind, &str) -> String) -> Str
     query
 }
 
+/// Whether a create names a URL to call back.
+pub fn asks_for_callbacks(query: &str) -> bool {
+    query.split('&').any(|part| {
+        let name = name_of(part);
+        part.len() > name.len() + 1 && kind_of(&decode(name)).is_some()
+    })
+}
+
 /// The callback that a parameter of this name asks for; BBB folds the case of metadata only.
 fn kind_of(name: &str) -> Option<Kind> {
     if name == MEETING_ENDED {

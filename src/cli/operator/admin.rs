@@ -3,12 +3,32 @@
 use http::{Method, StatusCode};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::target::{Reach, Target};
-use crate::cli::Surroundings;
 use crate::cli::failure::Failure;
+use crate::cli::table::tame;
 use crate::cli::web::{self, Said, Web};
+use crate::cli::{Surroundings, complain};
+
+/// What is to be seen to.
+#[derive(Deserialize)]
+struct Notices {
+    notices: Vec<Notice>,
+}
+
+#[derive(Deserialize)]
+struct Notice {
+    about: Option<String>,
+    why: String,
+}
+
+/// What a post that was done has to say.
+#[derive(Deserialize)]
+struct Warnings {
+    warnings: Vec<String>,
+}
 
 /// A way into the admin surface of one balancer.
 pub(super) struct Admin {
@@ -62,7 +82,34 @@ impl Admin {
         body: Option<String>,
     ) -> Result<(), Failure> {
         let said = self.call(Method::POST, path, query, body).await?;
-        self.done(said).map(drop)
+        let said = self.done(said)?;
+        if let Ok(Warnings { warnings }) = serde_json::from_slice(&said.body) {
+            warnings.iter().for_each(|warning| complain(&format!("warning: {}", tame(warning))));
+        }
+        Ok(())
+    }
+
+    /// What the balancer says that an operator should see to; nothing where it is too old to say it. With `about`, only
+    /// what is about this tenant or instance.
+    pub(super) async fn warn(&self, about: Option<&str>) -> Result<(), Failure> {
+        let found: Option<Notices> = self.find_or_older(&["notices"]).await?;
+        let notices = found.into_iter().flat_map(|found| found.notices);
+        let wanted =
+            notices.filter(|n| about.is_none_or(|about| n.about.as_deref() == Some(about)));
+        wanted.for_each(|notice| complain(&format!("warning: {}", tame(&notice.why))));
+        Ok(())
+    }
+
+    /// Reads something that an older balancer may not know.
+    async fn find_or_older<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+    ) -> Result<Option<T>, Failure> {
+        let said = self.call(Method::GET, path, &[], None).await?;
+        if said.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.read(&self.done(said)?).map(Some)
     }
 
     /// Changes something, and reads what the balancer says of it, if it says anything.

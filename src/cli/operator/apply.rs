@@ -144,6 +144,8 @@ async fn tenant(admin: &Admin, tenant: &TenantDocument) -> Result<Done, Failure>
     let changed = what != "unchanged";
     if changed {
         admin.post(&["tenants"], &[], Some(wanted.to_string())).await?;
+    } else {
+        admin.warn(Some(host)).await?;
     }
     Ok(Done { what: format!("Tenant {host}: {what}"), changed })
 }

@@ -33,6 +33,7 @@ pub(super) async fn run(args: &ClusterArgs, around: &Surroundings) -> Result<Exi
     let listed: Vec<Value> = admin.get(&["cluster"], &[]).await?;
     let rows: Vec<Row> = listed.iter().filter_map(|row| Row::deserialize(row).ok()).collect();
     let table = table(&rows);
+    admin.warn(None).await?;
     if args.form.is_for_programs() {
         return args.form.print(&table, &Value::from(listed));
     }

@@ -94,6 +94,7 @@ async fn tenant(args: &TenantArgs, around: &Surroundings) -> Result<Exit, Failur
         let further = spec.get_mut("secrets").and_then(Value::as_array_mut);
         further.into_iter().flatten().for_each(|secret| args.secrecy.cover(Some(secret)));
     }
+    admin.warn(Some(&args.host)).await?;
     args.form.print(&document)
 }
 
@@ -118,6 +119,7 @@ async fn instance(args: &InstanceArgs, around: &Surroundings) -> Result<Exit, Fa
     let cluster: Vec<Value> = admin.get(&["cluster"], &[]).await?;
     let measured = cluster.iter().find(|row| is_meant(row, "host"));
     let (meetings, table) = meetings_on(&admin, &args.url).await?;
+    admin.warn(Some(&args.url)).await?;
     if args.form.json {
         let figure = |key: &str| measured.and_then(|row| row.get(key)).cloned().unwrap_or_default();
         if let Some(state) = state.as_object_mut() {

@@ -134,6 +134,7 @@ async fn instances(args: &InstancesArgs, around: &Surroundings) -> Result<Exit, 
             state.tags.join(",").into(),
         ]);
     }
+    admin.warn(None).await?;
     args.form.print(&table, &Value::from(listed))
 }
 
@@ -169,6 +170,7 @@ async fn tenants(args: &TenantsArgs, around: &Surroundings) -> Result<Exit, Fail
             table.row([tenant.hostname.into(), tenant.instance_count.into()]);
         }
     }
+    admin.warn(None).await?;
     args.form.print(&table, &Value::from(list))
 }
 

@@ -10,6 +10,7 @@ mod documents;
 mod explain;
 mod forget;
 mod get;
+mod rename;
 mod state;
 mod target;
 
@@ -39,6 +40,9 @@ pub(super) enum Verb {
     /// Delete a tenant, or drop a callback
     #[command(subcommand)]
     Delete(delete::Delete),
+    /// Give a tenant another host
+    #[command(subcommand)]
+    Rename(rename::Rename),
     /// Show the whole pool: load, meetings, participants
     ClusterInfo(cluster::ClusterArgs),
     /// Let an instance keep its meetings but take no new ones
@@ -66,6 +70,7 @@ pub(super) fn run(verb: Verb, around: &Surroundings) -> Exit {
             Verb::Get(what) => get::run(&what, around).await,
             Verb::Describe(what) => describe::run(&what, around).await,
             Verb::Delete(what) => delete::run(&what, around).await,
+            Verb::Rename(what) => rename::run(&what, around).await,
             Verb::ClusterInfo(args) => cluster::run(&args, around).await,
             Verb::Drain(args) => state::run(&args, AdminState::Draining, around).await,
             Verb::Enable(args) => state::run(&args, AdminState::Enabled, around).await,

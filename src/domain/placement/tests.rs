@@ -31,6 +31,7 @@ struct Scene {
 fn scene(policy: Policy) -> Scene {
     let tenant = Tenant {
         id: TenantId::new("t.example.org"),
+        host: "t.example.org".into(),
         secrets: vec![Secret::new("secret")],
         algorithms: Algorithms::of(&[]),
         pool: None,

@@ -44,10 +44,9 @@ impl Carrier for Post {
 impl Post {
     /// The tenant as it is now; without one nothing can be signed any more.
     async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Attempt> {
-        match self.world.actors.tenants.find(id.as_str().into()).await {
-            // Without its host a search falls back to another tenant's.
-            Ok(Ok(tenant)) if tenant.id == *id => Ok(tenant),
-            Ok(Ok(_) | Err(FindError::Unknown)) => {
+        match self.world.actors.tenants.identify(id.clone()).await {
+            Ok(Ok(tenant)) => Ok(tenant),
+            Ok(Err(FindError::Unknown)) => {
                 Err(Attempt::Hopeless("there is no such tenant any more".into()))
             }
             Ok(Err(FindError::NotLoaded)) => {

@@ -44,7 +44,7 @@ pub(super) fn signed(delivery: Delivery, tenant: &Tenant, now: u64) -> Result<Ca
             (Method::POST, target, body)
         }
         Payload::Event { event, timestamp } => {
-            let domain = tenant.id.as_str();
+            let domain = &*tenant.host;
             let body = form(&[("domain", domain), ("event", &event), ("timestamp", &timestamp)]);
             let sum = checksum::sign(algorithm(tenant), &target, &body, secret);
             headers.insert(CONTENT_TYPE, FORM);

@@ -122,9 +122,9 @@ fn follow(
 
 /// The tenant must be there still; while tenants are not loaded, the instance shall come again.
 async fn exists(world: &World, id: &TenantId) -> Result<(), Taken> {
-    match world.actors.tenants.find(id.as_str().into()).await {
-        Ok(Ok(tenant)) if tenant.id == *id => Ok(()),
-        Ok(Ok(_) | Err(FindError::Unknown)) => Err(Taken::Gone),
+    match world.actors.tenants.identify(id.clone()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(FindError::Unknown)) => Err(Taken::Gone),
         Ok(Err(FindError::NotLoaded)) | Err(_) => Err(Taken::Later),
     }
 }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
 
-use crate::bbb::callback::{Escape, Restorer, Sealed, Stream, rewritten};
+use crate::bbb::callback::{Escape, Restorer, Sealed, Stream, asks_for_callbacks, rewritten};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::flows::World;
@@ -27,7 +27,12 @@ impl World {
         meeting: &MeetingId,
         query: &'q str,
     ) -> Result<Cow<'q, str>, Refusal> {
-        let Some(base) = &self.config.callbacks.base_url else { return Ok(query.into()) };
+        let Some(base) = &self.config.callbacks.base_url else {
+            if !self.actors.callbacks.are_wanted() && asks_for_callbacks(query) {
+                self.actors.callbacks.want();
+            }
+            return Ok(query.into());
+        };
         let sealer = self.actors.callbacks.sealer_within(KEY_WITHIN).await;
         let sealer = sealer.ok_or(Refusal::Internal("reach its store"))?;
         let nonce = rand::random();

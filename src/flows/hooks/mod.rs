@@ -33,7 +33,8 @@ pub async fn create(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<
         let why =
             "callbacks.baseUrl is not configured: instances would not know where to send events";
         warn!(tenant.name = %tenant.id, why, "a webhook was not made");
-        return Err(Failure::NotMade.into());
+        world.actors.callbacks.want();
+        return Err(Failure::NoBaseUrl.into());
     }
     match world.actors.hooks.create(tenant.id.clone(), wish).await {
         Ok(Made::New(hook)) => Ok(Answer::Own(hooks::created(&hook))),

@@ -47,10 +47,7 @@ impl Plan {
             (!urls.is_empty())
                 .then(|| urls.iter().map(|url| InstanceId::new(url.as_str())).collect())
         };
-        let pools = documents
-            .iter()
-            .map(|doc| (TenantId::new(doc.spec.host.as_str()), pool(&doc.instances)))
-            .collect();
+        let pools = documents.iter().map(|doc| (doc.id(), pool(&doc.instances))).collect();
         Some(Self { hooks, roster, pools: Arc::new(pools), sealer: Some(sealer) })
     }
 

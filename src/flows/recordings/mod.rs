@@ -53,7 +53,8 @@ pub fn required(call: Call, query: &str) -> Result<(), Refusal> {
 impl World {
     /// Whether recordings without a tag are this tenant's.
     fn owns_untagged(&self, tenant: &Tenant) -> bool {
-        self.config.recordings.untagged_tenant.as_deref() == Some(tenant.id.as_str())
+        let owner = self.config.recordings.untagged_tenant.as_deref();
+        owner.is_some_and(|owner| owner == tenant.id.as_str() || *owner == *tenant.host)
     }
 
     /// Whether a recording with this tag is this tenant's.

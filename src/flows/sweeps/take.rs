@@ -78,7 +78,7 @@ async fn left(world: &World, id: &InstanceId, listed: usize, asked_at: Moment) -
     let now = world.clock.now();
     let listed_since = |held: &Held| held.listed_ago.is_some_and(|ago| now.before(ago) > since);
     let recordings = held.filter(listed_since).map(|held| held.recordings);
-    if recordings.is_none() {
+    if recordings.is_none() || held.is_some_and(|held| held.withdrawn) {
         world.actors.recordings.differs(id.clone());
     }
     Some(Left { asked_at, meetings, recordings })

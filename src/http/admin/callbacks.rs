@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::body::json;
 use super::refusal::Refusal;
+use super::tenants::Hosts;
 use crate::actors::callbacks::CallbackError;
 use crate::domain::delivery::{DeliveryId, Slip};
 use crate::outside::store::queue::{Page, Parcel, Pile};
@@ -58,7 +59,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn of(pile: Pile, parcel: &Parcel) -> Option<Self> {
+    fn of(pile: Pile, parcel: &Parcel, hosts: &Hosts) -> Option<Self> {
         let slip: Slip = serde_json::from_slice(&parcel.slip).ok()?;
         let at = Some(time(parcel.at));
         let (state, next_at, dead_since) = match pile {
@@ -69,7 +70,7 @@ impl Listed {
             id: parcel.id.to_string(),
             state,
             target: slip.host(),
-            tenant: slip.tenant,
+            tenant: hosts.host(&slip.tenant).to_owned(),
             kind: slip.kind.name(),
             attempts: slip.attempts,
             error: slip.error,
@@ -96,6 +97,7 @@ pub(super) async fn list(
         Some("dead") => &[Pile::Dead],
         Some(_) => return Err(Refusal::bad("state: must be waiting or dead")),
     };
+    let hosts = Hosts::of(&admin.world.actors.tenants.list().await?);
     let (mut from, mut left) = (part.offset, part.limit.unwrap_or(MOST).min(MOST));
     let (mut callbacks, mut totals) = (Vec::new(), [0, 0]);
     for pile in [Pile::Waiting, Pile::Dead] {
@@ -106,7 +108,8 @@ pub(super) async fn list(
         if piles.contains(&pile) {
             left -= parcels.len().min(left);
             from = from.saturating_sub(usize::try_from(total).unwrap_or(usize::MAX));
-            callbacks.extend(parcels.iter().filter_map(|parcel| Listed::of(pile, parcel)));
+            let listed = parcels.iter().filter_map(|parcel| Listed::of(pile, parcel, &hosts));
+            callbacks.extend(listed);
         }
     }
     let [waiting, dead] = totals;

@@ -11,7 +11,7 @@ use super::Admin;
 use super::body::{Posted, json};
 use super::left;
 use super::pool::{InstanceList, faults};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, once_read};
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, InstanceId, Member, Roster};
 use crate::domain::tag::tag_fault;
@@ -31,6 +31,10 @@ impl<'a> Listed<'a> {
 
 /// The pool, once it was read from the store.
 pub(super) async fn pool(world: &World) -> Result<Arc<Roster>, Refusal> {
+    once_read(|| read(world)).await
+}
+
+async fn read(world: &World) -> Result<Arc<Roster>, Refusal> {
     let roster = world.actors.registry.roster().await?;
     if roster.loaded { Ok(roster) } else { Err(Refusal::away("the pool is not loaded yet")) }
 }

@@ -9,8 +9,8 @@ use super::Admin;
 use super::body::json;
 use super::instances::pool;
 use super::refusal::Refusal;
+use super::tenants::{Hosts, documents};
 use crate::domain::instance::{InstanceId, Roster};
-use crate::domain::tenant::TenantId;
 use crate::flows::known::{self, Known, KnownMeeting, Wanted};
 
 /// So many meetings are on a page unless a number is asked for, and at most.
@@ -52,13 +52,13 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(meeting: &'a KnownMeeting) -> Self {
+    fn of(meeting: &'a KnownMeeting, hosts: &'a Hosts) -> Self {
         let created = meeting.created.and_then(|ms| i64::try_from(ms).ok());
         let created = created.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Self {
             id: &meeting.id,
             name: &meeting.name,
-            tenant: meeting.tenant.as_deref(),
+            tenant: meeting.tenant.as_deref().map(|tag| hosts.host(tag)),
             instance: meeting.instance.as_str(),
             participants: meeting.participants,
             running: meeting.running,
@@ -69,10 +69,10 @@ impl<'a> Row<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn of(known: &'a Known, offset: usize) -> Self {
+    fn of(known: &'a Known, offset: usize, hosts: &'a Hosts) -> Self {
         let end = offset.saturating_add(known.meetings.len());
         Self {
-            meetings: known.meetings.iter().map(Row::of).collect(),
+            meetings: known.meetings.iter().map(|meeting| Row::of(meeting, hosts)).collect(),
             total: known.total,
             next: (end < known.total).then_some(end),
             unlisted: known.unlisted.iter().map(InstanceId::as_str).collect(),
@@ -91,13 +91,14 @@ pub(super) async fn list(
     }
     let pool = pool(&admin.world).await?;
     let instances = instances(&pool, which.instance)?;
-    let tenant = which.tenant.map(TenantId::new);
+    let hosts = Hosts::of(&documents(&admin.world).await?);
+    let tenant = which.tenant.map(|host| hosts.tag(host));
     let offset = which.offset.unwrap_or_default();
     let wanted = Wanted { tenant, instances, offset, most };
     let known = known::meetings(&admin.world, wanted, &admin.readers).await;
     let known = known.map_err(|error| Refusal::away(error.to_string()))?;
     // No page begins behind the end, also when meetings ended since the last one.
-    Ok(json(&Page::of(&known, offset.min(known.total))))
+    Ok(json(&Page::of(&known, offset.min(known.total), &hosts)))
 }
 
 /// The instance that is named, or all of them.

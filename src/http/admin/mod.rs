@@ -8,6 +8,7 @@ mod gate;
 mod instances;
 mod left;
 mod meetings;
+mod notices;
 mod placement;
 mod pool;
 mod refusal;
@@ -83,12 +84,14 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/tags", post(instances::tag))
         .route("/tenants", get(tenants::list).post(tenants::put))
         .route("/tenants/{host}", get(tenants::show).delete(tenants::delete))
+        .route("/tenants/{host}/rename", post(tenants::rename))
         .route("/meetings", get(meetings::list))
         .route("/callbacks", get(callbacks::list))
         .route("/callbacks/{id}", delete(callbacks::discard))
         .route("/callbacks/{id}/retry", post(callbacks::retry))
         .route("/cluster", get(cluster::list))
         .route("/configurations", get(settings::show))
+        .route("/notices", get(notices::list))
         .route("/placement", get(placement::explain))
         .route("/reload", post(settings::reload))
         .route("/usage", get(usage::list))

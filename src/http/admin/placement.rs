@@ -1,12 +1,14 @@
 //! Why each instance would be taken for a tenant's next meeting, or not.
 
+use std::sync::Arc;
+
 use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::body::json;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, once_read};
 use crate::domain::placement::{Policy, Verdict};
 use crate::domain::tag::TagWish;
 
@@ -44,7 +46,9 @@ pub(super) async fn explain(
     let host =
         host.ok_or_else(|| Refusal::bad("tenant: must name the host, as in ?tenant=HOST"))?;
     let actors = &admin.world.actors;
-    let tenant = actors.tenants.find(host.into()).await??;
+    let host: Arc<str> = host.into();
+    let find = || async { Ok(actors.tenants.find(host.clone()).await??) };
+    let tenant = once_read(find).await?;
     let config = actors.settings.current().await?;
     let reading = actors.metrics.current().await?;
     let tags = match whose.tag {
@@ -53,7 +57,7 @@ pub(super) async fn explain(
     };
     let verdicts = actors.meetings.explain(tenant.clone(), reading.loads, tags).await?;
     Ok(json(&Explanation {
-        tenant: tenant.id.as_str(),
+        tenant: &tenant.host,
         policy: config.balancer.policy,
         guard: Guard { cpu: config.balancer.cpu_limit, mem: config.balancer.mem_limit },
         blind: is_blind(&verdicts),

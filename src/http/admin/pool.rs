@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{Instance, InstanceId};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{BLANKS, Secret, has_blanks_around};
 
 /// The body of `POST instances`.
 #[derive(serde::Deserialize)]
@@ -55,6 +55,8 @@ pub(crate) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
     let mut faults = url_faults(listed.iter().map(|(url, _)| url.as_str()));
     let empty = listed.iter().filter(|(_, secret)| secret.is_empty());
     faults.extend(empty.map(|(url, _)| format!("instance URL {url:?}: the secret is empty")));
+    let blank = listed.iter().filter(|(_, secret)| has_blanks_around(secret.reveal()));
+    faults.extend(blank.map(|(url, _)| format!("instance URL {url:?}: the secret {BLANKS}")));
     let mut servers: HashMap<InstanceId, &(String, Secret)> = HashMap::new();
     for posted @ (url, secret) in listed {
         let first = servers.entry(InstanceId::new(url.as_str())).or_insert(posted);
@@ -98,12 +100,13 @@ mod tests {
         check(r#"{"kind":"InstanceList","instances":{}}"#, &[]);
         check(r#"{"kind":"InstanceList","instances":{"https://a/b":"s","https://a/c":"s"}}"#, &[]);
         check(
-            r#"{"kind":"InstanceList","instances":{"https://a/b":"s","ftp://x":"s","https://a/b":"t","https://A/b/":"t","https://c":"","https://c:443":""}}"#,
+            r#"{"kind":"InstanceList","instances":{"https://a/b":"s","ftp://x":"s","https://a/b":"t","https://A/b/":"t","https://c":"","https://c:443":"","https://d":" s"}}"#,
             &[
                 r#"instance URL "ftp://x": must start with http:// or https://"#,
                 r#"instance URL "https://a/b": is listed twice"#,
                 r#"instance URL "https://c": the secret is empty"#,
                 r#"instance URL "https://c:443": the secret is empty"#,
+                &format!(r#"instance URL "https://d": the secret {BLANKS}"#),
                 r#"instance URL "https://A/b/": is the same server as "https://a/b", with another secret"#,
             ],
         );

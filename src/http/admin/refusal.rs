@@ -1,12 +1,35 @@
 //! What an admin reads when something is refused: plain text, as the predecessor's.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::actors::registry::RegistryError;
 use crate::actors::seat::AskError;
 use crate::actors::tenants::{FindError, TenantError};
+
+/// So long a call waits for what is read from the store at the start, and between two looks.
+const READ_WITHIN: Duration = Duration::from_secs(4);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// What `ask` gives once the store was read; while it was not, `ask` refuses.
+pub(super) async fn once_read<T, F>(ask: impl Fn() -> F) -> Result<T, Refusal>
+where
+    F: Future<Output = Result<T, Refusal>>,
+{
+    let by = Instant::now() + READ_WITHIN;
+    loop {
+        match ask().await {
+            Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, _)) if Instant::now() < by => {
+                sleep(LOOK_AGAIN_AFTER).await;
+            }
+            done => return done,
+        }
+    }
+}
 
 /// A status with a text, or with an empty body when there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,9 +83,7 @@ impl From<RegistryError> for Refusal {
             RegistryError::BadUrl(_)
             | RegistryError::EmptySecret(_)
             | RegistryError::TwoSecrets(..) => Self::bad(text),
-            RegistryError::NotLoaded | RegistryError::Store(_) | RegistryError::Ask(_) => {
-                Self::away(text)
-            }
+            RegistryError::Store(_) | RegistryError::Ask(_) => Self::away(text),
         }
     }
 }
@@ -71,7 +92,10 @@ impl From<TenantError> for Refusal {
     fn from(error: TenantError) -> Self {
         let text = error.to_string();
         match error {
-            TenantError::NotFound => Self::not_found(text),
+            TenantError::NotFound | TenantError::Unknown(_) => Self::not_found(text),
+            TenantError::Exists(_) | TenantError::Taken { .. } | TenantError::OtherTag { .. } => {
+                Self(StatusCode::CONFLICT, text)
+            }
             TenantError::Store(_) | TenantError::Ask(_) => Self::away(text),
         }
     }

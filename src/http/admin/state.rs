@@ -11,6 +11,7 @@ use super::body::json;
 use super::instances::pool;
 use super::left::{Holdings, LeftOn};
 use super::refusal::Refusal;
+use super::tenants::Hosts;
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, Health, Member};
 use crate::domain::meeting::MeetingId;
@@ -49,13 +50,18 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    fn of(meeting: &'a MeetingId, tenant: &'a TenantId) -> Self {
-        Self { meeting: meeting.as_str(), tenant: tenant.as_str() }
+    fn of(meeting: &'a MeetingId, tenant: &'a TenantId, hosts: &'a Hosts) -> Self {
+        Self { meeting: meeting.as_str(), tenant: hosts.host(tenant.as_str()) }
     }
 }
 
 impl<'a> InstanceState<'a> {
-    fn of(member: &'a Member, holdings: &'a Holdings, measured: Option<Duration>) -> Self {
+    fn of(
+        member: &'a Member,
+        holdings: &'a Holdings,
+        measured: Option<Duration>,
+        hosts: &'a Hosts,
+    ) -> Self {
         let (id, counts) = (&member.instance.id, holdings.counts());
         let LeftOn { why, retired_for, silent_for, .. } = holdings.of(member);
         let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
@@ -76,7 +82,7 @@ impl<'a> InstanceState<'a> {
             participants: usage.map(|u| u.participants),
             recordings: holdings.recordings(id),
             measured_ago: measured.map(|ago| ago.as_secs()),
-            strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant)).collect(),
+            strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant, hosts)).collect(),
         }
     }
 }
@@ -84,12 +90,13 @@ impl<'a> InstanceState<'a> {
 /// `GET instances/state`
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal> {
     let pool = pool(&admin.world).await?;
+    let hosts = Hosts::of(&admin.world.actors.tenants.list().await?);
     let holdings = Holdings::read(&admin.world).await;
     let (reading, now) = (admin.world.actors.metrics.current().await?, admin.world.clock.now());
     let ago = |id| reading.loads.loads.get(id).map(|load| now.since(load.newest));
     let states = pool
         .members()
         .iter()
-        .map(|member| InstanceState::of(member, &holdings, ago(&member.instance.id)));
+        .map(|member| InstanceState::of(member, &holdings, ago(&member.instance.id), &hosts));
     Ok(json(&states.collect::<Vec<_>>()))
 }

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::tenants::documents;
 use crate::actors::meetings::Usage;
 use crate::domain::load::TenantUsage;
-use crate::domain::tenant::{TenantDocument, TenantId};
+use crate::domain::tenant::TenantDocument;
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -55,7 +55,7 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal
     let counts = admin.world.actors.meetings.count().await.ok();
     let reading = admin.world.actors.metrics.current().await?;
     let rows = documents.iter().map(|document| {
-        let id = TenantId::new(&*document.spec.host);
+        let id = document.id();
         let swept = counts.as_ref().map(|c| c.by_tenant.get(&id).copied().unwrap_or_default());
         Row::of(document, swept, reading.loads.tenants.get(&id))
     });

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::actors::metrics::Reading;
 use crate::domain::instance::{Health, Member, Roster};
 use crate::domain::moment::Moment;
+use crate::domain::notice::Notice;
 
 /// So many instances are named; of the others, the number.
 const NAMED: usize = 20;
@@ -24,6 +25,8 @@ pub(super) struct Seen {
     pub(super) store: Result<(), String>,
     /// What works less well than it should while it answers.
     pub(super) store_ails: Option<String>,
+    /// What was set up so that it can't do what it is for.
+    pub(super) notices: Vec<Notice>,
     pub(super) now: Moment,
     pub(super) metrics_range: Duration,
 }
@@ -90,8 +93,16 @@ pub(super) fn degraded(seen: &Seen) -> Vec<Degraded> {
         .chain(store)
         .chain(metrics)
         .chain(instances)
+        .chain(said(&seen.notices))
         .map(|(part, why)| Degraded { part, why })
         .collect()
+}
+
+/// The first few of them, and how many more there are.
+fn said(notices: &[Notice]) -> impl Iterator<Item = (&'static str, String)> {
+    let more = notices.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| ("notices", format!("{more} more: GET /admin/api/notices")));
+    notices.iter().take(NAMED).map(|notice| (notice.part, notice.why.clone())).chain(more)
 }
 
 fn ailment(member: &Member) -> Option<String> {
@@ -178,6 +189,7 @@ mod tests {
             reading: Ok(reading(at(990))),
             store: Ok(()),
             store_ails: None,
+            notices: Vec::new(),
             now: at(1_000),
             metrics_range: Duration::from_secs(300),
         }

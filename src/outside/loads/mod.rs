@@ -46,6 +46,11 @@ impl View {
 pub trait LoadSource: Send + Sync + 'static {
     /// Reads all figures anew. Changes nothing, so it can be repeated at any time.
     async fn read(&self, view: View) -> Result<LoadSnapshot, LoadError>;
+    /// Completes when there are figures that the next reading shall not be waited for: the first of an instance. Never
+    /// where nobody tells.
+    async fn news(&self) {
+        std::future::pending().await
+    }
 }
 
 /// Opens the configured source; with the embedded one, also what the ingest writes to.

@@ -115,6 +115,10 @@ impl Store for Embedded {
         self.run(move |database| tables::put_tenant(database, &tenant)).await
     }
 
+    async fn rename_tenant(&self, from: TenantId, to: TenantDocument) -> Result<(), StoreError> {
+        self.run(move |database| tables::rename_tenant(database, &from, &to)).await
+    }
+
     async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError> {
         self.run(move |database| tables::delete_tenant(database, &host)).await
     }

@@ -155,7 +155,13 @@ pub enum Changed {
 #[derive(Clone, Debug)]
 pub enum TenantChange {
     Put(Box<TenantDocument>),
+    /// The tenant of this host.
     Delete(TenantId),
+    /// This document instead of that of another host, in one step.
+    Rename {
+        from: TenantId,
+        document: Box<TenantDocument>,
+    },
 }
 
 /// One step on a route, so that steps that arrive together share one sync or one pipeline.
@@ -293,7 +299,8 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
         Ok((self.tenants().await?, Mark::default()))
     }
     /// Makes or replaces a tenant, or removes one, if the tenants are in this state or a later one of the same
-    /// epoch. Answers the state they are in then, and whether there was one to remove; none when it was another.
+    /// epoch; for a renaming, in exactly this one. Answers the state they are in then, and whether there was one to
+    /// remove; none when it was another.
     async fn change_tenant(
         &self,
         change: TenantChange,
@@ -302,6 +309,9 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
         let was_there = match change {
             TenantChange::Put(document) => self.put_tenant(*document).await.map(|()| true),
             TenantChange::Delete(host) => self.delete_tenant(host).await,
+            TenantChange::Rename { from, document } => {
+                self.rename_tenant(from, *document).await.map(|()| true)
+            }
         };
         Ok(Some((Mark::default(), was_there?)))
     }
@@ -321,6 +331,8 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError>;
     /// Makes or replaces the tenant of the document's host.
     async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError>;
+    /// Puts this tenant in place of that of another host, in one step.
+    async fn rename_tenant(&self, from: TenantId, to: TenantDocument) -> Result<(), StoreError>;
     /// Removes a tenant; `false` when there was none.
     async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError>;
 

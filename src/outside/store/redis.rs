@@ -120,8 +120,13 @@ impl Store for Redis {
         from: &Mark,
     ) -> Result<Option<(Mark, bool)>, StoreError> {
         let (sender, what) = (&*self.sender, tenants::TENANTS);
-        let guarded = Guarded { sender, what, from, exactly: false, again: None };
+        // Whether a host is free is known of exactly the state that was read.
+        let exactly = matches!(change, TenantChange::Rename { .. });
+        let guarded = Guarded { sender, what, from, exactly, again: None };
         match change {
+            TenantChange::Rename { from, document } => {
+                tenants::change(&self.link, guarded, &[*document], &[from]).await
+            }
             TenantChange::Put(document) => {
                 tenants::change(&self.link, guarded, &[*document], &[]).await
             }
@@ -144,6 +149,10 @@ impl Store for Redis {
 
     async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError> {
         tenants::put(&self.link, &self.sender, &tenant).await
+    }
+
+    async fn rename_tenant(&self, from: TenantId, to: TenantDocument) -> Result<(), StoreError> {
+        tenants::rename(&self.link, &self.sender, &from, &to).await
     }
 
     async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError> {

@@ -15,6 +15,9 @@ pub(super) fn write(document: &TenantDocument) -> String {
     let spec = &document.spec;
     let mut out = format!("kind: {}\nspec:\n", scalar(&document.kind, 4, 4));
     field(&mut out, "host", &spec.host);
+    if let Some(tag) = &spec.tag {
+        field(&mut out, "tag", tag);
+    }
     if let Some(secret) = &spec.secret {
         field(&mut out, "secret", secret);
     }
@@ -107,6 +110,7 @@ struct Lenient {
 #[derive(Deserialize)]
 struct LenientSpec {
     host: Option<String>,
+    tag: Option<String>,
     secret: Option<String>,
     meeting_pool: Option<i64>,
     user_pool: Option<i64>,
@@ -147,6 +151,7 @@ pub(super) fn read(host: &str, text: &str) -> Result<TenantDocument, String> {
         kind: read.kind.unwrap_or_else(|| "Tenant".into()),
         spec: TenantSpec {
             host: host.to_owned(),
+            tag: spec.tag.filter(|tag| !tag.is_empty() && tag != host),
             secret: spec.secret,
             meeting_pool: spec.meeting_pool.and_then(|n| u32::try_from(n).ok()),
             user_pool: spec.user_pool.and_then(|n| u32::try_from(n).ok()),
@@ -233,6 +238,7 @@ mod tests {
                 kind: "Tenant".into(),
                 spec: TenantSpec {
                     host: "h".into(),
+                    tag: Some(format!("old-{first}")),
                     secret: Some(secret),
                     secrets: vec![first.clone()],
                     create_defaults: BTreeMap::from([(name.clone(), value.clone())]),

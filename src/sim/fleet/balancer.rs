@@ -201,6 +201,7 @@ fn member(n: usize) -> Member {
 fn tenant() -> Tenant {
     Tenant {
         id: TenantId::new("tenant.example.org"),
+        host: "tenant.example.org".into(),
         secrets: vec![Secret::new("secret")],
         algorithms: Algorithms::of(&[]),
         pool: None,

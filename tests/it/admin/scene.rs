@@ -203,9 +203,9 @@ fn tenants(held: watch::Sender<Held>) -> impl FnMut(TenantsMessage) {
                 Ok(())
             }));
         }
-        TenantsMessage::Delete { tenant, reply_to } => {
+        TenantsMessage::Delete { host, reply_to } => {
             let _ = reply_to.send(change_tenants(&held, |all| {
-                all.remove(tenant.as_str()).map(drop).ok_or(TenantError::NotFound)
+                all.remove(&host).map(drop).ok_or(TenantError::NotFound)
             }));
         }
         _ => {}
@@ -314,6 +314,9 @@ impl Store for Away {
         panic!("asked past its actor")
     }
 
+    async fn rename_tenant(&self, _: TenantId, _: TenantDocument) -> Result<(), StoreError> {
+        unreachable!()
+    }
     async fn delete_tenant(&self, _: TenantId) -> Result<bool, StoreError> {
         panic!("asked past its actor")
     }

@@ -123,7 +123,7 @@ async fn r10_callbacks_of_a_deleted_tenant_are_dead_letters_and_new_ones_are_gon
     assert_eq!(visited(&world, &ended).await, 200);
     sleep(SECOND).await;
     let id = bigblueswarm::domain::tenant::TenantId::new(T.host);
-    world.swarm.world.actors.tenants.delete(id).await.expect("deleted");
+    world.swarm.world.actors.tenants.delete(id.to_string()).await.expect("deleted");
     sleep(60 * SECOND).await;
     assert_eq!(errors(&world).await, ["there is no such tenant any more"]);
     assert_eq!(visited(&world, &end).await, 410);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::window::Window;
@@ -35,6 +35,8 @@ pub struct Busy;
 #[derive(Clone)]
 pub struct EmbeddedLoads {
     to_window: mpsc::Sender<Errand>,
+    /// Told when an instance's first figure of some kind came.
+    news: Arc<Notify>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,8 +49,9 @@ impl EmbeddedLoads {
     /// Starts with an empty window.
     pub fn start(view: View, clock: Arc<dyn Clock>) -> Self {
         let (to_window, errands) = mpsc::channel(QUEUE);
-        tokio::spawn(keep(Window::new(view.range, view.cpu), errands));
-        Self { to_window, clock }
+        let news = Arc::new(Notify::new());
+        tokio::spawn(keep(Window::new(view.range, view.cpu), errands, news.clone()));
+        Self { to_window, news, clock }
     }
 
     /// Adds points, as having arrived now.
@@ -77,12 +80,20 @@ impl LoadSource for EmbeddedLoads {
             Err(_) => Err(LoadError(format!("no answer of the window within {READ_WITHIN:?}"))),
         }
     }
+
+    async fn news(&self) {
+        self.news.notified().await;
+    }
 }
 
-async fn keep(mut window: Window, mut errands: mpsc::Receiver<Errand>) {
+async fn keep(mut window: Window, mut errands: mpsc::Receiver<Errand>, news: Arc<Notify>) {
     while let Some(errand) = errands.recv().await {
         match errand {
-            Errand::Write { points, at } => window.write(points, at),
+            Errand::Write { points, at } => {
+                if window.write(points, at) {
+                    news.notify_one();
+                }
+            }
             Errand::Read { view, at, reply_to } => {
                 window.look(view.range, view.cpu);
                 let _ = reply_to.send(window.read(at));

@@ -73,20 +73,26 @@ impl Window {
         }
     }
 
-    /// Adds what arrived at this moment.
+    /// Adds what arrived at this moment; whether anything of it is the first of its kind of an instance.
     ///
     /// The newest point of an agent counts as of its arrival, whatever the agent's clock says; the
     /// others of the same write are as much older as that clock says, so that what was held back during
     /// an outage does not count as new.
-    pub(super) fn write(&mut self, points: Vec<Point>, arrived: Moment) {
+    pub(super) fn write(&mut self, points: Vec<Point>, arrived: Moment) -> bool {
         let newest = newest_times(&points);
-        let (mut kept, mut refused) = (0, 0);
+        let (mut kept, mut refused, mut first) = (0, 0, false);
         for point in points {
             let lag = lag(newest.get(&point.instance).copied(), point.time);
             if lag > self.range {
                 continue;
             }
-            if self.keep(point, arrived.before(lag), arrived) { kept += 1 } else { refused += 1 }
+            match self.keep(point, arrived.before(lag), arrived) {
+                Some(is_first) => {
+                    kept += 1;
+                    first |= is_first;
+                }
+                None => refused += 1,
+            }
         }
         counter!("bigblueswarm_ingest_points_total").increment(kept);
         counter!("bigblueswarm_ingest_refused_points_total").increment(refused);
@@ -94,40 +100,40 @@ impl Window {
             warn!(points = refused, "agents report more instances or tenants than are kept");
         }
         self.full = refused > 0;
+        first
     }
 
-    /// Whether there was room.
-    fn keep(&mut self, point: Point, at: Moment, arrived: Moment) -> bool {
+    /// Whether it is the first of its kind; none when there was no room.
+    fn keep(&mut self, point: Point, at: Moment, arrived: Moment) -> Option<bool> {
         if !self.agents.contains_key(&point.instance) && !self.has_room(arrived) {
-            return false;
+            return None;
         }
         let agent = self.agents.entry(point.instance).or_default();
         agent.heard = agent.heard.max(at);
-        let put = |slot: &mut Option<Dated>, value| Dated { at, value }.put(slot);
-        match point.figure {
+        let put = |slot: &mut Option<Dated>, value| {
+            let first = slot.is_none();
+            Dated { at, value }.put(slot);
+            first
+        };
+        Some(match point.figure {
             Figure::CpuSystem if self.cpu == CpuMetric::System => {
                 agent.cpu.push(at, busy(self.cpu, point.value))
             }
             Figure::CpuIdle if self.cpu == CpuMetric::Total => {
                 agent.cpu.push(at, busy(self.cpu, point.value))
             }
-            Figure::CpuSystem | Figure::CpuIdle => {}
+            Figure::CpuSystem | Figure::CpuIdle => false,
             Figure::Mem => agent.mem.push(at, percent(point.value)),
             Figure::TenantMeetings(tenant) => {
-                let Some(counts) = counts(&mut agent.tenants, &mut self.tenants, tenant) else {
-                    return false;
-                };
-                put(&mut counts.meetings, point.value);
+                let counts = counts(&mut agent.tenants, &mut self.tenants, tenant)?;
+                put(&mut counts.meetings, point.value)
             }
             Figure::TenantParticipants(tenant) => {
-                let Some(counts) = counts(&mut agent.tenants, &mut self.tenants, tenant) else {
-                    return false;
-                };
-                put(&mut counts.participants, point.value);
+                let counts = counts(&mut agent.tenants, &mut self.tenants, tenant)?;
+                put(&mut counts.participants, point.value)
             }
             figure => agent.put(figure, Dated { at, value: point.value }),
-        }
-        true
+        })
     }
 
     fn has_room(&mut self, now: Moment) -> bool {
@@ -169,11 +175,19 @@ impl Window {
 }
 
 impl Agent {
-    fn put(&mut self, figure: Figure, dated: Dated) {
+    /// Whether it is the first.
+    fn put(&mut self, figure: Figure, dated: Dated) -> bool {
         match self.newest.iter_mut().find(|(known, _)| *known == figure) {
-            Some((_, known)) if known.at <= dated.at => *known = dated,
-            Some(_) => {}
-            None => self.newest.push((figure, dated)),
+            Some((_, known)) => {
+                if known.at <= dated.at {
+                    *known = dated;
+                }
+                false
+            }
+            None => {
+                self.newest.push((figure, dated));
+                true
+            }
         }
     }
 
@@ -200,12 +214,14 @@ impl Dated {
 }
 
 impl Values {
-    fn push(&mut self, at: Moment, value: Option<f64>) {
-        let Some(value) = value else { return };
+    /// Whether it is the first.
+    fn push(&mut self, at: Moment, value: Option<f64>) -> bool {
+        let Some(value) = value else { return false };
         if self.0.len() == VALUES {
             self.0.pop_front();
         }
         self.0.push_back(Dated { at, value });
+        self.0.len() == 1
     }
 
     fn forget(&mut self, fresh: impl Fn(Moment) -> bool) {

@@ -110,6 +110,20 @@ pub(super) fn put_tenant(database: &Database, document: &TenantDocument) -> Resu
     Ok(write.commit()?)
 }
 
+pub(super) fn rename_tenant(
+    database: &Database,
+    from: &TenantId,
+    to: &TenantDocument,
+) -> Result<(), Error> {
+    let write = database.begin_write()?;
+    {
+        let mut table = write.open_table(TENANTS)?;
+        table.remove(from.as_str())?;
+        table.insert(to.spec.host.as_str(), tenant::write(to).as_bytes())?;
+    }
+    Ok(write.commit()?)
+}
+
 pub(super) fn delete_tenant(database: &Database, host: &TenantId) -> Result<bool, Error> {
     let write = database.begin_write()?;
     let was_there = write.open_table(TENANTS)?.remove(host.as_str())?.is_some();

@@ -116,6 +116,25 @@ pub(super) async fn put(
     link.write(&transaction).await
 }
 
+pub(super) async fn rename(
+    link: &Link,
+    sender: &str,
+    from: &TenantId,
+    to: &TenantDocument,
+) -> Result<(), StoreError> {
+    let mut transaction = redis::pipe();
+    let (host, text) = (&to.spec.host, tenant::write(to));
+    if link.is_cluster() {
+        transaction.atomic().cmd("HDEL").arg(keys::POOLED_TENANTS).arg(from.as_str()).ignore();
+        transaction.cmd("HSET").arg(keys::POOLED_TENANTS).arg(host).arg(text).ignore();
+    } else {
+        transaction.atomic().cmd("DEL").arg(keys::tenant(from.as_str())).ignore();
+        transaction.cmd("SET").arg(keys::tenant(host)).arg(text).ignore();
+    }
+    count_and_tell(&mut transaction, sender, "tenants");
+    link.write(&transaction).await
+}
+
 pub(super) async fn delete(link: &Link, sender: &str, host: &TenantId) -> Result<bool, StoreError> {
     let mut transaction = redis::pipe();
     if link.is_cluster() {
