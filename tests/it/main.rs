@@ -23,6 +23,7 @@ mod influx;
 mod ingest;
 mod instances;
 mod inward;
+mod isolation;
 mod json_answers;
 mod maintenance;
 mod malformed;
