@@ -20,6 +20,7 @@ struct Entry {
     metadata: Box<str>,
     /// None when there was no memory for it.
     raw: Option<Packed>,
+    places: usize,
     print: u64,
     /// It was deleted or unpublished, and its instance has not said since what it is now.
     hidden: bool,
@@ -90,9 +91,9 @@ pub(super) struct Index {
     bytes: HashMap<InstanceId, usize>,
 }
 
-/// How many recordings an instance has, and how many of them are hidden.
+/// How many recordings an instance has that are not deleted, and how many are hidden.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
+pub(super) struct Amount {
     pub(super) all: usize,
     pub(super) hidden: usize,
 }
@@ -109,6 +110,11 @@ impl Index {
     pub(super) fn place(&self, id: &str) -> Option<Place> {
         let (tenant, entry) = self.entry(id)?;
         Some(Place { instance: entry.instance.clone(), tenant: tenant.clone() })
+    }
+
+    /// How many places it takes in its instance's pages, if they are cut over formats; 0 for an unknown one.
+    pub(super) fn places(&self, id: &str) -> usize {
+        self.entry(id).map_or(0, |(_, entry)| entry.places)
     }
 
     fn entry(&self, id: &str) -> Option<(&Option<TenantId>, &Entry)> {
@@ -133,7 +139,7 @@ impl Index {
 
     /// Takes in what an instance says of a recording. Answers whether that is news.
     pub(super) fn learn(&mut self, instance: &InstanceId, recording: Recording) -> bool {
-        let Recording { id, tenant, start_time, state, metadata, raw, print } = recording;
+        let Recording { id, tenant, start_time, state, metadata, places, raw, print } = recording;
         let known = self.by_id.get(&id);
         if known.is_some_and(|known| *known == (tenant.clone(), start_time))
             && let Some((_, entry)) = self.entry(&id)
@@ -149,7 +155,7 @@ impl Index {
         self.forget(&id);
         *self.bytes.entry(instance.clone()).or_default() += raw.size();
         let (instance, raw) = (instance.clone(), Some(raw));
-        let entry = Entry { instance, state, metadata, raw, print, hidden: false };
+        let entry = Entry { instance, state, metadata, raw, places, print, hidden: false };
         // One copy of the tenant's name.
         let known = self.by_tenant.get_key_value(&tenant).map(|(known, _)| known.clone());
         let tenant = known.unwrap_or(tenant);
@@ -196,12 +202,12 @@ impl Index {
         all.filter(|(_, entry)| on(&entry.instance)).map(|((_, id), _)| id.clone()).collect()
     }
 
-    /// How many there are on each instance that has any.
-    pub(super) fn counts(&self) -> HashMap<InstanceId, Count> {
-        let mut counts: HashMap<InstanceId, Count> = HashMap::new();
+    /// How many there are on each instance that has any; a server lists deleted ones for a while.
+    pub(super) fn counts(&self) -> HashMap<InstanceId, Amount> {
+        let mut counts: HashMap<InstanceId, Amount> = HashMap::new();
         for entry in self.by_tenant.values().flat_map(BTreeMap::values) {
             let count = counts.entry(entry.instance.clone()).or_default();
-            count.all += 1;
+            count.all += usize::from(&*entry.state != "deleted");
             count.hidden += usize::from(entry.hidden);
         }
         counts
