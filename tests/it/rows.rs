@@ -301,6 +301,13 @@ const REAL: &[(&str, &[&str])] = &[
     ("X3", &[
         "x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_begins_with_12",
     ]),
+    ("X6", &[
+        "x6_the_list_posted_again_in_another_spelling_changes_nothing_for_running_meetings",
+        "x6_two_spellings_in_one_list_are_one_instance_or_a_clear_refusal",
+        "x6_routes_of_an_older_spelling_are_found_after_a_restart_and_on_replicas",
+    ]),
+    ("X7", &["x7_a_silent_instance_that_was_taken_out_is_kept_with_its_meetings_until_seen_empty"]),
+    ("X8", &["x8_recordings_of_an_instance_that_was_taken_out_do_not_vanish_unsaid"]),
     ("X9", &[]),
     ("X10", &[]),
     ("X11", &[
