@@ -39,11 +39,7 @@ pub(super) fn redirected(
 }
 
 /// The page that a browser shows, with v3's status if `v3_statuses`; `None` where it reads XML as everybody does.
-pub(super) fn page(
-    refusal: &Refusal,
-    headers: &HeaderMap,
-    v3_statuses: bool,
-) -> Option<Response> {
+pub(super) fn page(refusal: &Refusal, headers: &HeaderMap, v3_statuses: bool) -> Option<Response> {
     let mut page = match refusal {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) => return None,
         Refusal::Unsupported | Refusal::ContentType | Refusal::TooLarge => return None,
