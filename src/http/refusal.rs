@@ -135,7 +135,7 @@ pub(super) fn failure(key: &str, message: &str, wanted: Wanted) -> impl IntoResp
 }
 
 /// The status that v3 gave to a refusal, for clients that go by it (`compat.v3Statuses`).
-fn v3_status(refusal: &Refusal) -> Option<StatusCode> {
+pub(super) fn v3_status(refusal: &Refusal) -> Option<StatusCode> {
     match refusal {
         Refusal::TenantNotFound | Refusal::MeetingPool | Refusal::UserPool => {
             Some(StatusCode::FORBIDDEN)
