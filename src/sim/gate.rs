@@ -24,9 +24,10 @@ pub(super) fn refusal(settings: &SimSettings, ask: &Ask) -> Option<Reply> {
     if ask.body.len() > settings.most_body {
         return Some(html(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"));
     }
-    let beside = ask.path().starts_with("/bigbluebutton/api/hooks/");
+    let hooks = ask.path().starts_with("/bigbluebutton/api/hooks/");
+    let is_tomcats = ask.path().starts_with("/bigbluebutton") && !hooks;
     let raw = ask.query().contains(|c| RAW.contains(c));
-    (raw && !beside).then(|| html(StatusCode::BAD_REQUEST, "Bad Request"))
+    (raw && is_tomcats).then(|| html(StatusCode::BAD_REQUEST, "Bad Request"))
 }
 
 /// Whether there is such a call, and by this method; the oldest version takes any.

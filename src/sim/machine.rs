@@ -121,6 +121,7 @@ impl Machine {
             "/bigbluebutton" | "/bigbluebutton/" | "/bigbluebutton/api" | "/bigbluebutton/api/" => {
                 return pages::root(&self.settings, ask);
             }
+            "/" => return pages::front(),
             "/html5client" | "/html5client/" | "/html5client/join" => {
                 return pages::client(self, ask, times);
             }

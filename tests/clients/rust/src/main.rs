@@ -107,7 +107,9 @@ impl Driver {
         request.full_name = Some(self.text("Eve"));
         request.meeting_id = Some(self.room.clone());
         request.password = Some("wrong".into());
-        refused(self.bbb.execute(&request).await, "You must enter a valid password")
+        // The oldest version sends away whom it refuses, and the library finds a page where it expects XML.
+        let old = std::env::var("BBB_VERSION").is_ok_and(|version| version == "2.5");
+        refused(self.bbb.execute(&request).await, if old { "" } else { "You must enter a valid password" })
     }
 
     async fn running(&self) -> Checked {
