@@ -81,7 +81,7 @@ pub struct Sought<'a> {
 }
 
 /// What an instance says of the meeting it speaks of.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spoken<'a> {
     pub meeting: Option<&'a str>,
     pub internal: Option<&'a str>,

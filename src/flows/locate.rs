@@ -223,7 +223,7 @@ impl World {
     pub async fn not_there(&self, tenant: &TenantId, home: &Home) -> Result<Option<Home>, Refusal> {
         use crate::actors::meetings::Settled;
         use crate::domain::meeting::RouteState;
-        if home.state == RouteState::Claimed {
+        if home.state == RouteState::Claimed || self.is_still_listed(home).await {
             return Ok(None);
         }
         let settled = self.actors.meetings.release(tenant.clone(), home.key, home.version).await?;

@@ -90,7 +90,10 @@ impl World {
         home: &Home,
     ) -> Result<Name, Refusal> {
         let is_its_id = asked.key() == home.key;
-        if is_its_id && !home.shadowed && !looks_internal(asked.as_str()) {
+        // Where an internal id is an error, one that was taken from the client's id makes that one an error too.
+        let fails = !matches!(home.lookup, Lookup::Internal | Lookup::External)
+            && home.internal.as_ref().is_some_and(|id| id.as_str() == asked.as_str());
+        if is_its_id && !home.shadowed && !fails && !looks_internal(asked.as_str()) {
             return Ok(Name::AsItIs);
         }
         match (&home.internal, home.lookup) {
@@ -138,13 +141,34 @@ impl World {
             Told::NotFound if text.key() == home.key => Ok(Name::Gone),
             Told::Of(_) | Told::NotFound | Told::Error => {
                 let (presence, listed) = self.listed(instance, &sought).await.map_err(failed)?;
-                if presence != Presence::Ours {
+                let Some(listed) = listed.filter(|_| presence == Presence::Ours) else {
                     return Ok(Name::Gone);
+                };
+                if let Some(name) = self.exactly(tenant, home, internal_of(&listed).as_ref()).await
+                {
+                    return Ok(name);
                 }
-                let found = self.exactly(tenant, home, listed.as_ref()).await;
+                let found = self.as_listed(instance, &listed, text).await.map_err(failed)?;
                 found.ok_or(Refusal::Internal("tell this meeting from another one on its server"))
             }
         }
+    }
+
+    /// The id that the list shows, if that reaches the listed meeting where the id it was created with did not: BBB 2.5
+    /// lists a breakout room that the API made under an id of its own.
+    async fn as_listed(
+        &self,
+        instance: &Arc<Instance>,
+        listed: &Listed,
+        tried: &MeetingId,
+    ) -> Result<Option<Name>, CallError> {
+        let text = &listed.meeting_id;
+        if text == tried.as_str() {
+            return Ok(None);
+        }
+        let told = self.ask_of(instance, text, NAME_WITHIN).await?;
+        let is_it = matches!(&told, Told::Of(said) if said.spoken() == listed.spoken());
+        Ok(is_it.then(|| Name::Exactly(text.clone())))
     }
 
     /// The meeting's exact name if its home takes this internal id; what is learnt by that is kept.
@@ -240,25 +264,45 @@ impl World {
                 Ok((there, said.internal_id.as_deref().map(InternalId::new)))
             }
             // Another meeting answers for it: whether it is there too the list says.
-            Told::Of(_) => self.listed(instance, &sought).await,
-            Told::Error if looks_internal(meeting.as_str()) => self.listed(instance, &sought).await,
+            Told::Of(_) => self.sighted_in_list(instance, &sought).await,
+            Told::Error if looks_internal(meeting.as_str()) => {
+                self.sighted_in_list(instance, &sought).await
+            }
             Told::Error => Err(BadAnswer::Status(http::StatusCode::INTERNAL_SERVER_ERROR).into()),
         }
     }
 
     /// The same by the instance's list, in which no meeting hides another.
-    async fn listed(
+    async fn sighted_in_list(
         &self,
         instance: &Arc<Instance>,
         sought: &Sought<'_>,
     ) -> Result<(Presence, Option<InternalId>), CallError> {
-        let all = self.list(instance).await?;
-        let named = || all.iter().filter(|one| !one.ended && sought.is_named(&one.spoken()));
-        let is_ours = |one: &&Listed| one.tenant.as_deref() == Some(sought.tenant.as_str());
-        if let Some(ours) = named().find(is_ours) {
-            return Ok((Presence::Ours, ours.internal_id.as_deref().map(InternalId::new)));
-        }
-        Ok((if named().next().is_some() { Presence::Others } else { Presence::None }, None))
+        let (presence, listed) = self.listed(instance, sought).await?;
+        Ok((presence, listed.as_ref().and_then(internal_of)))
+    }
+
+    /// Whether an instance lists a meeting, and the tenant's own as it is listed.
+    async fn listed(
+        &self,
+        instance: &Arc<Instance>,
+        sought: &Sought<'_>,
+    ) -> Result<(Presence, Option<Listed>), CallError> {
+        let mut all = self.list(instance).await?;
+        all.retain(|one| !one.ended && sought.is_named(&one.spoken()));
+        let is_ours = |one: &Listed| one.tenant.as_deref() == Some(sought.tenant.as_str());
+        Ok(match all.iter().position(is_ours) {
+            Some(at) => (Presence::Ours, Some(all.swap_remove(at))),
+            None if all.is_empty() => (Presence::None, None),
+            None => (Presence::Others, None),
+        })
+    }
+
+    /// Whether a meeting that was not found by its names is listed all the same, which is asked only where its instance
+    /// calls it otherwise than BBB would: then it may be that the instance knows it by none of them.
+    pub async fn is_still_listed(&self, home: &Home) -> bool {
+        let Some(internal) = &home.internal else { return false };
+        internal.key() != Some(home.key) && self.lists(&home.instance, internal).await
     }
 
     async fn list(&self, instance: &Arc<Instance>) -> Result<Vec<Listed>, CallError> {
@@ -331,6 +375,10 @@ impl World {
             Told::NotFound => Ok(None),
         }
     }
+}
+
+fn internal_of(listed: &Listed) -> Option<InternalId> {
+    listed.internal_id.as_deref().map(InternalId::new)
 }
 
 /// Whether an answer about a living meeting is about this one.

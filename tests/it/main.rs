@@ -22,6 +22,7 @@ mod hooks;
 mod influx;
 mod ingest;
 mod inward;
+mod isolation;
 mod json_answers;
 mod maintenance;
 mod malformed;

@@ -288,10 +288,26 @@ const ROWS: [(&str, &[&str]); 55] = [
 /// The rows X (what real servers and front ends taught), and stories of each; a line per story, in order.
 #[rustfmt::skip]
 const REAL: &[(&str, &[&str])] = &[
+    ("X1", &[
+        "x1_whatever_t_calls_its_meetings_nothing_of_us_is_shown_joined_written_to_or_ended",
+        "x1_a_meeting_that_comes_later_is_no_more_reached_than_one_that_was_there_first",
+        "x1_after_kill_9_every_meeting_is_still_its_own",
+        "x1_on_every_replica_every_meeting_is_its_own",
+    ]),
+    ("X2", &[
+        "x2_short_numbers_beside_two_hundred_meetings_are_each_their_own_meeting",
+    ]),
+    ("X3", &[
+        "x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_begins_with_12",
+    ]),
     ("X9", &[]),
     ("X10", &[]),
     ("X14", &[]),
     ("X15", &[]),
+    ("X21", &[
+        "x21_a_parent_means_nothing_without_is_breakout",
+        "x21_a_parent_is_found_by_its_id_or_its_internal_id_and_is_no_other_meeting",
+    ]),
     ("X22", &[
         "x22_an_agents_tag_that_is_no_instances_is_said_once_in_the_log_on_readyz_and_to_admins",
         "x22_a_tag_that_our_own_ingest_hears_is_said_within_seconds",
@@ -310,6 +326,10 @@ const REAL: &[(&str, &[&str])] = &[
         "x24_the_first_admin_calls_wait_for_the_store",
         "x24_the_first_measurements_of_agents_count_within_two_seconds",
         "x24_the_first_measurements_in_a_database_count_within_two_seconds",
+    ]),
+    ("X25", &[
+        "x25_a_meeting_whose_internal_id_says_nothing_of_it_is_found_all_the_while",
+        "x25_an_id_with_runs_of_blanks_is_one_meeting_however_it_is_listed",
     ]),
 ];
 

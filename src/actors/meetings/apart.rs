@@ -24,11 +24,13 @@ impl MeetingsState {
         let (mut good, mut poor) = (Vec::with_capacity(ranked.len()), Vec::new());
         for id in ranked {
             let lookup = self.names.lookup(&id);
-            let is_hidden = lookup.may_clash()
-                && (hidden.contains(&&id) || self.names.would_shadow(&id, text, key));
+            let clashes = || {
+                let odd = self.names.would_shadow(&id, text, (key, &wish.tenant.id));
+                odd || hidden.contains(&&id) || hides.contains(&&id)
+            };
             match lookup {
-                Lookup::Fails if is_hidden => {}
-                _ if is_hidden || lookup.may_clash() && hides.contains(&&id) => poor.push(id),
+                Lookup::Fails if hidden.contains(&&id) => {}
+                _ if lookup.may_clash() && clashes() => poor.push(id),
                 _ => good.push(id),
             }
         }

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::meeting::{InternalId, Route, RouteKey};
 use crate::domain::moment::Moment;
 use crate::domain::naming::Lookup;
@@ -101,16 +101,29 @@ impl Names {
     }
 
     /// Whether a meeting of this key would be hidden by one that an instance lists under an odd internal id.
-    pub(super) fn would_shadow(&self, instance: &InstanceId, text: &str, key: RouteKey) -> bool {
-        let of = self.0.get(instance).filter(|of| !of.odd.is_empty());
-        of.is_some_and(|of| {
-            from(of, text).next().is_some() || from(of, &key.to_string()).next().is_some()
-        })
+    pub(super) fn would_shadow(
+        &self,
+        instance: &InstanceId,
+        text: &str,
+        (key, tenant): (RouteKey, &TenantId),
+    ) -> bool {
+        let Some(of) = self.0.get(instance).filter(|of| !of.odd.is_empty()) else { return false };
+        let is_own =
+            |named: &Named| named.as_ref().is_some_and(|own| (own.0, &own.1) == (key, tenant));
+        let other = |start: &str| from(of, start).any(|(_, named)| !is_own(named));
+        other(text) || other(&key.to_string())
     }
 
-    /// Instances that left are forgotten.
+    /// Instances that left are forgotten, and how those that died looked meetings up.
     pub(super) fn follow(&mut self, roster: &Roster) {
-        self.0.retain(|id, _| roster.get(id).is_some());
+        self.0.retain(|id, of| {
+            let member = roster.get(id);
+            if member.is_some_and(|member| member.health == Health::Dead) {
+                // It may come back as another version.
+                (of.lookup, of.asked_at) = (Lookup::Unknown, None);
+            }
+            member.is_some()
+        });
     }
 }
 
@@ -167,7 +180,8 @@ mod tests {
         assert!(!names.shadow(hidden.key(), &of));
         names.put(MeetingId::new("z").key(), &t, &route("z", &hash));
         assert!(names.shadow(hidden.key(), &of));
-        assert!(names.would_shadow(&of.instance, "m", hidden.key()));
+        assert!(names.would_shadow(&of.instance, "m", (hidden.key(), &t)));
+        assert!(!names.would_shadow(&of.instance, &hash, (MeetingId::new("z").key(), &t)));
         names.listed(&of.instance, []);
         assert!(!names.shadow(hidden.key(), &of));
     }

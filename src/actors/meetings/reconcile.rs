@@ -309,6 +309,61 @@ mod tests {
         assert_eq!(found, Findings::default());
     }
 
+    /// What the instance lists as this id and internal id is the meeting of the route that was made as `created`.
+    #[track_caller]
+    fn check_listed(
+        created: &str,
+        known_as: Option<&str>,
+        listed: &str,
+        internal: &str,
+        is_it: bool,
+    ) {
+        let (mut table, created) = (Table::default(), MeetingId::new(created));
+        let route = Route {
+            instance: InstanceId::new("s1"),
+            version: Version(1),
+            state: RouteState::Confirmed,
+            tombs: Vec::new(),
+            meeting: Some(created.clone()),
+            internal: known_as.map(InternalId::new),
+        };
+        table.put(created.key(), &tenant(), Some(route), at(10));
+        let mut sweep = sweep(20, Some(1));
+        sweep.seen[0].meeting = MeetingId::new(listed);
+        sweep.seen[0].internal = Some(InternalId::new(internal));
+        let found = reconcile(&mut table, &sweep, at(21), false);
+        assert_eq!(found.adopt.is_empty(), is_it, "{created} as {listed}, {internal}: {found:?}");
+    }
+
+    #[test]
+    fn a_listed_meeting_is_known_by_its_id_or_by_an_internal_id_that_is_its_own() {
+        let hash = |text: &str| format!("{}-17", MeetingId::new(text).key());
+        check_listed("room", None, "room", &hash("room"), true);
+        check_listed("room", None, "room", "0f-uuid", true);
+        check_listed("room", None, "room", &hash("other"), true);
+        check_listed("a  b", None, "a b", &hash("a  b"), true);
+        check_listed("a  b", None, "c d", &hash("a  b"), false);
+        check_listed("room", Some("0f-uuid"), "listed otherwise", "0f-uuid", true);
+        // A breakout room that the API made on BBB 2.5.
+        check_listed("br", Some("br"), &hash("x"), "br", true);
+        check_listed("br", None, &hash("x"), "br", true);
+        check_listed("room", None, "other", &hash("room"), false);
+    }
+
+    #[test]
+    fn what_an_instance_calls_a_meeting_is_learnt_unless_the_route_is_newer_than_the_list() {
+        let mut table = table("s1", RouteState::Confirmed, &[]);
+        let mut early = sweep(5, Some(1));
+        early.seen[0].internal = Some(InternalId::new("old-1"));
+        assert_eq!(reconcile(&mut table, &early, at(11), false).confirm, vec![]);
+        let mut later = sweep(20, Some(1));
+        later.seen[0].internal = Some(InternalId::new("new-1"));
+        assert_eq!(reconcile(&mut table, &later, at(21), false).confirm.len(), 1);
+        let route = &table.get(&MeetingId::new("m").key(), &tenant()).expect("a slot").route;
+        assert_eq!(route.internal, Some(InternalId::new("new-1")));
+        assert_eq!(reconcile(&mut table, &later, at(22), false).confirm, vec![]);
+    }
+
     #[track_caller]
     fn check_copy(tombs: &[&str], users: u64, shared: bool, ended: bool, fetched: bool) {
         let mut table = table("s2", RouteState::Confirmed, tombs);
