@@ -33,7 +33,7 @@ pub enum Kind {
     End,
     /// `meetingEndedURL`: the same, for load balancers.
     Ended,
-    /// `meta_bbb-recording-ready-url`: a recording was published.
+    /// `meta_bbb-recording-ready-url`, else `meta_bn-…` or `meta_canvas-…`: a recording was published.
     Recording,
     /// `meta_analytics-callback-url`: what happened in a meeting.
     Analytics,

@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
 
+use super::query;
+
 /// The parameter's name in a create; BBB folds its case.
 pub const NAME: &str = "meta_secret-lrs-payload";
 /// The longest text that is opened: what is longer passes as it is.
@@ -20,6 +22,25 @@ const MAGIC: &[u8] = b"Salted__";
 const ROUNDS: std::num::NonZeroU32 = std::num::NonZeroU32::new(10_000).expect("not zero");
 const KEY: usize = 32;
 const IV: usize = 16;
+
+/// The payload of a create's query.
+pub fn of(query: &str) -> Option<String> {
+    let mut pairs = query::pairs(query);
+    let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case(NAME))?;
+    Some(value.into_owned()).filter(|value| !value.is_empty())
+}
+
+/// The query with this payload in place of its own; order and bytes of all else stay.
+pub fn with(query: &str, payload: &str) -> String {
+    let replaced = |part: &str| {
+        let name = query::name_of(part);
+        match query::decode(name).eq_ignore_ascii_case(NAME) {
+            true => format!("{name}={}", query::escaped(payload)),
+            false => part.to_owned(),
+        }
+    };
+    query.split('&').map(replaced).collect::<Vec<_>>().join("&")
+}
 
 /// The plain text of a payload that was sealed with this secret. None for any other text: a wrong secret makes no
 /// UTF-8 of it. Derives a key, which takes a few milliseconds of a core.
@@ -73,6 +94,14 @@ mod tests {
     #[test]
     fn a_payload_is_sealed_as_openssl_does() {
         assert_eq!(seal(PLAIN, "secret-of-t", *b"\x01\x02\x03\x04\x05\x06\x07\x08"), OPENSSL);
+    }
+
+    #[test]
+    fn a_creates_payload_is_replaced_and_all_else_stays() {
+        let create = "name=a%20b&META_secret-LRS-payload=U2Fs%2B%2F%3D&x='&y";
+        assert_eq!(of(create).as_deref(), Some("U2Fs+/="));
+        assert_eq!(with(create, "a+/="), "name=a%20b&META_secret-LRS-payload=a%2B%2F%3D&x='&y");
+        assert_eq!((of("name=a&meta_secret-lrs-payload="), of("")), (None, None));
     }
 
     #[test]

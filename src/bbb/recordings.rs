@@ -10,8 +10,12 @@ use super::reply;
 use super::xml::{Place, Step, Walk, XmlFault, is_success, read};
 
 mod filter; // which recordings are asked for
+mod join; // formats of one recording that were listed apart
+mod pages; // how an instance cuts its pages, and whether all was seen
 
 pub use filter::{Described, Filter};
+pub use join::joined;
+pub use pages::{Ahead, Counted, Pages, counted};
 
 /// The metadata, without its prefix in queries, by which we know whose a recording is.
 const TAG: &str = "bigblueswarm-tenant";
@@ -31,13 +35,31 @@ pub struct Recorded {
     pub tenant: Option<String>,
     /// Names and values, in their order.
     pub metadata: Vec<(String, String)>,
+    /// Its playback formats, in their order.
+    pub formats: Vec<Format>,
+}
+
+impl Recorded {
+    /// How many places it takes in the pages of an instance that counts formats.
+    pub fn places(&self) -> usize {
+        self.formats.len().max(1)
+    }
+}
+
+/// A playback format of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Format {
+    /// Where `<format>…</format>` stands in the recording.
+    pub span: Range<usize>,
+    /// Its type and URL, by which it is told from others.
+    pub name: String,
 }
 
 /// An answer to getRecordings, or a page of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
     pub recordings: Vec<Recorded>,
-    /// How many there are on all pages; none when the answer is no page.
+    /// How many there are on all pages, be it recordings or formats; none when the answer does not say.
     pub total: Option<usize>,
 }
 
@@ -102,6 +124,7 @@ struct Scan {
     listed: bool,
     list: List,
     now: Recorded,
+    format: Format,
     /// The fields of `now` that were read, a bit each: of several elements of a name the first counts.
     seen: u8,
     /// Of the metadata that is being read.
@@ -119,6 +142,10 @@ impl Scan {
                 self.seen = 0;
             }
             At::Meta => name.clone_into(&mut self.name),
+            At::Format => {
+                let at = at - self.now.span.start;
+                self.format = Format { span: at..at, name: String::new() };
+            }
             _ => {}
         }
     }
@@ -132,6 +159,15 @@ impl Scan {
             At::Total => self.list.total = text.trim().parse().ok(),
             At::Field(field) => self.fill(field, text),
             At::Meta => self.note(text),
+            At::FormatName => {
+                self.format.name.push_str(text.trim());
+                self.format.name.push('\n');
+            }
+            At::Format => {
+                let mut format = std::mem::take(&mut self.format);
+                format.span.end = end - self.now.span.start;
+                self.now.formats.push(format);
+            }
             At::Recording => {
                 let mut recording = std::mem::take(&mut self.now);
                 if recording.record_id.is_empty() {
@@ -140,7 +176,7 @@ impl Scan {
                 recording.span.end = end;
                 self.list.recordings.push(recording);
             }
-            At::Response | At::Recordings | At::Metadata => {}
+            At::Response | At::Recordings | At::Pagination | At::Metadata | At::Playback => {}
         }
         Ok(())
     }
@@ -173,10 +209,16 @@ enum At {
     Response,
     Returncode,
     Recordings,
+    /// Where older servers write the total.
+    Pagination,
     Total,
     Recording,
     Metadata,
     Meta,
+    Playback,
+    Format,
+    /// Its type or URL.
+    FormatName,
     Field(Field),
 }
 
@@ -191,19 +233,26 @@ impl Place for At {
     const ROOT: Self = Self::Response;
 
     fn has_text(self) -> bool {
-        matches!(self, Self::Returncode | Self::Total | Self::Meta | Self::Field(_))
+        matches!(
+            self,
+            Self::Returncode | Self::Total | Self::Meta | Self::FormatName | Self::Field(_)
+        )
     }
 
     fn child(self, name: &str) -> Option<Self> {
         Some(match (self, name) {
             (Self::Response, "returncode") => Self::Returncode,
             (Self::Response, "recordings") => Self::Recordings,
-            (Self::Response, "totalElements") => Self::Total,
+            (Self::Response | Self::Recordings, "pagination") => Self::Pagination,
+            (Self::Response | Self::Pagination, "totalElements") => Self::Total,
             (Self::Recordings, "recording") => Self::Recording,
             (Self::Recording, "recordID") => Self::Field(Field::RecordId),
             (Self::Recording, "state") => Self::Field(Field::State),
             (Self::Recording, "startTime") => Self::Field(Field::StartTime),
             (Self::Recording, "metadata") => Self::Metadata,
+            (Self::Recording, "playback") => Self::Playback,
+            (Self::Playback, "format") => Self::Format,
+            (Self::Format, "type" | "url") => Self::FormatName,
             (Self::Metadata, _) => Self::Meta,
             _ => return None,
         })

@@ -192,6 +192,12 @@ pub(super) static KEYS: &[Key] = &[
         "mostBytes",
         Size { least: KIB, most: 64 * GIB, at: |d| &mut d.config.callbacks.most_bytes },
     ),
+    fixed("callbacks", "tenantMost", Count(|d| &mut d.config.callbacks.tenant_most)),
+    fixed(
+        "callbacks",
+        "tenantBytes",
+        Size { least: KIB, most: 64 * GIB, at: |d| &mut d.config.callbacks.tenant_bytes },
+    ),
     fixed(
         "callbacks",
         "bodyBytes",

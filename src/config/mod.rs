@@ -209,10 +209,13 @@ pub struct Callbacks {
     pub retry_for: Duration,
     /// One attempt, from its start to the end of the answer.
     pub timeout: Duration,
-    /// Deliveries that may wait, and dead letters that are kept.
+    /// Deliveries that may wait, as many webhook events, and dead letters that are kept.
     pub most: usize,
-    /// The bytes of all of these together.
+    /// The bytes of all of these together; of events at most half.
     pub most_bytes: usize,
+    /// One tenant's deliveries that may wait, and as many of its events; and the bytes of each.
+    pub tenant_most: usize,
+    pub tenant_bytes: usize,
     /// The largest body of a callback.
     pub body_bytes: usize,
 }
@@ -292,6 +295,8 @@ impl Config {
                 timeout: secs(10),
                 most: 10_000,
                 most_bytes: 256 << 20,
+                tenant_most: 2_000,
+                tenant_bytes: 32 << 20,
                 body_bytes: 4 << 20,
             },
             compat: Compat { unsigned_forms: false, v3_statuses: false },

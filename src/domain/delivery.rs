@@ -60,6 +60,8 @@ pub struct Delivery {
     pub target: String,
     /// What the instance appended to the query of its call.
     pub query: Option<String>,
+    /// The name of the webhook that it is for: without that hook it is not sent.
+    pub hook: Option<String>,
     pub payload: Payload,
 }
 
@@ -96,6 +98,8 @@ pub struct Slip {
     pub target: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
     what: What,
     /// When it was accepted, in milliseconds since 1970.
     pub accepted_at: u64,
@@ -127,9 +131,10 @@ impl Delivery {
             Payload::Event { event, timestamp } => (What::Event(timestamp), event.into()),
         };
         let (tenant, kind) = (self.tenant.as_str().to_owned(), self.kind);
-        let (target, query) = (self.target, self.query);
+        let (target, query, hook) = (self.target, self.query, self.hook);
         let (attempts, error) = (0, None);
-        (self.id, Slip { tenant, kind, target, query, what, accepted_at, attempts, error }, body)
+        let slip = Slip { tenant, kind, target, query, hook, what, accepted_at, attempts, error };
+        (self.id, slip, body)
     }
 }
 
@@ -152,6 +157,7 @@ impl Slip {
             kind,
             target: self.target.clone(),
             query: self.query.clone(),
+            hook: self.hook.clone(),
             payload,
         }
     }
@@ -174,6 +180,8 @@ pub enum Attempt {
     Delivered,
     /// It may go better later.
     Failed(String),
+    /// It could not be sent just now, which says nothing of the target.
+    Unsent(String),
     /// It will not go better by itself.
     Hopeless(String),
 }
@@ -188,32 +196,53 @@ pub enum Next {
     },
     /// A dead letter: kept for admins, not tried by itself.
     Dead,
+    /// An event that is old news: nobody is sent it any more.
+    Dropped,
 }
 
 /// Waits after the first attempts, in seconds; then hourly.
 const WAITS: [u64; 6] = [1, 5, 30, 120, 600, 1800];
 const HOURLY: u64 = 3600;
+/// The same of webhook events, as BBB's own waits; then every minute, for as long as an event is news.
+const EVENT_WAITS: [u64; 5] = [1, 2, 5, 10, 30];
+const EVERY_MINUTE: u64 = 60;
+const EVENT_LIFE: Duration = Duration::from_secs(600);
 
 impl Slip {
     /// Notes an attempt that ended now and says what becomes of the delivery, which is given up
-    /// when it was accepted longer than `retry_for` ago.
+    /// when it was accepted longer than `retry_for` ago; an event is dropped after ten minutes already.
     pub fn after(&mut self, attempt: Attempt, now: u64, retry_for: Duration) -> Next {
         let (error, hopeless) = match attempt {
             Attempt::Delivered => return Next::Done,
-            Attempt::Failed(error) => (error, false),
+            Attempt::Failed(error) | Attempt::Unsent(error) => (error, false),
             Attempt::Hopeless(error) => (error, true),
         };
-        let wait = usize::try_from(self.attempts).ok().and_then(|n| WAITS.get(n).copied());
+        let is_event = self.kind == Kind::Hook;
+        let (waits, then, given_up) = match is_event {
+            true => (&EVENT_WAITS[..], EVERY_MINUTE, Next::Dropped),
+            false => (&WAITS[..], HOURLY, Next::Dead),
+        };
+        let wait = usize::try_from(self.attempts).ok().and_then(|n| waits.get(n).copied());
         self.attempts = self.attempts.saturating_add(1);
         self.error = Some(error);
-        let over = now.saturating_sub(self.accepted_at) >= millis(retry_for);
-        if hopeless || over {
-            return Next::Dead;
+        let end = self.ends(retry_for);
+        if hopeless || now >= end {
+            return given_up;
         }
         // The last one is when the time is up, not an hour later.
-        let end = self.accepted_at.saturating_add(millis(retry_for));
-        let at = now.saturating_add(wait.unwrap_or(HOURLY) * 1000);
+        let at = now.saturating_add(wait.unwrap_or(then) * 1000);
         Next::Again { at: at.min(end.max(now + 1000)) }
+    }
+
+    /// Whether it is an event that waited so long that nobody is sent it any more.
+    pub fn is_old_news(&self, now: u64) -> bool {
+        self.kind == Kind::Hook && now > self.ends(EVENT_LIFE)
+    }
+
+    /// Until when it is tried.
+    fn ends(&self, retry_for: Duration) -> u64 {
+        let life = if self.kind == Kind::Hook { EVENT_LIFE.min(retry_for) } else { retry_for };
+        self.accepted_at.saturating_add(millis(life))
     }
 }
 
@@ -233,6 +262,7 @@ mod tests {
             kind: Kind::End,
             target: "https://t.example.org:8443/end?key=hidden".into(),
             query: Some("recordingmarks=false".into()),
+            hook: None,
             payload,
         }
     }
@@ -272,6 +302,24 @@ mod tests {
         let (_, mut slip, _) = delivery(Payload::Get).apart(0);
         assert_eq!(slip.after(Attempt::Hopeless("refused".into()), 0, day), Next::Dead);
         assert_eq!(slip.error.as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn an_event_is_tried_as_bbb_tries_it_and_dropped_after_ten_minutes() {
+        let payload = Payload::Event { event: "[{}]".into(), timestamp: "1".into() };
+        let (_, mut slip, _) = Delivery { kind: Kind::Hook, ..delivery(payload) }.apart(0);
+        let (day, mut now, mut waits) = (Duration::from_secs(24 * 3600), 0, Vec::new());
+        let failed = || Attempt::Failed("HTTP status 500".into());
+        while let Next::Again { at } = slip.after(failed(), now, day) {
+            assert!(!slip.is_old_news(at));
+            waits.push((at - now) / 1000);
+            now = at;
+        }
+        assert_eq!(waits[..7], [1, 2, 5, 10, 30, 60, 60]);
+        assert_eq!((now, waits.len()), (600_000, 15));
+        assert_eq!(slip.after(failed(), now, day), Next::Dropped);
+        assert!(slip.is_old_news(now + 1));
+        assert_eq!(slip.after(Attempt::Hopeless("refused".into()), 0, day), Next::Dropped);
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub struct Wish {
     pub raw: bool,
 }
 
-/// A number that names a hook towards its tenant: drawn from what makes two hooks the same, so that two
-/// replicas that make one at the same moment make the same. Another tenant may have the same number.
+/// A number that names a hook towards its tenant: drawn from its callback URL, which makes two hooks the same, so that
+/// two replicas that make one at the same moment make the same. Another tenant may have the same number. Hooks that
+/// were stored when the meeting counted too keep the numbers of that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HookId(pub u32);
 
@@ -44,9 +45,7 @@ pub struct Hook {
 impl Hook {
     /// The hook that this wish of a tenant makes.
     pub fn new(tenant: &TenantId, wish: Wish) -> Self {
-        let meeting = wish.meeting.as_deref();
-        let digest =
-            digest(&[tenant.as_str(), &wish.url, meeting.unwrap_or_default()], meeting.is_some());
+        let digest = digest(&[tenant.as_str(), &wish.url, ""], false);
         // Positive in 32 bits, for clients whose numbers are no larger.
         let id = HookId((digest & 0x7fff_ffff).max(1));
         Self { tenant: tenant.as_str().to_owned(), id, wish }
@@ -56,17 +55,13 @@ impl Hook {
         TenantId::new(self.tenant.as_str())
     }
 
-    /// Whether a wish is for this hook: the same callback URL and the same meeting.
-    pub fn is_for(&self, wish: &Wish) -> bool {
-        self.wish.url == wish.url && self.wish.meeting == wish.meeting
-    }
-
-    /// What names exactly this hook in the URL that instances call: one that is made anew with other events
-    /// has another name.
+    /// What names exactly this hook in the URL that instances call: one that is made anew with another meeting or
+    /// other events has another name.
     pub fn name(&self) -> String {
         let events = self.wish.events.as_ref().map(|ids| ids.join(",")).unwrap_or_default();
-        let rest =
-            digest(&[&events, if self.wish.raw { "raw" } else { "" }], self.wish.events.is_some());
+        let mut parts = vec![events.as_str(), if self.wish.raw { "raw" } else { "" }];
+        parts.extend(self.wish.meeting.as_deref());
+        let rest = digest(&parts, self.wish.events.is_some());
         format!("{}.{rest:08x}.{}", self.id.0, self.tenant)
     }
 
@@ -126,6 +121,13 @@ impl Hooks {
         self.0.range(all).map(|(_, hook)| hook)
     }
 
+    /// The tenant's hook with this callback URL: there is one, as BBB has it. Of two that were stored when there could
+    /// be, that of the meeting, else the first.
+    pub fn with_url(&self, tenant: &TenantId, wish: &Wish) -> Option<&Arc<Hook>> {
+        let same = || self.of(tenant).filter(|hook| hook.wish.url == wish.url);
+        same().find(|hook| hook.wish.meeting == wish.meeting).or_else(|| same().next())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Hook>> {
         self.0.values()
     }
@@ -161,14 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_url_and_meeting_of_a_tenant_is_one_hook() {
+    fn the_same_url_of_a_tenant_is_one_hook() {
         let one = hook("http://a/", None, None);
+        assert_eq!(one.id, hook("http://a/", Some("x"), None).id);
+        assert_ne!(one.name(), hook("http://a/", Some("x"), None).name());
+        assert_ne!(one.name(), hook("http://a/", Some(""), None).name());
         assert_eq!(one.id, hook("http://a/", None, Some(&["meeting-ended"])).id);
         assert_ne!(one.name(), hook("http://a/", None, Some(&["meeting-ended"])).name());
         assert_ne!(one.name(), hook("http://a/", None, Some(&[])).name());
-        for other in [hook("http://b/", None, None), hook("http://a/", Some(""), None)] {
-            assert_ne!(one.id, other.id);
-        }
+        assert_ne!(one.id, hook("http://b/", None, None).id);
         let of_u = Hook::new(&TenantId::new("u"), wish("http://a/", None, None));
         assert_ne!(one.id, of_u.id);
         assert!(one.id.0 > 0 && one.id.0 <= i32::MAX as u32);
@@ -186,6 +189,20 @@ mod tests {
         for name in ["", "1", "1.2", "x.00000000.t"] {
             assert_eq!(all.named(name), None);
         }
+    }
+
+    #[test]
+    fn two_hooks_that_were_stored_with_one_url_both_stand() {
+        let wishes = [Some("x"), Some("y")].map(|meeting| wish("http://a/", meeting, None));
+        let stored = wishes.iter().zip([7, 3]).map(|(wish, id)| Hook {
+            id: HookId(id),
+            ..Hook::new(&TenantId::new("t"), wish.clone())
+        });
+        let (all, t): (Hooks, _) = (stored.collect(), TenantId::new("t"));
+        assert_eq!(all.len(), 2);
+        let found = |meeting| all.with_url(&t, &wish("http://a/", meeting, None)).map(|h| h.id.0);
+        assert_eq!((found(Some("x")), found(Some("y")), found(None)), (Some(7), Some(3), Some(3)));
+        assert_eq!(all.with_url(&TenantId::new("u"), &wishes[0]), None);
     }
 
     #[track_caller]

@@ -1,5 +1,6 @@
 //! Plain values and decisions. Nothing here waits, spawns or reads a clock.
 
+pub mod circuit;
 pub mod delivery;
 pub mod forecast;
 pub mod hook;

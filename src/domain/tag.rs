@@ -18,10 +18,10 @@ pub struct TagWish {
 
 impl TagWish {
     /// Reads `blue`, `blue;red` (any of them), `none` (instances without tags); a `!` at the end
-    /// means that no other will do. Without any tag, any instance will.
+    /// means that no other will do. Without any tag, any instance will. Commas part tags as well, as Scalelite has them.
     pub fn parse(text: &str) -> Self {
         let mut wish = Self::default();
-        for item in text.split(';').map(str::trim) {
+        for item in text.split([';', ',']).map(str::trim) {
             let name = item.trim_end_matches('!').trim_end();
             wish.required |= name.len() < item.len();
             match name {
@@ -90,6 +90,7 @@ mod tests {
         check("blue;red", "blue;red", [false, true, true, false]);
         check(" blue ; red !", "blue;red!", [false, true, true, false]);
         check("blue!;red", "blue;red!", [false, true, true, false]);
+        check("blue,red!", "blue;red!", [false, true, true, false]);
         check("none", "none", [true, false, false, false]);
         check("none!", "none!", [true, false, false, false]);
         check("blue;none", "blue;none", [true, true, false, false]);

@@ -14,6 +14,7 @@ use super::answer::{Answer, BadAnswer, read};
 use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
 use super::body::Posted;
 use super::naming::PARENT;
+use super::payload::Payload;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, Settled, Wish};
 use crate::actors::settle;
@@ -35,6 +36,8 @@ struct Creation<'a> {
     meeting: MeetingId,
     /// The query to the instance, without a checksum.
     query: String,
+    /// What of the query each instance gets sealed with its own secret.
+    payload: Option<Payload>,
     body: Option<&'a Posted>,
     only: Option<InstanceId>,
     tags: TagWish,
@@ -88,6 +91,7 @@ async fn whole(
         tenant,
         meeting,
         query: query::tagged(&called_back, tenant.id.as_str()),
+        payload: world.payload(tenant, &query).await,
         body: body.as_ref(),
         only,
         tags,
@@ -299,7 +303,11 @@ impl Creation<'_> {
     async fn send(&self, home: &Home) -> Result<(Bytes, Envelope), CallError> {
         let deadlines = self.world.config.deadlines;
         let within = deadlines.attempt.min(self.by.saturating_duration_since(Instant::now()));
-        let signed = signed_for(&home.instance, "create", &self.query);
+        let query = match &self.payload {
+            Some(payload) => payload.sealed(&self.query, &home.instance).await,
+            None => self.query.as_str().into(),
+        };
+        let signed = signed_for(&home.instance, "create", &query);
         let mut request = Outgoing::get(home.instance.clone(), "create", &signed, within);
         if let Some(posted) = self.body {
             request.method = Method::POST;

@@ -18,6 +18,7 @@ pub mod locate;
 pub mod meetings;
 pub mod naming;
 pub mod notices;
+mod payload;
 pub mod recordings;
 pub mod refusal;
 pub mod sessions;

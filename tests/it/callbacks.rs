@@ -1,7 +1,9 @@
 //! Stories R10 and R11: what instances call for reaches the tenant's own server.
 
 mod admin;
+mod fair;
 mod queue;
+mod ready;
 mod refused;
 mod replicas;
 mod targets;

@@ -163,11 +163,25 @@ fn init_writes_what_check_accepts_and_only_its_owner_can_read_it() {
     let mode = fs::metadata(&path).expect("file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let checked = shell.run("check");
-    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(checked.err.starts_with("warning: callbacks.baseUrl: is not set"), "{}", checked.err);
+    assert_eq!(checked.err.lines().count(), 1, "{}", checked.err);
     let text = fs::read_to_string(path).expect("text");
     let secret =
         text.lines().find_map(|line| line.trim().strip_prefix("secret: ")?.split(' ').next());
     assert!(secret.is_some_and(|secret| secret.len() > 32 && !out.contains(secret)));
+}
+
+#[test]
+fn init_sets_the_url_by_which_servers_call_back() {
+    let shell = Shell::new();
+    let init = "init --config c.yml --base-url https://bbb.example.org";
+    assert_eq!(shell.run(init).code, Some(0));
+    let Ended { code, out, err } = shell.run("check --config c.yml");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("baseUrl: \"https://bbb.example.org\""), "{out}");
+    let wrong = shell.run("init --config d.yml --base-url bbb.example.org");
+    assert!(wrong.code == Some(64) && wrong.err.contains("--base-url"), "{}", wrong.err);
 }
 
 #[test]

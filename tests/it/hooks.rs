@@ -60,14 +60,14 @@ async fn standing(sims: &[SimServer]) -> Vec<usize> {
 fn received(client: Client, world: &World, url: &str) -> Vec<(String, String)> {
     let mut events = bodies(client, world, url);
     let at = |event: &Value| event["data"]["event"]["ts"].as_u64();
-    events.sort_by_key(|event| (at(event), event["data"]["id"] == "meeting-ended"));
     let text = |event: &Value, pointer: &str| {
         event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let named = events.iter().map(|event| {
-        let meeting = "/data/attributes/meeting/external-meeting-id";
-        (text(event, "/data/id"), text(event, meeting))
+    let meeting = "/data/attributes/meeting/external-meeting-id";
+    events.sort_by_key(|event| {
+        (at(event), event["data"]["id"] == "meeting-ended", text(event, meeting))
     });
+    let named = events.iter().map(|event| (text(event, "/data/id"), text(event, meeting)));
     named.collect()
 }
 
@@ -130,12 +130,12 @@ async fn r9_hooks_create_list_destroy_in_the_words_of_bbb() {
         "<response><returncode>SUCCESS</returncode><hookID>{id}</hookID><messageKey>duplicateWarning</messageKey><message>There is already a hook for this callback URL.</message></response>"
     );
     assert_eq!(again.body, expected);
-    let other = made(
-        T,
-        &world,
-        &[(URL, AT_T), ("meetingID", "x & y"), ("eventID", "user-left"), ("getRaw", "true")],
-    )
-    .await;
+    // A hook is known by its URL alone: another meeting makes no other one.
+    let rest = [("meetingID", "x & y"), ("eventID", "user-left"), ("getRaw", "true")];
+    let same = hook(T, &world, &[&[(URL, AT_T)][..], &rest].concat()).await;
+    assert_eq!(same.body, expected);
+    let at = format!("{AT_T}/other");
+    let other = made(T, &world, &[&[(URL, at.as_str())][..], &rest].concat()).await;
     assert_ne!(other, id);
     let of_u = made(U, &world, &[(URL, AT_T)]).await;
 
@@ -144,7 +144,7 @@ async fn r9_hooks_create_list_destroy_in_the_words_of_bbb() {
         "<hook><hookID>{id}</hookID><callbackURL><![CDATA[{AT_T}]]></callbackURL><permanentHook>false</permanentHook><rawData>false</rawData></hook>"
     );
     let bound = format!(
-        "<hook><hookID>{other}</hookID><callbackURL><![CDATA[{AT_T}]]></callbackURL><meetingID><![CDATA[x & y]]></meetingID><eventID>user-left</eventID><permanentHook>false</permanentHook><rawData>true</rawData></hook>"
+        "<hook><hookID>{other}</hookID><callbackURL><![CDATA[{at}]]></callbackURL><meetingID><![CDATA[x & y]]></meetingID><eventID>user-left</eventID><permanentHook>false</permanentHook><rawData>true</rawData></hook>"
     );
     assert!(list.body.contains(&plain) && list.body.contains(&bound), "{list:?}");
     assert_eq!(list.body.matches("<hook>").count(), 2);
@@ -152,7 +152,9 @@ async fn r9_hooks_create_list_destroy_in_the_words_of_bbb() {
         let list = T.call(&world, "hooks/list", &query_of(&[("meetingID", meeting)])).await;
         list.assert_success().body.matches("<hook>").count()
     };
-    assert_eq!((of_meeting("x & y").await, of_meeting("z").await), (2, 1));
+    T.create(&world, "z1").await.assert_success();
+    assert_eq!((of_meeting("x & y").await, of_meeting("z1").await), (2, 1));
+    T.call(&world, "hooks/list", "meetingID=z").await.assert_failed(200, "listHookError");
 
     let destroy =
         async |client: Client, query: &str| client.call(&world, "hooks/destroy", query).await;

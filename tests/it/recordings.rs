@@ -2,6 +2,7 @@
 
 mod away;
 mod changes;
+mod generations;
 mod index;
 mod lists;
 mod stored;

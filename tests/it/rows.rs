@@ -302,8 +302,31 @@ const REAL: &[(&str, &[&str])] = &[
     ]),
     ("X9", &[]),
     ("X10", &[]),
+    ("X11", &[
+        "x11_150_recordings_of_one_format_are_listed_once_with_the_right_total",
+        "x11_60_recordings_of_two_formats_are_listed_once_with_both",
+        "x11_40_recordings_of_four_formats_are_listed_once_with_all_four",
+        "x11_recordings_of_unequal_formats_are_listed_once_with_all_also_at_a_full_page",
+        "x11_a_pool_of_every_generation_lists_all_of_them",
+        "x11_a_change_is_in_the_next_list_with_every_format",
+        "x11_the_count_check_finds_what_is_new_and_nothing_else",
+        "x11_how_many_there_are_is_not_said_while_a_living_server_never_said_it",
+    ]),
+    ("X12", &[
+        "x12_hooks_that_never_answer_hold_up_no_callback_of_anyone",
+        "x12_callbacks_of_a_host_whose_hooks_never_answer_are_delivered_too",
+        "x12_a_target_that_works_again_gets_what_is_news",
+    ]),
+    ("X13", &[
+        "x13_what_waits_for_a_hook_goes_when_it_is_destroyed",
+    ]),
     ("X14", &[]),
     ("X15", &[]),
+    ("X16", &[
+        "x16_the_first_of_the_ready_urls_is_called_with_ts_secret_and_no_other",
+        "x16_a_breakout_rooms_inherited_callbacks_are_its_parents_tenants",
+        "x16_the_lrs_payload_is_opened_with_ts_secrets_and_sealed_with_the_servers",
+    ]),
     ("X21", &[
         "x21_a_parent_means_nothing_without_is_breakout",
         "x21_a_parent_is_found_by_its_id_or_its_internal_id_and_is_no_other_meeting",

@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bigblueswarm::outside::targets::{Call, TargetError, Targets};
 use http::StatusCode;
 use tokio::sync::watch;
 
-/// What a server says to the next calls, by the start of the URL.
-type Said = Result<StatusCode, TargetError>;
+/// So long one attempt takes at most, as the real way to them has it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a server says to the next calls, by the start of the URL; none when it never answers.
+type Said = Option<Result<StatusCode, TargetError>>;
 
 /// Every tenant's server at once. Answers 200 unless the story says otherwise.
 #[derive(Clone)]
@@ -29,12 +33,17 @@ impl ScriptedTargets {
     /// Calls whose URL begins so are answered with this status.
     pub(crate) fn answer(&self, start: &str, status: u16) {
         let status = StatusCode::from_u16(status).expect("a status");
-        self.0.send_modify(|script| drop(script.said.insert(start.into(), Ok(status))));
+        self.0.send_modify(|script| drop(script.said.insert(start.into(), Some(Ok(status)))));
     }
 
     /// Calls whose URL begins so get no answer, for this reason.
     pub(crate) fn fail(&self, start: &str, why: TargetError) {
-        self.0.send_modify(|script| drop(script.said.insert(start.into(), Err(why))));
+        self.0.send_modify(|script| drop(script.said.insert(start.into(), Some(Err(why)))));
+    }
+
+    /// Calls whose URL begins so are never answered.
+    pub(crate) fn hang(&self, start: &str) {
+        self.0.send_modify(|script| drop(script.said.insert(start.into(), None)));
     }
 
     /// What came so far, in its order.
@@ -51,7 +60,7 @@ impl ScriptedTargets {
 #[async_trait]
 impl Targets for ScriptedTargets {
     async fn send(&self, call: Call) -> Result<StatusCode, TargetError> {
-        let mut said = Ok(StatusCode::OK);
+        let mut said = Some(Ok(StatusCode::OK));
         self.0.send_modify(|script| {
             let fits = script.said.iter().filter(|(start, _)| call.url.starts_with(*start));
             if let Some((_, scripted)) = fits.max_by_key(|(start, _)| start.len()) {
@@ -59,6 +68,12 @@ impl Targets for ScriptedTargets {
             }
             script.calls.push(call);
         });
-        said
+        match said {
+            Some(said) => said,
+            None => {
+                tokio::time::sleep(TIMEOUT).await;
+                Err(TargetError::Failed("no answer in time".into()))
+            }
+        }
     }
 }

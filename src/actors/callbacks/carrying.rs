@@ -6,23 +6,33 @@ use ractor::ActorRef;
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
-use super::{
-    AT_ONCE_TO_A_HOST, Callbacks, CallbacksMessage, CallbacksState, Carrier, PAUSE, count,
-};
+use super::{Callbacks, CallbacksMessage, CallbacksState, Carrier, PAUSE, count, way};
 use crate::actors::settle;
 use crate::bbb::callback::Kind;
 use crate::domain::delivery::{Attempt, DeliveryId, Next, Slip, millis};
 use crate::outside::clock::Clock;
 use crate::outside::store::Store;
-use crate::outside::store::queue::{Parcel, Room, Settle};
+use crate::outside::store::queue::{Lane, Parcel, Room, Settle, Target, Way};
 
 /// So often an attempt's end is told to a store that does not answer; then the lease must run out.
 const TELL_TIMES: usize = 5;
 
 /// An attempt that has not ended.
 pub(super) struct UnderWay {
-    host: String,
+    pub(super) lane: Lane,
+    pub(super) target: Target,
     pub(super) bytes: usize,
+    /// In milliseconds since 1970.
+    pub(super) began: u64,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// When it is tried again, if it is.
+    pub again: Option<u64>,
+    /// Whether the target failed, or works; none when that was not seen.
+    pub failed: Option<bool>,
 }
 
 /// One attempt and what it needs.
@@ -36,20 +46,19 @@ struct Carrying {
 }
 
 impl Callbacks {
-    /// Begins a delivery that was taken. `false` when its host has enough to do: it is given back.
+    /// Begins a delivery that was taken.
     pub(super) fn begin(
         &self,
         myself: &ActorRef<CallbacksMessage>,
         parcel: Parcel,
         state: &mut CallbacksState,
-    ) -> bool {
+    ) {
         let (id, bytes) = (parcel.id, parcel.slip.len() + parcel.body.len());
         if state.under_way.contains_key(&id) {
-            return true; // its lease ran out, but here it is not over
+            return; // its lease ran out, but here it is not over
         }
         let slip: Option<Slip> = serde_json::from_slice(&parcel.slip).ok();
-        let host = slip.as_ref().map(Slip::host).unwrap_or_default();
-        let to_host = state.under_way.values().filter(|other| other.host == host).count();
+        let Way { lane, target, .. } = slip.as_ref().map(way).unwrap_or_default();
         let carrying = Carrying {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -58,48 +67,38 @@ impl Callbacks {
             retry_for: state.rules.retry_for,
             parcel,
         };
-        if to_host >= AT_ONCE_TO_A_HOST {
-            state.tasks.spawn(carrying.give_back());
-            return false;
-        }
-        state.under_way.insert(id, UnderWay { host, bytes });
+        state.under_way.insert(id, UnderWay { lane, target, bytes, began: self.now() });
         let myself = myself.clone();
         state.tasks.spawn(async move {
-            let again = settle(carrying.run(slip)).await.unwrap_or_else(|error| {
+            let outcome = settle(carrying.run(slip)).await.unwrap_or_else(|error| {
                 error!(%error, delivery.id = %id, "an attempt to deliver failed in itself; it comes again");
-                None
+                Outcome::default()
             });
-            let _ = myself.cast(CallbacksMessage::Ended { id, again });
+            let _ = myself.cast(CallbacksMessage::Ended { id, outcome });
         });
-        true
     }
 }
 
 impl Carrying {
-    /// Puts it back in the queue a little later, as it was.
-    async fn give_back(self) {
-        let at = self.now() + millis(PAUSE);
-        let slip = self.parcel.slip.clone();
-        let settled = self.store.settle(
-            self.parcel.id,
-            self.parcel.at,
-            Settle::Again { at, slip },
-            self.room,
-        );
-        if let Err(error) = settled.await {
-            debug!(%error, "a delivery could not be given back: it waits for its lease");
-        }
-    }
-
-    /// Makes the attempt; answers when the next one is, if there is one.
-    async fn run(self, slip: Option<Slip>) -> Option<u64> {
+    /// Makes the attempt.
+    async fn run(self, slip: Option<Slip>) -> Outcome {
         let id = self.parcel.id;
         let Some(mut slip) = slip else {
             error!(delivery.id = %id, "a stored callback can't be read and is dropped");
             self.tell(Settle::Done { at: self.now() }).await;
-            return None;
+            return Outcome::default();
         };
+        if slip.is_old_news(self.now()) {
+            said(id, &slip, &Next::Dropped);
+            self.tell(Settle::Done { at: self.now() }).await;
+            return Outcome::default();
+        }
         let attempt = self.carrier.carry(slip.together(id, self.parcel.body.clone())).await;
+        let failed = match &attempt {
+            Attempt::Delivered => Some(false),
+            Attempt::Failed(_) => Some(true),
+            Attempt::Unsent(_) | Attempt::Hopeless(_) => None,
+        };
         if attempt != Attempt::Delivered {
             count("failed", slip.kind);
         }
@@ -108,12 +107,12 @@ impl Carrying {
         said(id, &slip, &next);
         let text = serde_json::to_vec(&slip).unwrap_or_default();
         let (settle, again) = match next {
-            Next::Done => (Settle::Done { at: now }, None),
+            Next::Done | Next::Dropped => (Settle::Done { at: now }, None),
             Next::Again { at } => (Settle::Again { at, slip: text }, Some(at)),
             Next::Dead => (Settle::Dead { at: now, slip: text }, None),
         };
         self.tell(settle).await;
-        again
+        Outcome { again, failed }
     }
 
     async fn tell(&self, settle: Settle) {
@@ -145,6 +144,13 @@ fn said(id: DeliveryId, slip: &Slip, next: &Next) {
             delivery.id = %id, tenant.name = tenant, kind = kind.name(), target.host = host, attempts, error,
             "a callback was not delivered; it is tried again"
         ),
+        Next::Dropped => {
+            count("dropped", kind);
+            debug!(
+                delivery.id = %id, tenant.name = tenant, kind = kind.name(), target.host = host, attempts, error,
+                "an event could not be delivered while it was news: it is dropped"
+            );
+        }
         Next::Dead => {
             count("dead", kind);
             warn!(

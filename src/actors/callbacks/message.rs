@@ -8,9 +8,12 @@ use ractor::RpcReplyPort;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::carrying::Outcome;
+use super::sharing::Spared;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::callback::{KEY_BYTES, Kind, Sealer};
 use crate::domain::delivery::{Attempt, Delivery, DeliveryId};
+use crate::domain::tenant::TenantId;
 use crate::outside::store::StoreError;
 use crate::outside::store::queue::{Due, Owed, Page, Pile};
 
@@ -33,14 +36,18 @@ pub enum CallbacksMessage {
     Retry { id: DeliveryId, reply_to: RpcReplyPort<Result<bool, CallbackError>> },
     /// Drop this one. Asked by the admin surface; `false` when there is none of this id.
     Discard { id: DeliveryId, reply_to: RpcReplyPort<Result<bool, CallbackError>> },
+    /// Drop what waits for a webhook that is gone. Asked by webhooks; answers how many that were.
+    Forget { tenant: TenantId, hook: String, reply_to: RpcReplyPort<Result<u64, CallbackError>> },
+    /// What waits for which target, and which are left alone. Asked by the admin surface.
+    Targets { reply_to: RpcReplyPort<Result<Vec<Spared>, CallbackError>> },
     /// Look for what is due. Told by its own timer, of which only the last one set counts, and by its own task.
     Look { turn: Option<u64> },
     /// Parcels were stored, well or not. Told by the actor's own task.
     Stored(Result<Vec<Owed>, StoreError>),
     /// What is due was taken, well or not. Told by the actor's own task.
-    Taken(Result<Due, StoreError>),
-    /// An attempt ended, and the store knows; the next one is at this time, if there is one. Told by the actor's own task.
-    Ended { id: DeliveryId, again: Option<u64> },
+    Taken(Result<Vec<Due>, StoreError>),
+    /// An attempt ended, and the store knows. Told by the actor's own task.
+    Ended { id: DeliveryId, outcome: Outcome },
     /// The key was read, well or not. Told by the actor's own task.
     Keyed(Result<[u8; KEY_BYTES], StoreError>),
     /// Ends the actor with a panic, for tests of the supervisor.
@@ -62,6 +69,9 @@ pub enum CallbackError {
     /// `callbacks.most` or `callbacks.mostBytes` is reached.
     #[error("too many callbacks are waiting")]
     Full,
+    /// `callbacks.tenantMost` or `callbacks.tenantBytes` is reached.
+    #[error("too many callbacks of this tenant are waiting")]
+    OverShare,
     /// Too many are being stored at this moment.
     #[error("too many callbacks at once")]
     Busy,
@@ -129,6 +139,17 @@ impl CallbacksHandle {
     /// Has this one tried now; `false` when there is none of this id.
     pub async fn retry(&self, id: DeliveryId) -> Result<bool, CallbackError> {
         self.seat.ask(ANSWER_WITHIN, |reply_to| CallbacksMessage::Retry { id, reply_to }).await?
+    }
+
+    /// Drops what waits for a webhook of this name; answers how many that were.
+    pub async fn forget(&self, tenant: TenantId, hook: String) -> Result<u64, CallbackError> {
+        let question = |reply_to| CallbacksMessage::Forget { tenant, hook, reply_to };
+        self.seat.ask(ANSWER_WITHIN, question).await?
+    }
+
+    /// What waits for which target, and which are left alone.
+    pub async fn targets(&self) -> Result<Vec<Spared>, CallbackError> {
+        self.seat.ask(ANSWER_WITHIN, |reply_to| CallbacksMessage::Targets { reply_to }).await?
     }
 
     /// Drops this one; `false` when there is none of this id.

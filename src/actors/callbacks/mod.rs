@@ -3,9 +3,10 @@
 
 mod carrying; // one attempt, in a task of its own
 mod message;
+mod sharing; // who may have how much under way, and which targets are left alone
 mod storing; // what is accepted, many in one write
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,12 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+pub use self::carrying::Outcome;
 use self::carrying::UnderWay;
 pub use self::message::*;
-use self::storing::Waiting;
+pub use self::sharing::Spared;
+use self::sharing::{Circuits, way};
+use self::storing::{Arrivals, Waiting};
 use super::{answer, settle_stored};
 use crate::bbb::callback::{KEY_BYTES, Sealer};
 use crate::config::{Callbacks as Rules, Config};
@@ -25,9 +29,8 @@ use crate::outside::clock::Clock;
 use crate::outside::store::queue::{Due, Room};
 use crate::outside::store::{Store, StoreError};
 
-/// Deliveries under way at once, and of these to one host.
+/// Deliveries under way at once.
 const AT_ONCE: usize = 32;
-const AT_ONCE_TO_A_HOST: usize = 4;
 /// Bodies of these together, about.
 const MOST_BYTES: usize = 64 << 20;
 /// So long a delivery that was taken is ours; much longer than one attempt takes.
@@ -35,7 +38,7 @@ const LEASE: Duration = Duration::from_secs(60);
 /// The longest pause before looking again; with replicas, as another may have left something behind.
 const IDLE: Duration = Duration::from_secs(15);
 const IDLE_SHARED: Duration = Duration::from_secs(5);
-/// A pause when the store did not answer, or a host is busy.
+/// A pause when the store did not answer, or more is due than may be begun.
 const PAUSE: Duration = Duration::from_secs(1);
 const KEY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Attempts under way at the end of the program may take so long; what they leave is delivered later.
@@ -53,7 +56,8 @@ pub struct Callbacks {
 /// Its state.
 pub struct CallbacksState {
     rules: Rules,
-    waiting: VecDeque<Waiting>,
+    arrivals: Arrivals,
+    circuits: Circuits,
     /// Whose parcels are being stored.
     storing: Vec<Waiting>,
     /// Whether the store is being asked what is due, and whether to ask again then.
@@ -76,7 +80,8 @@ impl CallbacksState {
     fn new(rules: Rules) -> Self {
         Self {
             rules,
-            waiting: VecDeque::new(),
+            arrivals: Arrivals::default(),
+            circuits: Circuits::default(),
             storing: Vec::new(),
             looking: false,
             look_again: false,
@@ -91,7 +96,8 @@ impl CallbacksState {
     }
 
     fn room(&self) -> Room {
-        Room { most: self.rules.most, bytes: self.rules.most_bytes as u64 }
+        let Rules { most, most_bytes, tenant_most, tenant_bytes, .. } = self.rules;
+        Room { most, bytes: most_bytes as u64, tenant_most, tenant_bytes: tenant_bytes as u64 }
     }
 }
 
@@ -149,6 +155,14 @@ impl Actor for Callbacks {
                     answer(reply_to, revived.map_err(Into::into));
                 });
             }
+            CallbacksMessage::Forget { tenant, hook, reply_to } => {
+                let store = self.store.clone();
+                state.tasks.spawn(async move {
+                    let gone = store.discard_hook(tenant.as_str(), &hook).await;
+                    answer(reply_to, gone.map_err(Into::into));
+                });
+            }
+            CallbacksMessage::Targets { reply_to } => self.targets(reply_to, state),
             CallbacksMessage::Discard { id, reply_to } => {
                 let store = self.store.clone();
                 state.tasks.spawn(async move {
@@ -161,7 +175,7 @@ impl Actor for Callbacks {
                 }
             }
             CallbacksMessage::Taken(result) => self.taken(&myself, result, state),
-            CallbacksMessage::Ended { id, again } => self.ended(&myself, id, again, state),
+            CallbacksMessage::Ended { id, outcome } => self.ended(&myself, id, outcome, state),
             CallbacksMessage::Keyed(result) => self.keyed(&myself, result, state),
             #[cfg(feature = "test-util")]
             CallbacksMessage::Crash => panic!("asked to crash"),
@@ -185,26 +199,31 @@ impl Callbacks {
             return;
         }
         let bytes: usize = state.under_way.values().map(|under_way| under_way.bytes).sum();
-        let (most, bytes) =
-            (AT_ONCE.saturating_sub(state.under_way.len()), MOST_BYTES.saturating_sub(bytes));
-        if most == 0 || bytes == 0 {
+        let bytes = MOST_BYTES.saturating_sub(bytes);
+        if state.under_way.len() >= AT_ONCE || bytes == 0 {
             state.more = true;
             return;
         }
         (state.looking, state.look_again, state.more) = (true, false, false);
         let (store, now, myself) = (self.store.clone(), self.now(), myself.clone());
+        let wishes = state.wishes(now, bytes);
         let until = now + millis(LEASE);
         tokio::spawn(async move {
-            let taken =
-                settle_stored(async move { store.take_due(now, until, most, bytes).await }).await;
-            let _ = myself.cast(CallbacksMessage::Taken(taken));
+            let taken = settle_stored(async move {
+                let mut all = Vec::new();
+                for wish in wishes {
+                    all.push(store.take_due(now, until, wish).await?);
+                }
+                Ok(all)
+            });
+            let _ = myself.cast(CallbacksMessage::Taken(taken.await));
         });
     }
 
     fn taken(
         &self,
         myself: &ActorRef<CallbacksMessage>,
-        result: Result<Due, StoreError>,
+        result: Result<Vec<Due>, StoreError>,
         state: &mut CallbacksState,
     ) {
         state.looking = false;
@@ -218,38 +237,47 @@ impl Callbacks {
             }
         };
         state.failing = false;
-        metrics::gauge!("bigblueswarm_callbacks_waiting").set(due.waiting as f64);
-        metrics::gauge!("bigblueswarm_callbacks_dead").set(due.dead as f64);
-        let mut busy = false;
-        for parcel in due.parcels {
-            busy |= !self.begin(myself, parcel, state);
+        let waiting: u64 = due.iter().map(|due| due.waiting).sum();
+        metrics::gauge!("bigblueswarm_callbacks_waiting").set(waiting as f64);
+        let dead = due.first().map_or(0, |due| due.dead);
+        metrics::gauge!("bigblueswarm_callbacks_dead").set(dead as f64);
+        let next = due.iter().filter_map(|due| due.next).min();
+        let held = due.iter().any(|due| due.held);
+        for parcel in due.into_iter().flat_map(|due| due.parcels) {
+            self.begin(myself, parcel, state);
         }
-        let wait = due.next.map(|at| Duration::from_millis(at.saturating_sub(self.now())));
-        state.more = wait.is_some_and(|wait| wait.is_zero());
-        let full = state.under_way.len() >= AT_ONCE;
-        if state.look_again || state.more && !full && !busy {
+        let now = self.now();
+        let wait = |at: u64| Duration::from_millis(at.saturating_sub(now));
+        let due_now = next.is_some_and(|at| at <= now);
+        state.more = due_now || held;
+        if state.look_again || due_now && state.under_way.len() < AT_ONCE {
             return self.look(myself, state);
         }
         let idle = if self.store.shared() { IDLE_SHARED } else { IDLE };
-        let wait = wait.unwrap_or(idle).min(idle);
-        // When all are busy, the first to end looks.
-        let wait = if state.more || busy { wait.max(PAUSE) } else { wait };
-        self.look_after(wait, myself, state);
+        // What is held is looked for by what ends, and when the first target is no longer left alone.
+        let end = state.circuits.first_end(now).filter(|_| held);
+        let until = next.filter(|at| *at > now).into_iter().chain(end).map(wait).min();
+        let until = until.unwrap_or(idle).min(idle);
+        self.look_after(if due_now { until.max(PAUSE) } else { until }, myself, state);
     }
 
     fn ended(
         &self,
         myself: &ActorRef<CallbacksMessage>,
         id: DeliveryId,
-        again: Option<u64>,
+        outcome: Outcome,
         state: &mut CallbacksState,
     ) {
-        state.under_way.remove(&id);
+        if let Some(UnderWay { lane, target, began, .. }) = state.under_way.remove(&id)
+            && let Some(failed) = outcome.failed
+        {
+            state.circuits.note((lane, target), failed, began, self.now());
+        }
         // What is being looked up may have been read before this ended.
         if state.more || state.looking {
             return self.look(myself, state);
         }
-        let sooner = again.filter(|at| *at < state.look_at);
+        let sooner = outcome.again.filter(|at| *at < state.look_at);
         if let Some(at) = sooner {
             let wait = Duration::from_millis(at.saturating_sub(self.now()));
             self.look_after(wait, myself, state);

@@ -1,26 +1,31 @@
 //! Accepting: what comes while the store is busy is written together, and every asker hears when it is.
 
+use std::collections::VecDeque;
+
 use ractor::{ActorRef, RpcReplyPort};
 
 use super::{
     Accepted, CallbackError, Callbacks, CallbacksMessage, CallbacksState, answer, count,
-    settle_stored,
+    settle_stored, way,
 };
 use crate::bbb::callback::Kind;
 use crate::domain::delivery::Delivery;
 use crate::outside::store::StoreError;
-use crate::outside::store::queue::{Owed, Parcel};
+use crate::outside::store::queue::{Owed, Parcel, Way};
 
 /// Parcels in one write, and bytes in one, about.
 const MOST_TOGETHER: usize = 128;
 const BYTES_TOGETHER: usize = 8 << 20;
-/// Parcels that wait to be stored, and their bytes.
+/// Parcels of a lane that wait to be stored, and their bytes.
 const MOST_WAITING: usize = 1024;
-const BYTES_WAITING: usize = 64 << 20;
+const BYTES_WAITING: usize = 32 << 20;
+/// Of these one tenant's: a part, so that others find room.
+const MOST_OF_A_TENANT: usize = MOST_WAITING / 4;
 
 /// A parcel that is not stored yet, and who wants to know.
 pub(super) struct Waiting {
     kind: Kind,
+    way: Way,
     parcel: Parcel,
     reply_to: RpcReplyPort<Result<Accepted, CallbackError>>,
 }
@@ -28,6 +33,28 @@ pub(super) struct Waiting {
 impl Waiting {
     fn bytes(&self) -> usize {
         self.parcel.slip.len() + self.parcel.body.len()
+    }
+}
+
+/// What waits to be stored, each lane apart: calls go before events.
+#[derive(Default)]
+pub(super) struct Arrivals([VecDeque<Waiting>; 2]);
+
+impl Arrivals {
+    /// Why no more is taken in this lane of this tenant.
+    fn refused(&self, way: &Way) -> Option<CallbackError> {
+        let lane = &self.0[way.lane as usize];
+        let bytes: usize = lane.iter().map(Waiting::bytes).sum();
+        let own = lane.iter().filter(|waiting| waiting.way.target.tenant == way.target.tenant);
+        match own.count() >= MOST_OF_A_TENANT {
+            true => Some(CallbackError::OverShare),
+            false => (lane.len() >= MOST_WAITING || bytes >= BYTES_WAITING)
+                .then_some(CallbackError::Busy),
+        }
+    }
+
+    fn next(&mut self) -> Option<Waiting> {
+        self.0.iter_mut().find_map(VecDeque::pop_front)
     }
 }
 
@@ -39,15 +66,16 @@ impl Callbacks {
         reply_to: RpcReplyPort<Result<Accepted, CallbackError>>,
         state: &mut CallbacksState,
     ) {
-        let bytes: usize = state.waiting.iter().map(Waiting::bytes).sum();
-        if state.waiting.len() >= MOST_WAITING || bytes >= BYTES_WAITING {
-            return answer(reply_to, Err(CallbackError::Busy));
-        }
         let (kind, at) = (delivery.kind, self.now());
         let (id, slip, body) = delivery.apart(at);
+        let way = way(&slip);
+        if let Some(error) = state.arrivals.refused(&way) {
+            count("refused", kind);
+            return answer(reply_to, Err(error));
+        }
         let slip = serde_json::to_vec(&slip).unwrap_or_default();
         let parcel = Parcel { id, at, slip, body };
-        state.waiting.push_back(Waiting { kind, parcel, reply_to });
+        state.arrivals.0[way.lane as usize].push_back(Waiting { kind, way, parcel, reply_to });
         self.store_next(myself, state);
     }
 
@@ -58,14 +86,14 @@ impl Callbacks {
         }
         let mut bytes = 0;
         while bytes < BYTES_TOGETHER && state.storing.len() < MOST_TOGETHER {
-            let Some(next) = state.waiting.pop_front() else { break };
+            let Some(next) = state.arrivals.next() else { break };
             bytes += next.bytes();
             state.storing.push(next);
         }
         if state.storing.is_empty() {
             return;
         }
-        let parcels = state.storing.iter().map(|waiting| waiting.parcel.clone()).collect();
+        let parcels = state.storing.iter().map(|w| (w.way.clone(), w.parcel.clone())).collect();
         let (store, now, room) = (self.store.clone(), self.now(), state.room());
         let myself = myself.clone();
         state.tasks.spawn(async move {
@@ -90,6 +118,7 @@ impl Callbacks {
                         Owed::New => ("accepted", Ok(Accepted::New)),
                         Owed::Known => ("repeated", Ok(Accepted::Known)),
                         Owed::Full => ("refused", Err(CallbackError::Full)),
+                        Owed::OverShare => ("refused", Err(CallbackError::OverShare)),
                     };
                     count(what, kind);
                     answer(reply_to, accepted);

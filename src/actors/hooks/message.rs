@@ -50,7 +50,7 @@ pub enum HooksMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     New(Arc<Hook>),
-    /// The tenant has one for this callback URL and meeting already, which stays as it is.
+    /// The tenant has one for this callback URL already, which stays as it is.
     Known(Arc<Hook>),
 }
 

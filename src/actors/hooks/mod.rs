@@ -207,7 +207,7 @@ impl Hooks {
         if state.storing {
             return;
         }
-        let Some((change, waiter)) = state.waiting.pop_front() else { return };
+        let Some((change, waiter)) = state.next() else { return };
         state.storing = true;
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.clone());
         tokio::spawn(async move {
@@ -253,14 +253,31 @@ impl HooksState {
         if !self.loaded {
             return Err(HookError::NotLoaded);
         }
+        if let Some(known) = self.hooks.with_url(tenant, &wish) {
+            return Ok(Made::Known(known.clone()));
+        }
         let hook = Hook::new(tenant, wish);
         match self.hooks.get(tenant, hook.id) {
-            Some(known) if known.is_for(&hook.wish) => Ok(Made::Known(known.clone())),
             Some(_) => Err(HookError::Clash),
             None if self.hooks.of(tenant).count() + self.coming(tenant) >= MOST_OF_A_TENANT => {
                 Err(HookError::TooMany)
             }
             None => Ok(Made::New(Arc::new(hook))),
+        }
+    }
+
+    /// The next change that is to be stored. A hook whose URL another one got meanwhile is that one.
+    fn next(&mut self) -> Option<(Change, Waiter)> {
+        loop {
+            let (change, waiter) = self.waiting.pop_front()?;
+            let known = match &change {
+                Change::Put(hook) => self.hooks.with_url(&hook.tenant(), &hook.wish).cloned(),
+                Change::Remove(..) => None,
+            };
+            match (known, waiter) {
+                (Some(known), Waiter::Create(reply_to)) => answer(reply_to, Ok(Made::Known(known))),
+                (_, waiter) => return Some((change, waiter)),
+            }
         }
     }
 

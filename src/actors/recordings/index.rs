@@ -20,6 +20,7 @@ struct Entry {
     metadata: Box<str>,
     /// None when there was no memory for it.
     raw: Option<Packed>,
+    places: usize,
     print: u64,
     /// It was deleted or unpublished, and its instance has not said since what it is now.
     hidden: bool,
@@ -104,6 +105,11 @@ impl Index {
         Some(Place { instance: entry.instance.clone(), tenant: tenant.clone() })
     }
 
+    /// How many places it takes in its instance's pages, if they are cut over formats; 0 for an unknown one.
+    pub(super) fn places(&self, id: &str) -> usize {
+        self.entry(id).map_or(0, |(_, entry)| entry.places)
+    }
+
     fn entry(&self, id: &str) -> Option<(&Option<TenantId>, &Entry)> {
         let (id, (tenant, start)) = self.by_id.get_key_value(id)?;
         let entry = self.by_tenant.get(tenant)?.get(&(Reverse(*start), id.clone()))?;
@@ -126,7 +132,7 @@ impl Index {
 
     /// Takes in what an instance says of a recording. Answers whether that is news.
     pub(super) fn learn(&mut self, instance: &InstanceId, recording: Recording) -> bool {
-        let Recording { id, tenant, start_time, state, metadata, raw, print } = recording;
+        let Recording { id, tenant, start_time, state, metadata, places, raw, print } = recording;
         let known = self.by_id.get(&id);
         if known.is_some_and(|known| *known == (tenant.clone(), start_time))
             && let Some((_, entry)) = self.entry(&id)
@@ -142,7 +148,7 @@ impl Index {
         self.forget(&id);
         *self.bytes.entry(instance.clone()).or_default() += raw.size();
         let (instance, raw) = (instance.clone(), Some(raw));
-        let entry = Entry { instance, state, metadata, raw, print, hidden: false };
+        let entry = Entry { instance, state, metadata, raw, places, print, hidden: false };
         // One copy of the tenant's name.
         let known = self.by_tenant.get_key_value(&tenant).map(|(known, _)| known.clone());
         let tenant = known.unwrap_or(tenant);

@@ -10,7 +10,7 @@ use super::index::{Found, Paged, Place, Wanted};
 use super::keeping::Owed;
 use super::recording::Recording;
 use crate::actors::seat::{AskError, Seat};
-use crate::bbb::recordings::Page;
+use crate::bbb::recordings::{Counted, Page};
 use crate::domain::instance::{InstanceId, Roster};
 use crate::outside::store::{Shelved, StoreError};
 
@@ -21,8 +21,38 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub struct Survey {
     /// Instances whose recordings are known, from a sweep or from the store.
     pub known: HashSet<InstanceId>,
-    /// Those that are to be looked at, and how many recordings each had when it was last heard.
-    pub due: Vec<(InstanceId, usize)>,
+    /// The same with those that have more or fewer by now.
+    pub ever: HashSet<InstanceId>,
+    /// Those that are to be looked at, and how much each had when it was last heard.
+    pub due: Vec<(InstanceId, Count)>,
+}
+
+/// How much an instance has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub recordings: usize,
+    /// Formats of all recordings together, a recording without one counted as one.
+    pub places: usize,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, places: usize) {
+        self.recordings += 1;
+        self.places += places;
+    }
+
+    /// Whether an instance that says so much may still have just this: some count recordings, others formats.
+    pub fn may_be(&self, said: Counted) -> bool {
+        said.total == self.recordings || said.total == self.places && !said.by_record
+    }
+}
+
+/// What instances listed when they were last heard.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    pub found: Vec<Found>,
+    /// Instances whose recordings were never heard of, here or by who wrote the store.
+    pub unknown: HashSet<InstanceId>,
 }
 
 /// A recording as a list of its instance shows it: its id, and a fingerprint of its bytes.
@@ -59,7 +89,7 @@ pub enum RecordingsMessage {
     Page { wanted: Wanted, page: Page, reply_to: RpcReplyPort<Paged> },
     /// All that is wanted as these instances listed it last. Asked by [`crate::flows::recordings`] for instances that
     /// did not answer.
-    Last { wanted: Wanted, instances: HashSet<InstanceId>, reply_to: RpcReplyPort<Vec<Found>> },
+    Last { wanted: Wanted, instances: HashSet<InstanceId>, reply_to: RpcReplyPort<Last> },
     /// Of which instances were all recordings seen since the start? Asked by [`crate::flows::recordings`].
     Heard { reply_to: RpcReplyPort<HashSet<InstanceId>> },
     /// Is the instance to be swept now? Asked by [`crate::flows::recordings`].
@@ -160,7 +190,7 @@ impl RecordingsHandle {
         &self,
         wanted: Wanted,
         instances: HashSet<InstanceId>,
-    ) -> Result<Vec<Found>, AskError> {
+    ) -> Result<Last, AskError> {
         self.ask(|reply_to| RecordingsMessage::Last { wanted, instances, reply_to }).await
     }
 

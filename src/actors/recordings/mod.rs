@@ -93,7 +93,7 @@ impl Actor for Recordings {
                 answer(reply_to, state.index.page(&wanted, page));
             }
             RecordingsMessage::Last { wanted, instances, reply_to } => {
-                answer(reply_to, state.index.on(&wanted, &instances));
+                answer(reply_to, state.last(&wanted, &instances));
             }
             RecordingsMessage::Heard { reply_to } => answer(reply_to, state.heard()),
             RecordingsMessage::Due { instance, reply_to } => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::index::pairs;
-use crate::bbb::recordings::{Described, Recorded, alone};
+use crate::bbb::recordings::{Described, Recorded, alone, joined};
 use crate::domain::instance::InstanceId;
 use crate::domain::tenant::TenantId;
 
@@ -29,6 +29,8 @@ pub struct Recording {
     pub(super) state: Box<str>,
     /// Names and values, each with a NUL behind it.
     pub(super) metadata: Box<str>,
+    /// How many places it takes in pages that are cut over formats.
+    pub(super) places: usize,
     pub(super) raw: Packed,
     pub(super) print: u64,
 }
@@ -52,9 +54,19 @@ impl Recording {
             start_time: recorded.start_time,
             state: recorded.state.as_str().into(),
             metadata: metadata.into(),
+            places: recorded.places(),
             raw: Packed::pack(raw),
             print: print(raw),
         }
+    }
+
+    /// The same with the formats of this one beside its own; none when these are no more.
+    pub fn with(&self, raw: &[u8]) -> Option<Self> {
+        if self.print == print(raw) {
+            return None;
+        }
+        let both = joined(&self.raw.unpack()?, raw)?;
+        Some(Self::of(&alone(&both)?, &both))
     }
 
     /// As the store keeps it: the format, the instance's URL, a NUL, and the packed bytes.

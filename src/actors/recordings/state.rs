@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::index::{Index, Place, Wanted};
 use super::keeping::Keeping;
-use super::message::{Glimpse, Survey};
+use super::message::{Count, Glimpse, Last, Survey};
 use super::recording::Recording;
 use crate::domain::instance::{InstanceId, Roster};
 
@@ -24,8 +24,8 @@ struct Facts {
     stored: bool,
     /// It has more or fewer than are known.
     differs: bool,
-    /// How many it has, as far as is known.
-    total: usize,
+    /// How much it has, as far as is known.
+    count: Count,
     looked: Option<Instant>,
 }
 
@@ -72,18 +72,26 @@ impl State {
     fn learn(&mut self, instance: &InstanceId, recording: Recording) {
         let id = recording.id.clone();
         let was = self.index.place(&id).map(|place| place.instance);
+        let (places, now) = (self.index.places(&id), recording.places);
         if self.index.learn(instance, recording) {
             self.keeping.owe(id, instance.clone());
         }
-        if was.is_none() {
-            self.instances.entry(instance.clone()).or_default().total += 1;
+        let count = &mut self.instances.entry(instance.clone()).or_default().count;
+        match was {
+            None => count.add(now),
+            Some(was) if was == *instance => {
+                count.places = count.places.saturating_sub(places) + now
+            }
+            Some(_) => {}
         }
     }
 
     fn forget(&mut self, id: &str) {
+        let places = self.index.places(id);
         if let Some(instance) = self.index.forget(id) {
             if let Some(facts) = self.instances.get_mut(&instance) {
-                facts.total = facts.total.saturating_sub(1);
+                facts.count.recordings = facts.count.recordings.saturating_sub(1);
+                facts.count.places = facts.count.places.saturating_sub(places);
             }
             self.keeping.owe(id.into(), instance);
         }
@@ -124,7 +132,8 @@ impl State {
             *sweeps -= u8::from(at.instance == *instance);
             *sweeps > 0
         });
-        let total = seen.len();
+        let mut count = Count::default();
+        seen.iter().for_each(|recording| count.add(recording.places));
         let still: HashSet<Arc<str>> = seen.iter().map(|recording| recording.id.clone()).collect();
         for id in self.index.ids_on(|on| on == instance) {
             if !still.contains(&id) {
@@ -137,7 +146,7 @@ impl State {
             heard: true,
             stored: true,
             differs: false,
-            total,
+            count,
             looked: Some(Instant::now()),
         };
         self.by_age.retain(|kept| kept != instance);
@@ -175,14 +184,27 @@ impl State {
     pub(super) fn survey(&mut self) -> Survey {
         let (now, mut survey) = (Instant::now(), Survey::default());
         let known = |facts: &Facts| (facts.heard || facts.stored) && !facts.differs;
-        for (instance, facts) in self.instances.iter_mut().filter(|(_, facts)| known(facts)) {
+        for (instance, facts) in &mut self.instances {
+            if facts.heard || facts.stored {
+                survey.ever.insert(instance.clone());
+            }
+            if !known(facts) {
+                continue;
+            }
             survey.known.insert(instance.clone());
             if facts.looked.is_none_or(|at| now - at >= LOOK_EVERY) {
                 facts.looked = Some(now);
-                survey.due.push((instance.clone(), facts.total));
+                survey.due.push((instance.clone(), facts.count));
             }
         }
         survey
+    }
+
+    /// What is wanted as these instances listed it last, and of which of them nothing was ever listed.
+    pub(super) fn last(&self, wanted: &Wanted, instances: &HashSet<InstanceId>) -> Last {
+        let found = self.index.on(wanted, instances);
+        let facts = |id| self.instances.get(id).is_some_and(|facts| facts.heard || facts.stored);
+        Last { found, unknown: instances.iter().filter(|id| !facts(*id)).cloned().collect() }
     }
 
     pub(super) fn differs(&mut self, instance: InstanceId) {
@@ -216,10 +238,11 @@ impl State {
             }
         }
         for (instance, recording) in news {
+            let places = recording.places;
             self.index.learn(&instance, recording);
             let facts = self.instances.entry(instance.clone()).or_default();
             facts.stored = true;
-            facts.total += 1;
+            facts.count.add(places);
             if !self.by_age.contains(&instance) {
                 self.by_age.push_front(instance);
             }

@@ -6,6 +6,14 @@ use crate::bbb::query::{append, decode, escaped, name_of};
 /// The name is the client's, as it wrote it.
 const MEETING_ENDED: &str = "meetingEndedURL";
 
+/// Where a server tells that a recording is ready: at the first of these that a meeting has. All are replaced, as the
+/// first may be taken out of a recording's metadata later.
+const READY: [&str; 3] = [
+    "meta_bbb-recording-ready-url",
+    "meta_bn-recording-ready-url",
+    "meta_canvas-recording-ready-url",
+];
+
 /// The query with each callback URL replaced by what `ours` makes of it; order and bytes of all else
 /// stay. There always is a `meetingEndedURL` afterwards: without one of the client's, made of an empty URL.
 pub fn rewritten(query: &str, mut ours: impl FnMut(Kind, &str) -> String) -> String {
@@ -44,7 +52,7 @@ fn kind_of(name: &str) -> Option<Kind> {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match () {
         () if is("meta_endCallbackUrl") => Some(Kind::End),
-        () if is("meta_bbb-recording-ready-url") => Some(Kind::Recording),
+        () if READY.into_iter().any(is) => Some(Kind::Recording),
         () if is("meta_analytics-callback-url") => Some(Kind::Analytics),
         () => None,
     }
@@ -76,6 +84,11 @@ mod tests {
             "meta_bbb-recording-ready-URL=r&meta%5Fanalytics-callback-url=a&meta_endCallbackUrl=",
             "meta_bbb-recording-ready-URL=recording%28r%29&meta%5Fanalytics-callback-url=analytics%28a%29\
              &meta_endCallbackUrl=&meetingEndedURL=ended%28%29",
+        );
+        check(
+            "meta_canvas-recording-ready-url=c&meta_BN-recording-ready-url=b",
+            "meta_canvas-recording-ready-url=recording%28c%29&meta_BN-recording-ready-url=recording%28b%29\
+             &meetingEndedURL=ended%28%29",
         );
         check("meetingendedurl=x", "meetingendedurl=x&meetingEndedURL=ended%28%29");
     }

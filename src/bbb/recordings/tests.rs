@@ -28,9 +28,15 @@ fn a_list_is_taken_apart_to_the_byte() {
             pair("bigblueswarm-tenant", "t.example.org"),
             pair("empty", ""),
         ],
+        formats: vec![Format { span: one.formats[0].span.clone(), name: String::new() }],
     };
+    let raw = &TWO[one.span.clone()];
+    assert_eq!(&raw[one.formats[0].span.clone()], b"<format><state>eve</state></format>");
     assert_eq!(one, &expected);
     assert_eq!(list.total, Some(37));
+    let nested = b"<response><returncode>SUCCESS</returncode><recordings/><pagination><pageable><totalElements>1\
+        </totalElements></pageable><totalElements> 38 </totalElements></pagination></response>";
+    assert_eq!(scan(nested).expect("a list").total, Some(38));
     assert!(TWO[one.span.clone()].starts_with(b"<recording>\n<recordID>c25a-1"));
     assert!(TWO[one.span.clone()].ends_with(b"</playback>\n</recording>"));
     let raw = b"<recording x='1' ><recordID>2</recordID><!-- </recording> --></recording >";

@@ -14,8 +14,9 @@ use super::plan::Plan;
 use super::{Failure, Output};
 use crate::cli::operator::secret;
 use crate::cli::web::{self, Web};
+use crate::domain::rules;
 use crate::domain::secret::Secret;
-use crate::domain::tenant::TenantSpec;
+use crate::domain::tenant::{TenantSpec, texts};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -88,10 +89,16 @@ struct FrontendSettings {
     #[serde(deserialize_with = "null_as_default")]
     required_tags: Vec<String>,
     default_presentation: Option<Presentation>,
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "texts")]
     create_default_params: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "texts")]
     create_override_params: BTreeMap<String, String>,
+    #[serde(deserialize_with = "texts")]
+    join_default_params: BTreeMap<String, String>,
+    #[serde(deserialize_with = "texts")]
+    join_override_params: BTreeMap<String, String>,
+    limit_attendees: Option<serde_json::Value>,
+    attendees_limit: Option<serde_json::Value>,
     #[serde(flatten)]
     further: BTreeMap<String, serde_json::Value>,
 }
@@ -198,7 +205,8 @@ fn take_backend(plan: &mut Plan, backend: &Backend) -> Option<String> {
     let Backend { bbb, admin_state, load_factor, settings } = backend;
     let state = admin_state.as_deref().unwrap_or("ready");
     if state == "decommissioned" {
-        plan.remark(format!("backend {}: it is decommissioned there", bbb.host));
+        let what = "it is decommissioned there";
+        plan.lost("backend", &bbb.host, what, "they are decommissioned there");
         return None;
     }
     let url = plan.server(&bbb.host, &bbb.host, &bbb.secret)?;
@@ -208,12 +216,12 @@ fn take_backend(plan: &mut Plan, backend: &Backend) -> Option<String> {
     let tags: Vec<&str> = settings.tags.iter().map(String::as_str).collect();
     plan.tag(&url, &tags);
     if let Some(factor) = load_factor.filter(|factor| *factor != 1.0) {
-        plan.remark(format!("backend {url}: load_factor {factor}; here its measured load counts"));
+        let what = format!("load_factor {factor}; here its measured load counts");
+        plan.lost("backend", &url, &what, "load_factor; here their measured load counts");
     }
-    settings
-        .further
-        .keys()
-        .for_each(|key| plan.remarks.push(format!("backend {url}: setting {key}")));
+    if let Some(further) = names(&settings.further) {
+        plan.lost("backend", &url, &format!("setting {further}"), "further settings");
+    }
     Some(url)
 }
 
@@ -225,7 +233,7 @@ fn take_frontend(
 ) {
     let (key, settings) = (&frontend.bbb.key, &frontend.settings);
     if !frontend.active {
-        return plan.remark(format!("frontend {key}: it is disabled there"));
+        return plan.lost("frontend", key, "it is disabled there", "they are disabled there");
     }
     if frontend.bbb.secret.is_empty() {
         return plan.remark(format!("frontend {key}: it has no secret"));
@@ -239,30 +247,79 @@ fn take_frontend(
     };
     if !instances.is_empty() {
         let (count, tags) = (instances.len(), required.join(","));
-        plan.remark(format!(
-            "frontend {key}: required_tags {tags}; it is bound to the {count} that have them now"
-        ));
+        let what = format!("required_tags {tags}; it is bound to the {count} that have them now");
+        plan.lost(
+            "frontend",
+            key,
+            &what,
+            "required_tags; they are bound to the backends that have them now",
+        );
     }
     let presentation = settings.default_presentation.as_ref().filter(|it| !it.url.is_empty());
     if presentation.is_some_and(|it| it.force) {
-        plan.remark(format!(
-            "frontend {key}: force of default_presentation; a client's own presentation wins here"
-        ));
+        let what = "force of default_presentation; a client's own presentation wins here";
+        plan.lost("frontend", key, what, what);
     }
-    settings
-        .further
-        .keys()
-        .for_each(|name| plan.remarks.push(format!("frontend {key}: setting {name}")));
-    let spec = TenantSpec {
+    if let Some(further) = names(&settings.further) {
+        plan.lost("frontend", key, &format!("setting {further}"), "further settings");
+    }
+    let mut spec = TenantSpec {
         host: output.host(key),
         secret: Some(frontend.bbb.secret.clone()),
-        create_defaults: settings.create_default_params.clone(),
-        create_overrides: settings.create_override_params.clone(),
+        user_pool: settings.limit(),
         default_presentation: presentation.map(|it| it.url.clone()),
         ..TenantSpec::default()
     };
+    for why in take_params(&mut spec, settings) {
+        plan.remark(format!("frontend {key}: {why}"));
+    }
     plan.tenant(key, spec, instances);
 }
+
+/// The names of settings that are not known here.
+fn names(further: &BTreeMap<String, serde_json::Value>) -> Option<String> {
+    let names: Vec<&str> = further.keys().map(String::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+impl FrontendSettings {
+    /// The most attendees at once, written as a number or with a name; 0 is no limit.
+    fn limit(&self) -> Option<u32> {
+        let number = |value: &serde_json::Value| {
+            let inner = value.get("limit").or_else(|| value.get("attendees_limit"));
+            let value = inner.unwrap_or(value);
+            let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+            number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
+        };
+        self.attendees_limit.as_ref().or(self.limit_attendees.as_ref()).and_then(number)
+    }
+}
+
+/// Takes the parameters over that can be ruled here; answers why the others can't.
+fn take_params(spec: &mut TenantSpec, settings: &FrontendSettings) -> Vec<String> {
+    let mut lost = Vec::new();
+    for (params, place) in [
+        (&settings.create_default_params, (|s| &mut s.create_defaults) as Place),
+        (&settings.create_override_params, |s| &mut s.create_overrides),
+        (&settings.join_default_params, |s| &mut s.join_defaults),
+        (&settings.join_override_params, |s| &mut s.join_overrides),
+    ] {
+        for (name, value) in params {
+            let mut alone = TenantSpec { host: "probe".into(), ..TenantSpec::default() };
+            place(&mut alone).insert(name.clone(), value.clone());
+            let faults = rules::faults(&alone);
+            if faults.is_empty() {
+                place(spec).insert(name.clone(), value.clone());
+            } else {
+                lost.push(format!("parameter {name}: {}", faults.join("; ")));
+            }
+        }
+    }
+    lost
+}
+
+/// Where rules for parameters stand.
+type Place = fn(&mut TenantSpec) -> &mut BTreeMap<String, String>;
 
 /// The instances that have all of these tags; none, which means all, without tags. Nothing when no one has them.
 fn instances(required: &[String], tagged: &HashMap<String, Vec<String>>) -> Option<Vec<String>> {
@@ -343,7 +400,9 @@ mod tests {
             json!([
                 {"bbb": {"key": "moodle", "secret": "t"}, "active": true, "account_ref": null, "settings": {
                     "required_tags": ["m"], "default_presentation": {"url": "https://p/a.pdf", "force": true},
-                    "create_default_params": {"welcome": "w"}, "create_override_params": {"record": "false"}, "new": 1}},
+                    "create_default_params": {"welcome": "w", "checksum": "x"}, "create_override_params": {"record": false},
+                    "join_default_params": {"userdata-bbb_skip": true}, "join_override_params": {"guest": "true"},
+                    "limit_attendees": {"limit": 250}, "new": 1}},
                 {"bbb": {"key": "open", "secret": "u"}, "settings": {}},
                 {"bbb": {"key": "off", "secret": "u"}, "active": false, "settings": {}},
                 {"bbb": {"key": "none", "secret": ""}, "settings": {}},
@@ -358,6 +417,12 @@ mod tests {
         );
         assert_eq!(moodle.spec.default_presentation.as_deref(), Some("https://p/a.pdf"));
         assert_eq!(moodle.spec.create_overrides["record"], "false");
+        assert_eq!(moodle.spec.create_defaults.len(), 1, "{:?}", moodle.spec.create_defaults);
+        assert_eq!(moodle.spec.join_defaults["userdata-bbb_skip"], "true");
+        assert_eq!(
+            (&*moodle.spec.join_overrides["guest"], moodle.spec.user_pool),
+            ("true", Some(250))
+        );
         assert_eq!((&*open.spec.host, open.instances.len()), ("open", 0));
         check(
             &plan.remarks,
@@ -365,6 +430,7 @@ mod tests {
                 "frontend moodle: required_tags m; it is bound to the 1",
                 "frontend moodle: force of",
                 "frontend moodle: setting new",
+                "frontend moodle: parameter checksum: ",
                 "frontend off: ",
                 "frontend none: it has no secret",
                 "frontend lost: no backend has",

@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) tenants: Vec<TenantDocument>,
     /// What could not be taken over.
     pub(super) remarks: Vec<String>,
+    /// What is lost in the same way of several: where that is said, and of whom.
+    groups: BTreeMap<&'static str, (usize, Vec<String>)>,
     /// What is to be done once the documents are applied.
     pub(super) steps: Vec<String>,
 }
@@ -33,6 +35,9 @@ impl std::fmt::Debug for Hidden {
         f.write_str("Hidden(..)")
     }
 }
+
+/// So many are named of those that lose the same.
+const NAMED: usize = 3;
 
 impl Plan {
     /// Takes a server in by its API's URL; `called` is its name over there. Answers its URL here.
@@ -66,6 +71,21 @@ impl Plan {
 
     pub(super) fn remark(&mut self, remark: String) {
         self.remarks.push(remark);
+    }
+
+    /// Says what is lost of one, such as `server 7`; of several it is said once, with their number. `same` says it of all.
+    pub(super) fn lost(&mut self, kind: &'static str, who: &str, what: &str, same: &'static str) {
+        let (at, all) = self.groups.entry(same).or_insert((self.remarks.len(), Vec::new()));
+        all.push(who.to_owned());
+        let Some(first) = self.remarks.get_mut(*at) else {
+            return self.remarks.push(format!("{kind} {who}: {what}"));
+        };
+        let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match all.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        *first = format!("{} {kind}s ({named}{more}): {same}", all.len());
     }
 
     /// A server that takes no new meetings over there shall take none here.
@@ -133,6 +153,24 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_several_lose_is_said_once() {
+        let mut plan = Plan::default();
+        for n in 1..=5 {
+            plan.lost("server", &n.to_string(), &format!("factor {n}"), "their factors");
+            plan.lost("server", &n.to_string(), "a field", "fields");
+        }
+        plan.lost("tenant", "t", "a colour", "colours");
+        assert_eq!(
+            plan.remarks,
+            [
+                "5 servers (1, 2, 3 and 2 more): their factors",
+                "5 servers (1, 2, 3 and 2 more): fields",
+                "tenant t: a colour"
+            ]
+        );
+    }
 
     #[test]
     fn steps_can_be_pasted_into_a_shell() {

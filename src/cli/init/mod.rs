@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::distr::Alphanumeric;
 
 use super::files::place;
-use super::{Exit, Flags, Surroundings, complain, say};
+use super::{Exit, Flags, Surroundings, complain, say, web};
 use crate::config::ConfigSource;
 
 const DEFAULTS: &str = include_str!("../../../config/default.yml");
@@ -26,6 +26,10 @@ pub(super) struct InitArgs {
     /// Replace a file that is there, with its secrets
     #[arg(long, global = true)]
     force: bool,
+    /// The URL by which BBB servers reach this balancer, such as https://bbb.example.org: callbacks and webhooks go
+    /// through it (callbacks.baseUrl)
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
     #[command(subcommand)]
     file: Option<files::InitFile>,
 }
@@ -36,13 +40,13 @@ pub(super) fn run(args: &InitArgs, flags: &Flags, around: &Surroundings) -> Exit
     }
     let written =
         flags.source(around).map_err(|faults| faults.to_string()).and_then(|source| match source {
-            ConfigSource::File(path) => write(&path, args.force),
+            ConfigSource::File(path) => write(&path, args),
             ConfigSource::Consul(_) | ConfigSource::Given(_) => {
                 Err("init writes a file: name one by --config".into())
             }
         });
     match written {
-        Ok(path) => say(&next_steps(&path, flags.config.is_some())),
+        Ok(path) => say(&next_steps(&path, flags.config.is_some(), args.base_url.as_deref())),
         Err(why) => {
             complain(&why);
             Exit::Wrong
@@ -50,7 +54,10 @@ pub(super) fn run(args: &InitArgs, flags: &Flags, around: &Surroundings) -> Exit
     }
 }
 
-fn write(path: &Path, force: bool) -> Result<PathBuf, String> {
+fn write(path: &Path, args: &InitArgs) -> Result<PathBuf, String> {
+    if let Some(url) = &args.base_url {
+        web::base(url).map_err(|why| format!("--base-url: {url:?} {why}"))?;
+    }
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             format!("{} is there already; --force replaces it, with its secrets", path.display())
@@ -58,8 +65,8 @@ fn write(path: &Path, force: bool) -> Result<PathBuf, String> {
         _ => format!("{} can't be written: {error}", path.display()),
     };
     let path = std::path::absolute(path).map_err(cannot)?;
-    let text = text(&[secret(), secret(), secret()], &state_of(&path));
-    place(&path, &text, force).map_err(cannot)?;
+    let text = text(&[secret(), secret(), secret()], &state_of(&path), args.base_url.as_deref());
+    place(&path, &text, args.force).map_err(cannot)?;
     Ok(path)
 }
 
@@ -76,19 +83,26 @@ fn secret() -> String {
 }
 
 /// The defaults as comments, but for what every installation sets for itself.
-fn text([secret, api_key, ingest_token]: &[String; 3], store: &Path) -> String {
+fn text(
+    [secret, api_key, ingest_token]: &[String; 3],
+    store: &Path,
+    base_url: Option<&str>,
+) -> String {
     let store = serde_json::Value::from(store.to_string_lossy());
-    let own = [
+    let base_url = base_url.map(serde_json::Value::from);
+    let mut own = vec![
         ("  secret:", format!("  secret: {secret}")),
         ("  apiKey:", format!("  apiKey: {api_key}")),
         ("  ingestToken:", format!("  ingestToken: {ingest_token}")),
         ("  path: data/bigblueswarm.redb", format!("  path: {store}")),
     ];
+    own.extend(base_url.iter().map(|url| ("  baseUrl:", format!("  baseUrl: {url}"))));
     let mut out = String::from(HEADER);
     let mut kept_section = false;
     for line in DEFAULTS.lines().skip(1) {
         if !line.starts_with(' ') {
-            kept_section = matches!(line, "bigblueswarm:" | "admin:" | "store:");
+            kept_section = matches!(line, "bigblueswarm:" | "admin:" | "store:")
+                || line == "callbacks:" && base_url.is_some();
         }
         let filled = own
             .iter()
@@ -109,9 +123,16 @@ fn text([secret, api_key, ingest_token]: &[String; 3], store: &Path) -> String {
     out
 }
 
-fn next_steps(path: &Path, is_named: bool) -> String {
+fn next_steps(path: &Path, is_named: bool, base_url: Option<&str>) -> String {
     let shown = path.display();
     let flag = if is_named { format!(" --config {shown}") } else { String::new() };
+    let callbacks = match base_url {
+        Some(_) => "",
+        None => {
+            "  5. Set callbacks.baseUrl to the URL by which those servers reach this one (or init --base-url URL):\n     \
+             webhooks and recording-ready callbacks need it\n"
+        }
+    };
     format!(
         "\
 Wrote {shown}; only you can read it, as it holds fresh secrets.
@@ -124,7 +145,7 @@ Next:
      (bbsctl does as well)
   4. Let Telegraf on each server write to this one: [[outputs.influxdb_v2]] with
      urls = [\"http://THIS-HOST:8080\"] and token = admin.ingestToken of that file
-"
+{callbacks}"
     )
 }
 
@@ -139,6 +160,7 @@ mod tests {
             &["a-secret-of-43-letters", "a-key-of-43-letters", "a-token-of-43-letters"]
                 .map(Into::into),
             Path::new("/a: b/c"),
+            None,
         )
     }
 

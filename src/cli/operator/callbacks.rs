@@ -29,6 +29,9 @@ pub(in crate::cli) struct CallbacksArgs {
     /// Only those of this state
     #[arg(long)]
     state: Option<State>,
+    /// By target instead: how much waits for each, and which are left alone after failures until when
+    #[arg(long, conflicts_with = "state")]
+    targets: bool,
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
@@ -55,6 +58,20 @@ pub(in crate::cli) struct IdArgs {
 #[derive(Deserialize)]
 struct Page {
     callbacks: Vec<Value>,
+    #[serde(default)]
+    targets: Vec<Value>,
+}
+
+/// A target as it is listed.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Target {
+    tenant: String,
+    lane: String,
+    target: String,
+    waiting: u64,
+    failures: u64,
+    paused_until: String,
 }
 
 /// A callback as it is listed.
@@ -74,6 +91,9 @@ struct Callback {
 
 pub(super) async fn list(args: &CallbacksArgs, around: &Surroundings) -> Result<Exit, Failure> {
     let admin = Admin::of(&args.reach, around)?;
+    if args.targets {
+        return targets(&admin, &args.form).await;
+    }
     let callbacks = read(&admin, args.state).await?;
     let columns =
         ["Tenant", "Kind", "State", "Target", "#Attempts", "Accepted", "Next", "Error", "Id"];
@@ -94,6 +114,25 @@ pub(super) async fn list(args: &CallbacksArgs, around: &Surroundings) -> Result<
         ]);
     }
     args.form.print(&table, &Value::from(callbacks))
+}
+
+async fn targets(admin: &Admin, form: &Form) -> Result<Exit, Failure> {
+    let page: Page = admin.get(&["callbacks"], &[("limit", "0")]).await?;
+    let columns = ["Tenant", "Lane", "Target", "#Waiting", "#Failures", "Paused until"];
+    let mut table = Table::new(&columns);
+    for one in &page.targets {
+        let target = Target::deserialize(one).unwrap_or_default();
+        let tone = if target.paused_until.is_empty() { Tone::Plain } else { Tone::Bad };
+        table.row([
+            target.tenant.into(),
+            target.lane.into(),
+            target.target.into(),
+            target.waiting.into(),
+            target.failures.into(),
+            Cell::toned(target.paused_until, tone),
+        ]);
+    }
+    form.print(&table, &Value::from(page.targets))
 }
 
 /// All of this state. They come and go meanwhile: one that moved to another page counts once.

@@ -7,9 +7,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
+use crate::config::MASK;
 use crate::domain::secret::Secret;
 use crate::domain::tenant::TenantDocument;
 use crate::http::admin::{InstanceList, instance_faults, tenant_fault};
+
+/// What is said of a secret that was not printed as it is.
+const MASKED: &str = "is masked: print the document with --show-secrets";
 
 /// What can be applied.
 #[derive(Debug)]
@@ -89,6 +93,8 @@ fn document(value: Value) -> Result<Document, Vec<String>> {
             some(unquoted(value.get("instances"), "instances"))?;
             let list = typed::<InstanceList>(value)?.instances.0;
             some(instance_faults(&list))?;
+            let masked = list.iter().filter(|(_, secret)| secret.reveal() == MASK);
+            some(masked.map(|(url, _)| format!("instances.{url}: {MASKED}")).collect())?;
             Ok(Document::Instances(list))
         }
         "Tenant" => {
@@ -96,6 +102,10 @@ fn document(value: Value) -> Result<Document, Vec<String>> {
             let tenant: TenantDocument = typed(value)?;
             let faults = tenant_fault(&tenant);
             some(faults.iter().flat_map(|text| text.lines().map(str::to_owned)).collect())?;
+            let spec = &tenant.spec;
+            if spec.secret.iter().chain(&spec.secrets).any(|secret| secret == MASK) {
+                return Err(vec![format!("spec.secret: {MASKED}")]);
+            }
             Ok(Document::Tenant(Box::new(tenant)))
         }
         "" => Err(vec!["kind: must be InstanceList or Tenant".into()]),

@@ -27,6 +27,9 @@ impl Carrier for Post {
             Ok(tenant) => tenant,
             Err(attempt) => return attempt,
         };
+        if self.is_unhooked(&delivery) {
+            return Attempt::Unsent("its webhook is gone".into());
+        }
         let accepts = accepted(&delivery.payload);
         let wall = self.world.clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         let Ok(call) = signed(delivery, &tenant, wall.as_secs()) else {
@@ -42,6 +45,14 @@ impl Carrier for Post {
 }
 
 impl Post {
+    /// Whether it is an event whose webhook is not there: it was removed just now, or was made elsewhere and is not
+    /// known here yet. So the event is not sent, and dropped only when its time is up.
+    fn is_unhooked(&self, delivery: &Delivery) -> bool {
+        let known = self.world.actors.hooks.known();
+        let is_gone = |name: &String| known.is_some_and(|hooks| hooks.named(name).is_none());
+        delivery.hook.as_ref().is_some_and(is_gone)
+    }
+
     /// The tenant as it is now; without one nothing can be signed any more.
     async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Attempt> {
         match self.world.actors.tenants.identify(id.clone()).await {
@@ -50,9 +61,9 @@ impl Post {
                 Err(Attempt::Hopeless("there is no such tenant any more".into()))
             }
             Ok(Err(FindError::NotLoaded)) => {
-                Err(Attempt::Failed("the tenants are not loaded yet".into()))
+                Err(Attempt::Unsent("the tenants are not loaded yet".into()))
             }
-            Err(error) => Err(Attempt::Failed(format!("the tenant is not known: {error}"))),
+            Err(error) => Err(Attempt::Unsent(format!("the tenant is not known: {error}"))),
         }
     }
 }

@@ -109,7 +109,7 @@ mod tests {
         let (id, kind) = (DeliveryId::of(Kind::End, "", b""), Kind::End);
         let (target, query) = (target.to_owned(), query.map(Into::into));
         let tenant_id = TenantId::new("t.example.org");
-        let delivery = Delivery { id, tenant: tenant_id, kind, target, query, payload };
+        let delivery = Delivery { id, tenant: tenant_id, kind, target, query, hook: None, payload };
         signed(delivery, &tenant(allowed), 1000).expect("a call")
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use memchr::memmem;
 use serde_json::Value;
 use tracing::{debug, warn};
 
@@ -19,6 +20,7 @@ use crate::domain::instance::Instance;
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
+use crate::flows::recordings;
 
 /// What an instance sent.
 pub struct Called<'a> {
@@ -88,9 +90,11 @@ async fn accept(world: &World, called: Called<'_>) -> Result<(), Taken> {
         let id = DeliveryId::of(called.kind, called.token, sent);
         let query = called.query.filter(|_| called.kind == Kind::End).map(Into::into);
         let (kind, tenant) = (called.kind, tenant.clone());
-        let delivery = Delivery { id, tenant, kind, target: url, query, payload: payload.clone() };
+        let (target, hook, payload) = (url, None, payload.clone());
+        let delivery = Delivery { id, tenant, kind, target, query, hook, payload };
         world.actors.callbacks.accept(delivery).await.map_err(|error| {
-            if !matches!(error, CallbackError::Busy | CallbackError::Full) {
+            use CallbackError::{Busy, Full, OverShare};
+            if !matches!(error, Busy | Full | OverShare) {
                 warn!(%error, "a callback could not be taken");
             }
             Taken::Later
@@ -143,7 +147,8 @@ async fn payload(
             let form = std::str::from_utf8(&called.body).map_err(|_| Taken::Unreadable)?;
             let token = query::value(form, "signed_parameters").ok_or(Taken::Unsigned)?;
             let (claims, instance) = signed(world, Hash::Hs256, &token).await?;
-            if text(&claims, "meeting_id") != Some(meeting.as_str()) {
+            let is_own = text(&claims, "meeting_id") == Some(meeting.as_str());
+            if !is_own && !is_inherited(world, &instance, tenant, &claims).await {
                 return Err(Taken::Unsigned);
             }
             Ok((Payload::RecordingReady { claims }, Some(instance)))
@@ -156,7 +161,9 @@ async fn payload(
             }
             let read: About =
                 serde_json::from_slice(&called.body).map_err(|_| Taken::Unreadable)?;
-            if read.meeting_id.is_some_and(|id| id != meeting.as_str()) {
+            let is_other = read.meeting_id.is_some_and(|id| id != meeting.as_str());
+            // A breakout room's figures show whose they are by the URL that it has from its parent.
+            if is_other && memmem::find(&called.body, called.token.as_bytes()).is_none() {
                 return Err(Taken::Unsigned);
             }
             let restorer = world.restorer(tenant, Escape::Json).ok_or(Taken::Later)?;
@@ -165,6 +172,19 @@ async fn payload(
         }
         Kind::Hook => Err(Taken::Unsigned),
     }
+}
+
+/// Whether a recording of another meeting than the URL was made for is the tenant's all the same: breakout rooms that
+/// are made inside BBB inherit their parent's URLs, and its tenant.
+async fn is_inherited(
+    world: &World,
+    instance: &Arc<Instance>,
+    tenant: &TenantId,
+    claims: &Claims,
+) -> bool {
+    let Some(id) = text(claims, "record_id") else { return false };
+    let owner = recordings::owner(world, instance, id).await;
+    owner.flatten().is_some_and(|owner| owner == *tenant)
 }
 
 /// As much as is read of analytics.

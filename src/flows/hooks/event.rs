@@ -7,6 +7,7 @@ use serde_json::Value;
 use tracing::{debug, warn};
 
 use super::owner;
+use crate::actors::callbacks::CallbackError;
 use crate::bbb::callback::{Escape, Kind, PATH, Restorer, Sealed, Sealer};
 use crate::bbb::hooks::{self, Event, Form};
 use crate::bbb::query;
@@ -154,10 +155,13 @@ async fn deliver(
         kind: Kind::Hook,
         target: hook.wish.url.clone(),
         query: None,
+        hook: Some(hook.name()),
         payload: Payload::Event { event, timestamp },
     };
     match world.actors.callbacks.accept(delivery).await {
         Ok(_) => Ok("accepted"),
+        // An instance that is refused drops the hook after a minute, and holds up all later events till then.
+        Err(CallbackError::OverShare) => Ok("over_share"),
         Err(error) => {
             warn!(%error, "an event could not be taken; its instance sends it again");
             Err(Heard::Later)

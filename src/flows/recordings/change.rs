@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::find::{IDS_AT_ONCE, shares};
+use super::find::{chunks, shares};
 use super::{learn_all, required};
 use crate::actors::settle;
 use crate::bbb::call::Call;
@@ -56,7 +56,7 @@ async fn everywhere(
 ) -> Result<Answer, Refusal> {
     let shares = shares(world, tenant, ids).await?;
     let parts = shares.iter().flat_map(|(instance, ids)| {
-        ids.chunks(IDS_AT_ONCE).map(move |ids| ask(world, instance, call, ids, rest))
+        chunks(ids).map(move |ids| ask(world, instance, call, ids, rest))
     });
     merged(call, join_all(parts).await)
 }

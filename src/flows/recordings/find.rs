@@ -17,11 +17,29 @@ use crate::flows::refusal::Refusal;
 
 /// How long all instances together may take to say whether they have unknown recordings.
 const SEARCH_WITHIN: Duration = Duration::from_secs(5);
-/// Ids of one request: together they fit well into the head that an instance takes.
-pub(super) const IDS_AT_ONCE: usize = 100;
+/// Ids of one request, and their bytes together, about: they fit well into the head that an instance takes, and
+/// their recordings into one page of most.
+const IDS_AT_ONCE: usize = 50;
+const BYTES_AT_ONCE: usize = 4_000;
 
 /// An instance, and those of the ids that are there.
 pub(super) type Share = (Arc<Instance>, Vec<String>);
+
+/// The ids by requests.
+pub(super) fn chunks(ids: &[String]) -> impl Iterator<Item = &[String]> {
+    let mut rest = ids;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |id: &&String| {
+            bytes += id.len() + 3;
+            bytes <= BYTES_AT_ONCE
+        };
+        let count = rest.iter().take(IDS_AT_ONCE).take_while(fits).count().max(1);
+        let (next, left) = rest.split_at_checked(count)?;
+        rest = left;
+        Some(next)
+    })
+}
 
 /// Where the tenant's recordings of these ids are, by instance. Foreign and unknown ones are left out.
 pub(super) async fn shares(
@@ -94,19 +112,30 @@ async fn ask(
     ids: &[&String],
     by: Instant,
 ) -> Option<(InstanceId, Vec<Recording>)> {
-    let mut seen = Vec::new();
-    for ids in ids.chunks(IDS_AT_ONCE) {
-        let ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
-        let why = match timeout_at(by, among(world, instance, &ids)).await {
-            Ok(Ok(said)) => {
-                seen.extend(said.iter().map(|(recorded, raw)| Recording::of(recorded, raw)));
-                continue;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        debug!(instance.id = %instance.id, %why, "no word about recordings");
-        return None;
+    let ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
+    let why = match timeout_at(by, among(world, instance, &ids)).await {
+        Ok(Ok(said)) => {
+            let seen = said.iter().map(|(recorded, raw)| Recording::of(recorded, raw)).collect();
+            return Some((instance.id.clone(), seen));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    debug!(instance.id = %instance.id, %why, "no word about recordings");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_asked_for_in_requests_that_are_short_enough() {
+        let sizes = |ids: &[String]| chunks(ids).map(<[String]>::len).collect::<Vec<_>>();
+        let ids = |count, length| vec!["x".repeat(length); count];
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&ids(120, 54)), [50, 50, 20]);
+        assert_eq!(sizes(&ids(5, 1_500)), [2, 2, 1]);
+        assert_eq!(sizes(&ids(2, 9_000)), [1, 1]);
     }
-    Some((instance.id.clone(), seen))
 }

@@ -10,11 +10,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::pages::{self, each_page};
+use super::pages::{self, Gathered, each_page};
 use crate::actors::recordings::{self as kept, Glimpse, Recording, Wanted, print};
 use crate::bbb::query;
 use crate::bbb::recordings::{Filter, Page, Recorded, add, merged};
-use crate::domain::instance::{Health, Instance, InstanceId};
+use crate::domain::instance::{Health, Instance, InstanceId, Member, Roster};
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
 use crate::flows::answer::{Answer, BadAnswer};
@@ -63,7 +63,7 @@ pub async fn get_recordings(
             Err(instance) => drop(silent.insert(instance)),
         }
     }
-    found.extend(asking.last_known(silent).await);
+    found.extend(asking.last_known(&roster, silent).await?);
     Ok(world.restored(tenant, Answer::Merged(merge(found, page))))
 }
 
@@ -86,33 +86,38 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// All that is wanted on this instance, which the index learns; or its id when it has none to give in time.
     pub(super) async fn all(&self, instance: &Arc<Instance>) -> Result<Vec<Found>, InstanceId> {
-        let (mut found, mut bytes, mut ids) = (Vec::new(), 0, HashSet::new());
+        let (mut gathered, mut bytes) = (Gathered::default(), 0);
         let most = self.world.config.limits.answer_bytes;
         let take = |page: pages::Page| {
             bytes += page.bytes.len();
-            ids.extend(page.list.recordings.iter().map(|r| r.record_id.clone()));
-            found.extend(self.ours(&page));
+            self.ours(page, &mut gathered);
             if bytes > most { Err(BadAnswer::TooLarge(most)) } else { Ok(()) }
         };
-        let why =
-            match timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await {
-                Ok(Ok(total)) => {
-                    // Pages shift when recordings come or go meanwhile: then nothing is sure to be missing.
-                    let complete = total.is_none_or(|total| total == ids.len());
-                    self.learn(&instance.id, complete, &found).await;
+        let told = timeout_at(self.by, each_page(self.world, instance, &self.query, take)).await;
+        let why = match told {
+            Ok(Ok(complete)) => {
+                let found = gathered.found;
+                self.learn(&instance.id, complete, &found).await;
+                if complete {
                     return Ok(found.into_iter().map(Found::from).collect());
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
+                // Pages shift when recordings come or go meanwhile. What was seen is learnt, and nothing forgotten.
+                BadAnswer::Shifted.to_string()
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
         debug!(instance.id = %instance.id, %why, "an instance listed no recordings: its last ones stand in");
         Err(instance.id.clone())
     }
 
-    fn ours(&self, page: &pages::Page) -> Vec<(Recorded, Bytes)> {
-        let all = page.list.recordings.iter();
-        let ours = all.filter(|r| self.world.owns(self.tenant, r.tenant.as_deref()));
-        ours.map(|r| (r.clone(), page.bytes.slice(r.span.clone()))).collect()
+    fn ours(&self, page: pages::Page, gathered: &mut Gathered) {
+        let pages::Page { bytes, list } = page;
+        let all = list.recordings.into_iter();
+        for recorded in all.filter(|r| self.world.owns(self.tenant, r.tenant.as_deref())) {
+            let raw = bytes.slice(recorded.span.clone());
+            gathered.add(recorded, raw);
+        }
     }
 
     /// Has the index learn what an instance listed, of which only what is news is packed.
@@ -131,17 +136,33 @@ impl Asking<'_> {
         }
     }
 
-    /// What is wanted of what these instances had when they were last heard.
-    pub(super) async fn last_known(&self, instances: HashSet<InstanceId>) -> Vec<Found> {
+    /// What is wanted of what these instances had when they were last heard. Refused when nothing was ever heard of
+    /// one that is not lost: a shorter list would be taken for the whole.
+    pub(super) async fn last_known(
+        &self,
+        roster: &Roster,
+        instances: HashSet<InstanceId>,
+    ) -> Result<Vec<Found>, Refusal> {
         if instances.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         stale(instances.len());
-        let last = self.world.actors.recordings.last(self.wanted.clone(), instances).await;
-        let Ok(last) = last else { return Vec::new() };
-        let unpacked = move || last.iter().filter_map(Found::unpacked).collect();
-        tokio::task::spawn_blocking(unpacked).await.unwrap_or_default()
+        let last = self.world.actors.recordings.last(self.wanted.clone(), instances).await?;
+        if last.unknown.iter().filter_map(|id| roster.get(id)).any(|member| !member.lost_meetings())
+        {
+            return Err(UNHEARD);
+        }
+        let unpacked = move || last.found.iter().filter_map(Found::unpacked).collect();
+        Ok(tokio::task::spawn_blocking(unpacked).await.unwrap_or_default())
     }
+}
+
+/// The answer while an instance that is not lost has never said which recordings it has.
+pub(super) const UNHEARD: Refusal = Refusal::Internal("ask every server for its recordings");
+
+/// The member of this id, unless it is dead.
+pub(super) fn lives<'r>(roster: &'r Roster, id: &InstanceId) -> Option<&'r Member> {
+    roster.get(id).filter(|member| member.health != Health::Dead)
 }
 
 /// So many instances count with what they had last.

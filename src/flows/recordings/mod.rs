@@ -22,12 +22,13 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::World;
+use super::answer::BadAnswer;
 use super::ask::CallError;
 use super::refusal::Refusal;
 use crate::actors::recordings::Recording;
 use crate::bbb::call::Call;
 use crate::bbb::query;
-use crate::bbb::recordings::Recorded;
+use crate::bbb::recordings::{Counted, Recorded, counted};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::tenant::Tenant;
 
@@ -66,34 +67,39 @@ impl World {
     }
 }
 
-/// The recordings of these ids that an instance has, in any state, with their bytes.
+/// The recordings of these ids that an instance has, in any state, with their bytes; none when it can't be told
+/// whether these are all.
 async fn among(
     world: &World,
     instance: &Arc<Instance>,
     ids: &[String],
 ) -> Result<Vec<(Recorded, Bytes)>, CallError> {
-    let mut query = String::new();
-    query::append(&mut query, "recordID", &ids.join(","));
-    query::append(&mut query, "state", "any");
-    let mut said = Vec::new();
-    let take = |page: pages::Page| {
-        // An id asks for all that start with it.
-        let exact = page.list.recordings.into_iter().filter(|r| ids.contains(&r.record_id));
-        let bytes = &page.bytes;
-        said.extend(exact.map(|recorded| {
-            let raw = bytes.slice(recorded.span.clone());
-            (recorded, raw)
-        }));
-        Ok(())
-    };
-    pages::each_page(world, instance, &query, take).await?;
-    Ok(said)
+    let mut said = pages::Gathered::default();
+    for ids in find::chunks(ids) {
+        let mut query = String::new();
+        query::append(&mut query, "recordID", &ids.join(","));
+        query::append(&mut query, "state", "any");
+        let take = |page: pages::Page| {
+            // An id asks for all that start with it.
+            let exact = page.list.recordings.into_iter().filter(|r| ids.contains(&r.record_id));
+            for recorded in exact {
+                let raw = page.bytes.slice(recorded.span.clone());
+                said.add(recorded, raw);
+            }
+            Ok(())
+        };
+        if !pages::each_page(world, instance, &query, take).await? {
+            return Err(BadAnswer::Shifted.into());
+        }
+    }
+    Ok(said.found)
 }
 
-/// How many recordings an instance has in all, if it says so.
-async fn look(world: &World, instance: &Arc<Instance>) -> Result<Option<usize>, CallError> {
+/// How much an instance has in all, if it says so.
+async fn look(world: &World, instance: &Arc<Instance>) -> Result<Option<Counted>, CallError> {
     let within = world.config.deadlines.first_byte;
-    Ok(pages::page(world, instance, "state=any", 0, 1, within).await?.list.total)
+    let page = pages::page(world, instance, "state=any", 0, 1, within).await?;
+    Ok(counted(&page.list))
 }
 
 /// Learns what an instance has of these ids, such as after they were changed, or when it says that one is

@@ -10,11 +10,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::list::{Asking, listing, stale};
+use super::list::{Asking, UNHEARD, listing, lives, stale};
 use super::{among, look};
 use crate::actors::recordings::{Found, Paged, Recording, Survey};
 use crate::bbb::recordings::Page;
-use crate::domain::instance::{Health, Instance, InstanceId, Roster};
+use crate::domain::instance::{Instance, InstanceId, Member, Roster};
 use crate::flows::answer::Answer;
 use crate::flows::refusal::Refusal;
 
@@ -28,7 +28,7 @@ pub(super) async fn page(
     survey: Survey,
     page: Page,
 ) -> Result<Answer, Refusal> {
-    let asked = learned(asking, roster, survey).await;
+    let asked = learned(asking, roster, survey).await?;
     let Paged { total, found } =
         asking.world.actors.recordings.page(asking.wanted.clone(), page).await?;
     let fresh = fresh(asking, roster, &asked, &found).await;
@@ -39,13 +39,17 @@ pub(super) async fn page(
 
 /// Asks instances for all that is wanted, where the index does not know or has reason to doubt; it learns from
 /// their answers. Answers those that were asked so.
-async fn learned(asking: &Asking<'_>, roster: &Roster, survey: Survey) -> HashSet<InstanceId> {
+async fn learned(
+    asking: &Asking<'_>,
+    roster: &Roster,
+    survey: Survey,
+) -> Result<HashSet<InstanceId>, Refusal> {
     let by = asking.by.min(Instant::now() + LOOK_WITHIN);
-    let lives = |id: &InstanceId| roster.get(id).filter(|m| m.health != Health::Dead);
+    let lives = |id: &InstanceId| lives(roster, id);
     let looks = survey.due.iter().filter_map(|(id, known)| Some((&lives(id)?.instance, *known)));
     let looks = looks.map(async |(instance, known)| {
-        let total = timeout_at(by, look(asking.world, instance)).await.ok()?.ok()??;
-        (total != known).then(|| instance.clone())
+        let said = timeout_at(by, look(asking.world, instance)).await.ok()?.ok()??;
+        (!known.may_be(said)).then(|| instance.clone())
     });
     let differing: Vec<Arc<Instance>> = join_all(looks).await.into_iter().flatten().collect();
     for instance in &differing {
@@ -60,7 +64,15 @@ async fn learned(asking: &Asking<'_>, roster: &Roster, survey: Survey) -> HashSe
         !survey.known.contains(*id) || differing.iter().any(|instance| instance.id == **id)
     });
     let silent: HashSet<InstanceId> = said.into_iter().filter_map(Result::err).collect();
-    asked.filter(|id| !silent.contains(*id) && lives(id).is_some()).cloned().collect()
+    let is_unheard = |member: &Member| {
+        let id = &member.instance.id;
+        let said = lives(id).is_some() && !silent.contains(id);
+        !said && !member.lost_meetings() && !survey.ever.contains(id)
+    };
+    if roster.members().iter().any(is_unheard) {
+        return Err(UNHEARD);
+    }
+    Ok(asked.filter(|id| !silent.contains(*id) && lives(id).is_some()).cloned().collect())
 }
 
 /// What an instance says of the recordings it was asked for: those that still fit. None: it did not say.
@@ -78,8 +90,7 @@ async fn fresh(
         by_instance.entry(&found.instance).or_default().push(found.id.to_string());
     }
     let asked = by_instance.into_iter().map(async |(id, ids)| {
-        let lives = roster.get(id).filter(|member| member.health != Health::Dead);
-        let said = match lives {
+        let said = match lives(roster, id) {
             Some(member) => said(asking, &member.instance, ids).await,
             None => None,
         };

@@ -1,5 +1,6 @@
 //! An instance's recordings, page by page, so that no answer is large and none is forbidden.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::bbb::query;
-use crate::bbb::recordings::{List, MOST_OF_A_PAGE, scan};
+use crate::bbb::recordings::{Ahead, List, MOST_OF_A_PAGE, Pages, Recorded, alone, joined, scan};
 use crate::domain::instance::Instance;
 use crate::flows::World;
 use crate::flows::answer::{BadAnswer, whole};
@@ -25,30 +26,76 @@ pub(super) struct Page {
     pub(super) list: List,
 }
 
-/// Hands every page of what `query` asks for to `take`, the first one first. Instances that know no
-/// pages give all at once. Answers how many recordings there should have been, if they say so.
+/// Hands every page of what `query` asks for to `take`, the first one first. A recording may stand on several, on
+/// each with some of its formats, and the same page may come twice: see [`Gathered`]. Answers whether that was all.
 pub(super) async fn each_page(
     world: &World,
     instance: &Arc<Instance>,
     query: &str,
     mut take: impl FnMut(Page) -> Result<(), BadAnswer>,
-) -> Result<Option<usize>, CallError> {
-    let within = world.config.deadlines.first_byte;
-    let first = page(world, instance, query, 0, MOST_OF_A_PAGE, within).await?;
-    let total = first.list.total.map(|total| total.min(MOST));
-    let step = first.list.recordings.len();
-    take(first)?;
-    let rest = match total {
-        Some(total) if step > 0 && step < total => (step..total).step_by(step),
-        _ => (0..0).step_by(1),
-    };
-    let mut pages = stream::iter(rest)
-        .map(|offset| page(world, instance, query, offset, MOST_OF_A_PAGE, within))
-        .buffered(AT_ONCE);
-    while let Some(page) = pages.next().await {
-        take(page?)?;
+) -> Result<bool, CallError> {
+    if read(world, instance, query, Pages::quick(), &mut take).await? {
+        return Ok(true);
     }
-    Ok(total)
+    read(world, instance, query, Pages::careful(), &mut take).await
+}
+
+async fn read(
+    world: &World,
+    instance: &Arc<Instance>,
+    query: &str,
+    mut pages: Pages,
+    take: &mut impl FnMut(Page) -> Result<(), BadAnswer>,
+) -> Result<bool, CallError> {
+    let within = world.config.deadlines.first_byte;
+    let one = |offset| page(world, instance, query, offset, MOST_OF_A_PAGE, within);
+    let mut ahead = Ahead::One(0);
+    loop {
+        match ahead {
+            Ahead::Nothing => return Ok(pages.is_complete()),
+            Ahead::One(offset) if offset >= MOST => return Ok(false),
+            Ahead::One(offset) => {
+                let page = one(offset).await?;
+                ahead = pages.read(offset, &page.list);
+                take(page)?;
+            }
+            Ahead::Steps { from, step, total } => {
+                let offsets = (from..total.min(MOST)).step_by(step.max(1));
+                let mut rest = stream::iter(offsets)
+                    .map(async |offset| one(offset).await.map(|page| (offset, page)))
+                    .buffered(AT_ONCE);
+                while let Some(read) = rest.next().await {
+                    let (offset, page) = read?;
+                    pages.read(offset, &page.list);
+                    take(page)?;
+                }
+                ahead = Ahead::Nothing;
+            }
+        }
+    }
+}
+
+/// Recordings of several pages, each once and with all its formats.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) found: Vec<(Recorded, Bytes)>,
+    at: HashMap<String, usize>,
+}
+
+impl Gathered {
+    /// Adds a recording of a page, raw as it stands there.
+    pub(super) fn add(&mut self, recorded: Recorded, raw: Bytes) {
+        let Some((known, there)) =
+            self.at.get(&recorded.record_id).and_then(|n| self.found.get_mut(*n))
+        else {
+            self.at.insert(recorded.record_id.clone(), self.found.len());
+            return self.found.push((recorded, raw));
+        };
+        let Some(both) = joined(there, &raw) else { return };
+        if let Some(recorded) = alone(&both) {
+            (*known, *there) = (recorded, both.into());
+        }
+    }
 }
 
 /// One page of so many recordings.
@@ -65,11 +112,11 @@ pub(super) async fn page(
     query::append(&mut asked, "limit", &limit.to_string());
     let answer = world.get(instance, "getRecordings", &asked, within).await?;
     let bytes = whole(answer, world.config.limits.answer_bytes, within).await?;
-    read(bytes).await
+    taken_apart(bytes).await
 }
 
 /// Reads a page beside the runtime's own threads: it may be large.
-async fn read(bytes: Bytes) -> Result<Page, CallError> {
+async fn taken_apart(bytes: Bytes) -> Result<Page, CallError> {
     let read = tokio::task::spawn_blocking(move || scan(&bytes).map(|list| Page { bytes, list }));
     let page = read.await.map_err(|_| BadAnswer::BrokenOff)?;
     Ok(page.map_err(BadAnswer::from)?)

@@ -1,6 +1,6 @@
 //! Looking after recordings: each instance is asked for all of its own now and then.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,22 +211,42 @@ impl World {
 
 /// Reads all recordings of an instance, in any state, and tells the actor; all of them in a bundle.
 async fn sweep(world: &World, instance: &Arc<Instance>) -> Result<Vec<u8>, CallError> {
-    let mut seen: Vec<Recording> = Vec::new();
-    let total = each_page(world, instance, "state=any", |page: Page| {
-        let of = |recorded: &Recorded| Recording::of(recorded, &page.bytes[recorded.span.clone()]);
-        seen.extend(page.list.recordings.iter().map(of));
+    let mut seen = Seen::default();
+    let complete = each_page(world, instance, "state=any", |page: Page| {
+        for recorded in &page.list.recordings {
+            seen.add(recorded, &page.bytes[recorded.span.clone()]);
+        }
         Ok(())
     });
-    let total = total.await?;
-    let ids: HashSet<&str> = seen.iter().map(|seen| &*seen.id).collect();
-    let distinct = ids.len();
-    let id = instance.id.clone();
+    let complete = complete.await?;
+    let (id, seen) = (instance.id.clone(), seen.all);
     // Pages shift when recordings come or go meanwhile: then nothing is forgotten.
-    if total.is_none_or(|total| total == distinct) {
+    if complete {
         let bundle = if world.store.shared() { Recording::bundle(&id, &seen) } else { Vec::new() };
         world.actors.recordings.swept(id, seen);
         return Ok(bundle);
     }
     world.actors.recordings.seen(id, seen);
     Err(BadAnswer::Shifted.into())
+}
+
+/// All recordings of an instance as they are kept, each once and with all its formats.
+#[derive(Default)]
+struct Seen {
+    all: Vec<Recording>,
+    at: HashMap<Arc<str>, usize>,
+}
+
+impl Seen {
+    fn add(&mut self, recorded: &Recorded, raw: &[u8]) {
+        let known = self.at.get(recorded.record_id.as_str());
+        let Some(known) = known.and_then(|n| self.all.get_mut(*n)) else {
+            let recording = Recording::of(recorded, raw);
+            self.at.insert(recording.id.clone(), self.all.len());
+            return self.all.push(recording);
+        };
+        if let Some(both) = known.with(raw) {
+            *known = both;
+        }
+    }
 }

@@ -10,9 +10,9 @@ use super::Admin;
 use super::body::json;
 use super::refusal::Refusal;
 use super::tenants::Hosts;
-use crate::actors::callbacks::CallbackError;
+use crate::actors::callbacks::{CallbackError, Spared};
 use crate::domain::delivery::{DeliveryId, Slip};
-use crate::outside::store::queue::{Page, Parcel, Pile};
+use crate::outside::store::queue::{Lane, Page, Parcel, Pile, Target};
 
 /// The most that one page shows.
 const MOST: usize = 100;
@@ -36,6 +36,37 @@ struct List {
     waiting: u64,
     dead: u64,
     callbacks: Vec<Listed>,
+    targets: Vec<Aim>,
+}
+
+/// A target that something waits for.
+#[derive(Serialize)]
+struct Aim {
+    tenant: String,
+    /// `calls`, or `events` of webhooks.
+    lane: &'static str,
+    /// Scheme, host and port.
+    target: String,
+    waiting: u64,
+    /// Failures in a row, as this replica saw them.
+    failures: u32,
+    /// When it is tried again; absent unless it is left alone after failures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<String>,
+}
+
+impl Aim {
+    fn of(spared: Spared, hosts: &Hosts) -> Self {
+        let Spared { tally, failures, paused_until } = spared;
+        let lane = match tally.lane {
+            Lane::Calls => "calls",
+            Lane::Events => "events",
+        };
+        let Target { tenant, origin } = tally.target;
+        let tenant = hosts.host(&tenant).to_owned();
+        let paused_until = paused_until.map(time);
+        Self { tenant, lane, target: origin, waiting: tally.waiting, failures, paused_until }
+    }
 }
 
 #[derive(Serialize)]
@@ -113,7 +144,9 @@ pub(super) async fn list(
         }
     }
     let [waiting, dead] = totals;
-    Ok(json(&List { kind: "CallbackList", waiting, dead, callbacks }))
+    let targets = admin.world.actors.callbacks.targets().await?;
+    let targets = targets.into_iter().map(|target| Aim::of(target, &hosts)).collect();
+    Ok(json(&List { kind: "CallbackList", waiting, dead, callbacks, targets }))
 }
 
 /// `POST callbacks/ID/retry`: tried now, a dead letter too.

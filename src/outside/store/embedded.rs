@@ -21,7 +21,7 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
-use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
+use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish};
 use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use file::Kept;
 
@@ -173,22 +173,15 @@ impl Queue for Embedded {
 
     async fn owe(
         &self,
-        parcels: Vec<Parcel>,
+        parcels: Vec<(Way, Parcel)>,
         now: u64,
         room: Room,
     ) -> Result<Vec<Owed>, StoreError> {
         self.run(move |database| queue::owe(database, &parcels, now, room)).await
     }
 
-    async fn take_due(
-        &self,
-        now: u64,
-        until: u64,
-        most: usize,
-        bytes: usize,
-    ) -> Result<Due, StoreError> {
-        let due =
-            self.run(move |database| queue::take_due(database, now, until, most, bytes)).await?;
+    async fn take_due(&self, now: u64, until: u64, wish: Wish) -> Result<Due, StoreError> {
+        let due = self.run(move |database| queue::take_due(database, now, until, &wish)).await?;
         if !due.parcels.is_empty() {
             self.sync_later();
         }
@@ -215,5 +208,14 @@ impl Queue for Embedded {
 
     async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError> {
         self.run(move |database| queue::discard(database, &id)).await
+    }
+
+    async fn discard_hook(&self, tenant: &str, hook: &str) -> Result<u64, StoreError> {
+        let (tenant, hook) = (tenant.to_owned(), hook.to_owned());
+        self.run(move |database| queue::discard_hook(database, &tenant, &hook)).await
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.run(queue::tallies).await
     }
 }

@@ -1,5 +1,6 @@
 //! The queue of what is owed to tenants' servers: any replica may deliver, each parcel one at a time.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,13 +28,45 @@ pub struct Parcel {
     pub body: Bytes,
 }
 
+/// Which of two queues a parcel waits in: they are taken from and bounded apart, so that neither holds up the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// What a create asked for: few, and each is missed.
+    #[default]
+    Calls,
+    /// Events of webhooks: many.
+    Events,
+}
+
+impl Lane {
+    pub const ALL: [Self; 2] = [Self::Calls, Self::Events];
+}
+
+/// A tenant's server, by tenant and by scheme, host and port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    pub tenant: String,
+    pub origin: String,
+}
+
+/// Whose a parcel is, where it goes, and the name of the webhook that it is for, empty for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    pub lane: Lane,
+    pub target: Target,
+    pub hook: String,
+}
+
 /// How much the queue may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Waiting ones, and as many dead letters.
+    /// Waiting ones of each lane, and as many dead letters.
     pub most: usize,
-    /// All together, without what it takes to keep them.
+    /// All together, without what it takes to keep them; events at most half of it.
     pub bytes: u64,
+    /// Of these, waiting ones of one tenant in each lane.
+    pub tenant_most: usize,
+    pub tenant_bytes: u64,
 }
 
 /// What became of a parcel that was to be kept.
@@ -44,6 +77,49 @@ pub enum Owed {
     Known,
     /// There is no room.
     Full,
+    /// There is, but its tenant has its share.
+    OverShare,
+}
+
+/// How much of what is due is wanted.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub lane: Lane,
+    /// So many at most, and no more than one beyond this many bytes.
+    pub most: usize,
+    pub bytes: usize,
+    /// So many to one target and of one tenant, unless said otherwise.
+    pub per_target: usize,
+    pub per_tenant: usize,
+    /// To these targets and of these tenants so many, as others are under way already or the target is paused.
+    pub targets: HashMap<Target, usize>,
+    pub tenants: HashMap<String, usize>,
+}
+
+impl Wish {
+    /// A wish for so many, whoever's they are.
+    pub fn any(lane: Lane, most: usize, bytes: usize) -> Self {
+        let (targets, tenants) = (HashMap::new(), HashMap::new());
+        let (per_target, per_tenant) = (usize::MAX, usize::MAX);
+        Self { lane, most, bytes, per_target, per_tenant, targets, tenants }
+    }
+
+    pub fn to(&self, target: &Target) -> usize {
+        self.targets.get(target).copied().unwrap_or(self.per_target)
+    }
+
+    pub fn of(&self, tenant: &str) -> usize {
+        self.tenants.get(tenant).copied().unwrap_or(self.per_tenant)
+    }
+}
+
+/// How many parcels wait for a target in a lane, and when the first of them is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub lane: Lane,
+    pub target: Target,
+    pub waiting: u64,
+    pub first: u64,
 }
 
 /// What is to be delivered now, and how much there is.
@@ -51,8 +127,11 @@ pub enum Owed {
 pub struct Due {
     /// Leased: nobody else is given them until the lease ends.
     pub parcels: Vec<Parcel>,
-    /// When the next one is due, these left out.
+    /// When the next one is due that might be taken, these left out.
     pub next: Option<u64>,
+    /// Whether more is due that may not be taken now.
+    pub held: bool,
+    /// All of the lane.
     pub waiting: u64,
     pub dead: u64,
 }
@@ -93,19 +172,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Keeps these parcels; answers in their order. Dead letters make room for new ones.
     async fn owe(
         &self,
-        parcels: Vec<Parcel>,
+        parcels: Vec<(Way, Parcel)>,
         now: u64,
         room: Room,
     ) -> Result<Vec<Owed>, StoreError>;
-    /// Leases what is due, the longest due first, until the given time: so many at most, and no more
-    /// than one beyond this many bytes.
-    async fn take_due(
-        &self,
-        now: u64,
-        until: u64,
-        most: usize,
-        bytes: usize,
-    ) -> Result<Due, StoreError>;
+    /// Leases what is due until the given time: of each target in turn, the longest due first.
+    async fn take_due(&self, now: u64, until: u64, wish: Wish) -> Result<Due, StoreError>;
     /// Ends the lease that runs until this time; `false` when there is no such lease any more.
     async fn settle(
         &self,
@@ -120,4 +192,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn revive(&self, id: DeliveryId, now: u64) -> Result<bool, StoreError>;
     /// Drops a parcel; `false` when there is none of this id.
     async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError>;
+    /// Drops what waits for a webhook of this name; answers how many. What is under way is not tried again.
+    async fn discard_hook(&self, tenant: &str, hook: &str) -> Result<u64, StoreError>;
+    /// What waits for whom.
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
 }

@@ -31,7 +31,7 @@ use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::mark::Mark;
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
-use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
+use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish};
 use super::{
     InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, TenantChange,
     Told,
@@ -249,21 +249,15 @@ impl Queue for Redis {
 
     async fn owe(
         &self,
-        parcels: Vec<Parcel>,
+        parcels: Vec<(Way, Parcel)>,
         now: u64,
         room: Room,
     ) -> Result<Vec<Owed>, StoreError> {
         queue::owe(&self.link, &parcels, now, room).await
     }
 
-    async fn take_due(
-        &self,
-        now: u64,
-        until: u64,
-        most: usize,
-        bytes: usize,
-    ) -> Result<Due, StoreError> {
-        queue::take_due(&self.link, now, until, most, bytes).await
+    async fn take_due(&self, now: u64, until: u64, wish: Wish) -> Result<Due, StoreError> {
+        queue::take_due(&self.link, now, until, &wish).await
     }
 
     async fn settle(
@@ -286,5 +280,13 @@ impl Queue for Redis {
 
     async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError> {
         queue::discard(&self.link, &id).await
+    }
+
+    async fn discard_hook(&self, tenant: &str, hook: &str) -> Result<u64, StoreError> {
+        queue::discard_hook(&self.link, tenant, hook).await
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        queue::tallies(&self.link).await
     }
 }

@@ -27,7 +27,9 @@ use bigblueswarm::http::testing::directory;
 use bigblueswarm::http::{admin, probes};
 use bigblueswarm::outside::clock::RuntimeClock;
 use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
-use bigblueswarm::outside::store::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle};
+use bigblueswarm::outside::store::queue::{
+    Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish,
+};
 use bigblueswarm::outside::store::{
     InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told,
 };
@@ -360,11 +362,11 @@ impl Queue for Away {
         panic!("asked past its actor")
     }
 
-    async fn owe(&self, _: Vec<Parcel>, _: u64, _: Room) -> Result<Vec<Owed>, StoreError> {
+    async fn owe(&self, _: Vec<(Way, Parcel)>, _: u64, _: Room) -> Result<Vec<Owed>, StoreError> {
         panic!("asked past its actor")
     }
 
-    async fn take_due(&self, _: u64, _: u64, _: usize, _: usize) -> Result<Due, StoreError> {
+    async fn take_due(&self, _: u64, _: u64, _: Wish) -> Result<Due, StoreError> {
         panic!("asked past its actor")
     }
 
@@ -381,6 +383,14 @@ impl Queue for Away {
     }
 
     async fn discard(&self, _: DeliveryId) -> Result<bool, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn discard_hook(&self, _: &str, _: &str) -> Result<u64, StoreError> {
+        panic!("asked past its actor")
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
         panic!("asked past its actor")
     }
 }

@@ -38,7 +38,8 @@ async fn r10_admins_list_retry_and_drop_callbacks() {
         (first["attempts"].as_u64(), seen("next_at").len()),
         (Some(2), "2026-01-01T00:00:00.000Z".len())
     );
-    sleep(100 * SECOND).await;
+    // The target is left alone between attempts, so that the second dies later.
+    sleep(200 * SECOND).await;
     let dead = list(&world, "").await;
     assert_eq!((dead["waiting"].as_u64(), dead["dead"].as_u64()), (Some(0), Some(2)));
     assert_eq!(

@@ -84,9 +84,13 @@ async fn r8_nothing_is_said_to_be_gone_that_could_not_be_asked_for() {
     let world = plan(2).start().await;
     let away = add(&world, 2, of_t("a", 10)).await;
     world.sims[1].faults().set(Fault::Refuse).await;
-    let heard = plan(2).on(&world).store(world.store.clone()).start().await;
+    let heard = plan(2).on(&world).store(world.store.clone()).start_unready().await;
     let delete = format!("recordID={away}");
-    T.call(&heard, "deleteRecordings", &delete).await.assert_failed(500, "internalError");
+    // At once, and when its meetings are given up: its recordings are not.
+    for wait in [1, 150] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        T.call(&heard, "deleteRecordings", &delete).await.assert_failed(500, "internalError");
+    }
     world.sims[1].faults().clear().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     T.call(&heard, "deleteRecordings", &delete).await.assert_success();

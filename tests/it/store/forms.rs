@@ -8,6 +8,7 @@ use bigblueswarm::config::{RedisConfig, RedisServers, Sentinels};
 use bigblueswarm::domain::meeting::Route;
 use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::outside::store::peers::{Chore, Turn};
+use bigblueswarm::outside::store::queue::{Lane, Wish};
 use bigblueswarm::outside::store::redis::Redis;
 use bigblueswarm::outside::store::{Claimed, Shelf, Stepped, Store, StoreError, Told};
 use tokio::sync::mpsc;
@@ -49,7 +50,7 @@ async fn works(store: &dyn Store) {
     store.shelve(Shelf::Hooks, vec![("1".into(), b"x".to_vec())]).await.expect("stored");
     assert_eq!(store.shelf(Shelf::Hooks).await.expect("records").len(), 1);
     store.callback_key([7; 32]).await.expect("a key");
-    store.take_due(1, 2, 10, 1 << 20).await.expect("an answer");
+    store.take_due(1, 2, Wish::any(Lane::Calls, 10, 1 << 20)).await.expect("an answer");
     let hold = Duration::from_secs(1);
     let turn = store.turn(Chore::Meetings, &instance("a"), hold).await.expect("a turn");
     assert!(matches!(turn, Turn::Mine(_)));

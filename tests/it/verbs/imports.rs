@@ -97,7 +97,7 @@ async fn a_scalelite_is_taken_over_and_applied() {
         [
             "not taken over: server 1c7f: load_multiplier 2.0; here its measured load counts",
             "not taken over: server 2d80: it is disabled there",
-            "not taken over: tags: there, a create that asks for no tag gets a server without one, and several are parted by commas; here it gets any server, and they are parted by semicolons",
+            "not taken over: tags: there, a create that asks for no tag gets a server without one; here it gets any server",
             "after applying: bigblueswarm drain https://bbb2.example.org/bigbluebutton # it is cordoned there",
             "after applying: bigblueswarm tag https://bbb2.example.org/bigbluebutton large",
         ]
@@ -152,10 +152,35 @@ async fn a_dry_run_writes_nothing_and_shows_no_secret() {
     let shown = shell.out(&format!("{line} --show-secrets")).await;
     assert!(shown.contains("secret: secret-of-blue\n"), "{shown}");
 
-    let elsewhere =
-        shell.run(&format!("import scalelite --redis redis://{}", redis.address())).await;
+    // The namespace is found, unless there are two.
+    let found = line.replace(" --namespace sl", "");
+    assert_eq!(shell.out(&format!("{found} --show-secrets")).await, shown);
+    let elsewhere = shell.run(&format!("{found} --namespace other")).await;
     assert_eq!(elsewhere.code, Some(64));
     assert!(elsewhere.err.contains("holds no servers of Scalelite"), "{elsewhere:?}");
+    fill(&redis, "second:");
+    let two = shell.run(&found).await;
+    assert_eq!(two.code, Some(64));
+    assert!(two.err.contains("second") && two.err.contains("sl"), "{two:?}");
+}
+
+#[tokio::test]
+async fn what_is_printed_can_be_applied_as_a_whole() {
+    let redis = RedisServer::start();
+    fill(&redis, "scalelite:");
+    let stage = Stage::bare(1).await;
+    let shell = &stage.shell;
+    let line = format!("import scalelite --redis redis://{}/0 --dry-run", redis.address());
+    let printed = shell.out(&format!("{line} --show-secrets --domain sl.example.org")).await;
+    let applied = shell.fed("apply -f -", &printed).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(applied.out.lines().count(), 3, "{applied:?}");
+    assert_eq!(shell.fed("apply -f -", &printed).await.code, Some(3));
+    // What was masked can't be meant.
+    let masked = shell.out(&line).await;
+    let refused = shell.fed("apply -f -", &masked).await;
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    assert!(refused.err.contains("--show-secrets"), "{refused:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use super::super::{Paged, Wanted};
 use super::*;
+use crate::actors::recordings::Count;
 use crate::bbb::recordings::{Filter, Page, Recorded};
 use crate::domain::tenant::TenantId;
 
@@ -162,6 +163,10 @@ fn an_instance_is_looked_at_now_and_then() {
     let mut state = State::new(1_000_000);
     state.swept(&one, seen(&["a"]));
     state.stored(vec![(two.clone(), recording("b", 5, "published"))]);
-    assert_eq!(state.survey().due, [(two, 1)], "one was heard just now");
+    assert_eq!(
+        state.survey().due,
+        [(two, Count { recordings: 1, places: 1 })],
+        "one was heard just now"
+    );
     assert_eq!(state.survey().due, []);
 }

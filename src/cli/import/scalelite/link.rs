@@ -1,5 +1,6 @@
 //! Reading Scalelite's Redis, with a deadline for each answer. Nothing is written.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -14,6 +15,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const PART: usize = 500;
 /// More than any installation has.
 const MOST_RECORDS: usize = 100_000;
+/// So often more keys are looked through for a namespace, a thousand at a time.
+const MOST_SCANS: usize = 10_000;
 /// What Redis says when trying again later helps.
 const NOT_NOW: [&str; 4] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
 
@@ -40,7 +43,51 @@ impl Link {
         let late = |_| Failure::Away("Redis did not answer in time".into());
         let connection = connected.map_err(late)?.map_err(explained)?;
         let prefix = namespace.map_or(String::new(), |name| format!("{name}:"));
-        Ok(Self { connection, prefix })
+        let mut link = Self { connection, prefix };
+        if namespace.is_none() {
+            link.prefix = link.found_prefix().await?;
+        }
+        Ok(link)
+    }
+
+    /// What its keys begin with: nothing, what it is by default, or the one thing with which a set of servers is found.
+    async fn found_prefix(&mut self) -> Result<String, Failure> {
+        for usual in ["", "scalelite:"] {
+            let mut asked = redis::pipe();
+            asked.cmd("EXISTS").arg(format!("{usual}servers")).arg(format!("{usual}tenants"));
+            let (found,): (u64,) = self.ask(&asked).await?;
+            if found > 0 {
+                return Ok(usual.to_owned());
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut cursor = 0_u64;
+        for _ in 0..MOST_SCANS {
+            let mut asked = redis::pipe();
+            asked.cmd("SCAN").arg(cursor).arg("MATCH").arg("*:servers").arg("COUNT").arg(1_000);
+            let ((next, names),): ((u64, Vec<String>),) = self.ask(&asked).await?;
+            for name in names {
+                let mut asked = redis::pipe();
+                asked.cmd("TYPE").arg(&name);
+                let (kind,): (String,) = self.ask(&asked).await?;
+                found.extend(
+                    name.strip_suffix("servers").filter(|_| kind == "set").map(str::to_owned),
+                );
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        let names: Vec<&str> = found.iter().map(|prefix| prefix.trim_end_matches(':')).collect();
+        match names[..] {
+            [] => Ok(String::new()),
+            [_] => Ok(found.pop_first().unwrap_or_default()),
+            _ => Err(Failure::Wrong(format!(
+                "this Redis has several namespaces with servers: say by --namespace which one is meant: {}",
+                names.join(", ")
+            ))),
+        }
     }
 
     /// A key as it is called there.

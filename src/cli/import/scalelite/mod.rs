@@ -24,7 +24,7 @@ pub(in crate::cli) struct ScaleliteArgs {
     /// processes (`ps`) can read the password here, but not in the variable
     #[arg(long, value_name = "URL", env = "SCALELITE_REDIS_URL", hide_env_values = true, value_parser = secret)]
     redis: Secret,
-    /// The prefix of its keys, if its redis_store.yml names one
+    /// The prefix of its keys (REDIS_NAMESPACE, or what its redis_store.yml names); without it, it is looked for
     #[arg(long, value_name = "PREFIX")]
     namespace: Option<String>,
     #[command(flatten)]

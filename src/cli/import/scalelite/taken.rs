@@ -29,8 +29,7 @@ pub(super) fn plan(found: &Found, output: &Output) -> Plan {
     found.tenants.iter().for_each(|tenant| take_tenant(&mut plan, tenant, output));
     if found.servers.iter().any(|server| text(&server.fields, "tag").is_some()) {
         plan.remark(
-            "tags: there, a create that asks for no tag gets a server without one, and several are \
-             parted by commas; here it gets any server, and they are parted by semicolons"
+            "tags: there, a create that asks for no tag gets a server without one; here it gets any server"
                 .into(),
         );
     }
@@ -59,10 +58,10 @@ fn take_server(plan: &mut Plan, server: &Server) {
     let state =
         text(fields, "state").unwrap_or(if server.enabled { "enabled" } else { "disabled" });
     if fields.is_empty() {
-        return plan.remark(format!("server {id}: nothing is stored of it"));
+        return plan.lost("server", id, "nothing is stored of it", "nothing is stored of them");
     }
     if state == "disabled" {
-        return plan.remark(format!("server {id}: it is disabled there"));
+        return plan.lost("server", id, "it is disabled there", "they are disabled there");
     }
     let url = text(fields, "url").unwrap_or_default();
     let Some(url) = plan.server(id, url, text(fields, "secret").unwrap_or_default()) else {
@@ -72,16 +71,19 @@ fn take_server(plan: &mut Plan, server: &Server) {
         plan.drain(&url, state);
     }
     if let Some(tag) = text(fields, "tag") {
-        plan.tag(&url, &[tag]);
+        let tags = tag.split([';', ',']).map(str::trim).filter(|tag| !tag.is_empty());
+        plan.tag(&url, &tags.collect::<Vec<_>>());
     }
     let is_one = |factor: &str| factor.parse::<f64>().is_ok_and(|factor| factor == 1.0);
     if let Some(factor) = text(fields, "load_multiplier").filter(|factor| !is_one(factor)) {
-        plan.remark(format!(
-            "server {id}: load_multiplier {factor}; here its measured load counts"
-        ));
+        let what = format!("load_multiplier {factor}; here its measured load counts");
+        plan.lost("server", id, &what, "load_multiplier; here their measured load counts");
     }
     let further = fields.keys().filter(|name| !SERVER_FIELDS.contains(&name.as_str()));
-    further.for_each(|name| plan.remarks.push(format!("server {id}: field {name}")));
+    let further: Vec<&str> = further.map(String::as_str).collect();
+    if !further.is_empty() {
+        plan.lost("server", id, &format!("field {}", further.join(", ")), "further fields");
+    }
 }
 
 fn take_tenant(plan: &mut Plan, tenant: &Tenant, output: &Output) {
@@ -109,7 +111,10 @@ fn take_tenant(plan: &mut Plan, tenant: &Tenant, output: &Output) {
     }
     plan.remarks.extend(remarks);
     let further = fields.keys().filter(|key| !matches!(key.as_str(), "name" | "secrets"));
-    further.for_each(|key| plan.remarks.push(format!("tenant {name}: field {key}")));
+    let further: Vec<&str> = further.map(String::as_str).collect();
+    if !further.is_empty() {
+        plan.lost("tenant", name, &format!("field {}", further.join(", ")), "further fields");
+    }
     plan.tenant(name, spec, Vec::new());
 }
 

@@ -2,16 +2,24 @@
 
 use bytes::Bytes;
 use redb::{
-    Database, Durability, Error, ReadTransaction, ReadableDatabase, ReadableTable, Table,
-    TableDefinition, WriteTransaction,
+    Database, Durability, Error, ReadableDatabase, ReadableTable, Table, TableDefinition,
+    WriteTransaction,
 };
 
 use crate::bbb::callback::KEY_BYTES;
 use crate::domain::delivery::{DeliveryId, millis};
 use crate::outside::store::queue::{
-    Due, MOST_REMEMBERED, Owed, Page, Parcel, Pile, REMEMBERED_FOR, Room, Settle,
+    MOST_REMEMBERED, Owed, Page, Parcel, Pile, REMEMBERED_FOR, Room, Settle, Tally, Way,
 };
 
+mod due; // what may be taken now
+mod ways; // whose parcels are, and their order by target
+
+pub(super) use due::take_due;
+
+use ways::{OWNERS, Owner};
+
+/// Those of both lanes; their times stand by target, see [`ways`].
 const WAITING: u8 = 0;
 const DEAD: u8 = 1;
 /// Settled a short while ago.
@@ -30,10 +38,15 @@ const KEYS: TableDefinition<&str, &[u8; KEY_BYTES]> = TableDefinition::new("keys
 const PILES: [&str; 3] = ["waiting", "dead", "done"];
 const BYTES: &str = "bytes";
 
-/// Makes the tables.
+/// Makes the tables; what was written before parcels had targets waits for one without a name.
 pub(super) fn prepare(write: &WriteTransaction) -> Result<(), Error> {
     write.open_table(KEYS)?;
-    Queue::open(write).map(drop)
+    let mut queue = Queue::open(write)?;
+    while let Some((at, id)) = queue.first(WAITING)? {
+        queue.times.remove((WAITING, at, &id))?;
+        queue.enter(&id, at)?;
+    }
+    Ok(())
 }
 
 pub(super) fn key(
@@ -61,6 +74,8 @@ struct Queue<'t> {
     slips: Table<'t, &'static Id, (u8, u64, &'static [u8])>,
     bodies: Table<'t, &'static Id, &'static [u8]>,
     times: Table<'t, (u8, u64, &'static Id), ()>,
+    owners: Table<'t, &'static Id, ways::Stored>,
+    order: Table<'t, ways::Place, ()>,
     counts: Table<'t, &'static str, u64>,
 }
 
@@ -77,6 +92,8 @@ impl<'t> Queue<'t> {
             slips: write.open_table(SLIPS)?,
             bodies: write.open_table(BODIES)?,
             times: write.open_table(TIMES)?,
+            owners: write.open_table(OWNERS)?,
+            order: write.open_table(ways::ORDER)?,
             counts: write.open_table(COUNTS)?,
         })
     }
@@ -100,15 +117,20 @@ impl<'t> Queue<'t> {
     }
 
     fn subtract(&mut self, name: &str, less: usize) -> Result<(), Error> {
-        let now = self.count(name)?.saturating_sub(less as u64);
-        self.counts.insert(name, now).map(drop)?;
+        match self.count(name)?.saturating_sub(less as u64) {
+            0 => drop(self.counts.remove(name)?),
+            now => drop(self.counts.insert(name, now)?),
+        }
         Ok(())
     }
 
     fn put(&mut self, id: &Id, kept: &Kept) -> Result<(), Error> {
         self.take_slip(id)?;
         self.slips.insert(id, (kept.pile, kept.at, kept.slip.as_slice()))?;
-        self.times.insert((kept.pile, kept.at, id), ())?;
+        match kept.pile {
+            WAITING => self.enter(id, kept.at)?,
+            pile => drop(self.times.insert((pile, kept.at, id), ())?),
+        }
         self.add(PILES[kept.pile as usize], 1)?;
         self.add(BYTES, kept.slip.len())
     }
@@ -116,7 +138,10 @@ impl<'t> Queue<'t> {
     fn take_slip(&mut self, id: &Id) -> Result<(), Error> {
         let Some(kept) = self.get(id)? else { return Ok(()) };
         self.slips.remove(id)?;
-        self.times.remove((kept.pile, kept.at, id))?;
+        match kept.pile {
+            WAITING => self.leave(id, kept.at)?,
+            pile => drop(self.times.remove((pile, kept.at, id))?),
+        }
         self.subtract(PILES[kept.pile as usize], 1)?;
         self.subtract(BYTES, kept.slip.len())
     }
@@ -136,6 +161,7 @@ impl<'t> Queue<'t> {
 
     fn remove(&mut self, id: &Id) -> Result<(), Error> {
         self.take_slip(id)?;
+        self.owners.remove(id)?;
         self.take_body(id)
     }
 
@@ -158,20 +184,21 @@ impl<'t> Queue<'t> {
         Ok(())
     }
 
-    fn owe(&mut self, parcel: &Parcel, now: u64, room: Room) -> Result<Owed, Error> {
+    fn owe(&mut self, way: &Way, parcel: &Parcel, now: u64, room: Room) -> Result<Owed, Error> {
         let forgotten = now.saturating_sub(millis(REMEMBERED_FOR));
         match self.get(&parcel.id.0)? {
             Some(kept) if kept.pile != DONE || kept.at > forgotten => return Ok(Owed::Known),
             _ => {}
         }
         let more = (parcel.slip.len() + parcel.body.len()) as u64;
-        if self.count(PILES[0])? >= room.most as u64 {
-            return Ok(Owed::Full);
+        if let Some(refused) = self.refused(way, more, room)? {
+            return Ok(refused);
         }
         while self.count(BYTES)? + more > room.bytes {
             let Some((_, id)) = self.first(DEAD)? else { return Ok(Owed::Full) };
             self.remove(&id)?;
         }
+        self.own(&parcel.id.0, &Owner::of(way, more))?;
         let kept = Kept { pile: WAITING, at: parcel.at, slip: parcel.slip.clone() };
         self.put(&parcel.id.0, &kept)?;
         self.put_body(&parcel.id.0, &parcel.body)?;
@@ -212,60 +239,15 @@ fn change<T>(
 
 pub(super) fn owe(
     database: &Database,
-    parcels: &[Parcel],
+    parcels: &[(Way, Parcel)],
     now: u64,
     room: Room,
 ) -> Result<Vec<Owed>, Error> {
     change(database, Durability::Immediate, |queue| {
-        let owed = parcels.iter().map(|parcel| queue.owe(parcel, now, room));
+        let owed = parcels.iter().map(|(way, parcel)| queue.owe(way, parcel, now, room));
         let owed = owed.collect::<Result<Vec<_>, _>>()?;
         let changed = owed.contains(&Owed::New);
         Ok((owed, changed))
-    })
-}
-
-/// What is due, not leased yet: which is looked at without writing, as mostly nothing is.
-fn look(read: &ReadTransaction, now: u64, most: usize, bytes: usize) -> Result<Due, Error> {
-    let (times, slips) = (read.open_table(TIMES)?, read.open_table(SLIPS)?);
-    let (bodies, counts) = (read.open_table(BODIES)?, read.open_table(COUNTS)?);
-    let mut due = Due::default();
-    (due.waiting, due.dead) = (count(&counts, PILES[0])?, count(&counts, PILES[1])?);
-    let mut size = 0;
-    for entry in times.range((WAITING, 0, &[0; 32])..(DEAD, 0, &[0; 32]))? {
-        let (key, _) = entry?;
-        let (_, at, id) = key.value();
-        if at > now || due.parcels.len() >= most || size > bytes {
-            due.next = Some(at);
-            break;
-        }
-        let Some(kept) = slips.get(id)? else { continue };
-        let body = bodies.get(id)?.map(|body| Bytes::copy_from_slice(body.value()));
-        let (slip, body) = (kept.value().2.to_vec(), body.unwrap_or_default());
-        size += slip.len() + body.len();
-        due.parcels.push(Parcel { id: DeliveryId(*id), at, slip, body });
-    }
-    Ok(due)
-}
-
-/// Leases are lost with the process that took them, so they need not be on disk.
-pub(super) fn take_due(
-    database: &Database,
-    now: u64,
-    until: u64,
-    most: usize,
-    bytes: usize,
-) -> Result<Due, Error> {
-    let mut due = look(&database.begin_read()?, now, most, bytes)?;
-    if due.parcels.is_empty() {
-        return Ok(due);
-    }
-    change(database, Durability::None, |queue| {
-        for parcel in &mut due.parcels {
-            parcel.at = until;
-            let kept = Kept { pile: WAITING, at: until, slip: parcel.slip.clone() };
-            queue.put(&parcel.id.0, &kept)?;
-        }
-        Ok((due, true))
     })
 }
 
@@ -283,7 +265,7 @@ pub(super) fn settle(
         }
         match settle {
             Settle::Done { at } => {
-                queue.take_body(&id.0)?;
+                queue.remove(&id.0)?;
                 queue.put(&id.0, &Kept { pile: DONE, at, slip: Vec::new() })?;
                 queue.forget(at)?;
             }
@@ -305,20 +287,21 @@ pub(super) fn pile(
 ) -> Result<Page, Error> {
     let read = database.begin_read()?;
     let (times, slips) = (read.open_table(TIMES)?, read.open_table(SLIPS)?);
-    let number = match pile {
-        Pile::Waiting => WAITING,
-        Pile::Dead => DEAD,
+    let mut all = match pile {
+        Pile::Waiting => ways::times(&read.open_table(ways::ORDER)?)?,
+        Pile::Dead => times
+            .range((DEAD, 0, &[0; 32])..(DEAD + 1, 0, &[0; 32]))?
+            .map(|entry| entry.map(|(key, _)| (key.value().1, *key.value().2)))
+            .collect::<Result<Vec<_>, _>>()?,
     };
+    all.sort_unstable();
+    let total = all.len() as u64;
     let mut parcels = Vec::new();
-    let all = times.range((number, 0, &[0; 32])..(number + 1, 0, &[0; 32]))?;
-    for entry in all.skip(from).take(most) {
-        let (key, _) = entry?;
-        let (_, at, id) = key.value();
-        let Some(kept) = slips.get(id)? else { continue };
+    for (at, id) in all.into_iter().skip(from).take(most) {
+        let Some(kept) = slips.get(&id)? else { continue };
         let slip = kept.value().2.to_vec();
-        parcels.push(Parcel { id: DeliveryId(*id), at, slip, body: Bytes::new() });
+        parcels.push(Parcel { id: DeliveryId(id), at, slip, body: Bytes::new() });
     }
-    let total = count(&read.open_table(COUNTS)?, PILES[number as usize])?;
     Ok(Page { parcels, total })
 }
 
@@ -340,4 +323,18 @@ pub(super) fn discard(database: &Database, id: &DeliveryId) -> Result<bool, Erro
         queue.remove(&id.0)?;
         Ok((true, true))
     })
+}
+
+pub(super) fn discard_hook(database: &Database, tenant: &str, hook: &str) -> Result<u64, Error> {
+    change(database, Durability::Immediate, |queue| {
+        let ids = ways::of_hook(&queue.owners, tenant, hook)?;
+        for id in &ids {
+            queue.remove(id)?;
+        }
+        Ok((ids.len() as u64, !ids.is_empty()))
+    })
+}
+
+pub(super) fn tallies(database: &Database) -> Result<Vec<Tally>, Error> {
+    ways::tallies(&database.begin_read()?.open_table(ways::ORDER)?)
 }

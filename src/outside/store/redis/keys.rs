@@ -24,13 +24,17 @@ pub(super) const EPOCH: &str = "bigblueswarm:{pool}:epoch";
 /// What callback URLs are sealed with.
 pub(super) const CALLBACK_KEY: &str = "bigblueswarm:{callbacks}:key";
 /// What is owed to tenants' servers, in the order in which the script knows them.
-pub(super) const QUEUE: [&str; 6] = [
+pub(super) const QUEUE: [&str; 10] = [
     "bigblueswarm:{callbacks}:slips",
     "bigblueswarm:{callbacks}:bodies",
     "bigblueswarm:{callbacks}:waiting",
     "bigblueswarm:{callbacks}:dead",
     "bigblueswarm:{callbacks}:done",
     "bigblueswarm:{callbacks}:bytes",
+    "bigblueswarm:{callbacks}:owners",
+    "bigblueswarm:{callbacks}:counts",
+    "bigblueswarm:{callbacks}:calls",
+    "bigblueswarm:{callbacks}:events",
 ];
 /// Where changes are told.
 pub(super) const CHANNEL: &str = "bigblueswarm:changes";

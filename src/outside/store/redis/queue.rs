@@ -9,7 +9,8 @@ use crate::bbb::callback::KEY_BYTES;
 use crate::domain::delivery::{DeliveryId, millis};
 use crate::outside::store::StoreError;
 use crate::outside::store::queue::{
-    Due, MOST_REMEMBERED, Owed, Page, Parcel, Pile, REMEMBERED_FOR, Room, Settle,
+    Due, Lane, MOST_REMEMBERED, Owed, Page, Parcel, Pile, REMEMBERED_FOR, Room, Settle, Tally,
+    Target, Way, Wish,
 };
 
 use super::keys;
@@ -62,17 +63,19 @@ async fn one(link: &Link, command: Cmd) -> Result<Words, StoreError> {
 
 pub(super) async fn owe(
     link: &Link,
-    parcels: &[Parcel],
+    parcels: &[(Way, Parcel)],
     now: u64,
     room: Room,
 ) -> Result<Vec<Owed>, StoreError> {
     let commands: Vec<Cmd> = parcels
         .iter()
-        .map(|parcel| {
+        .map(|(way, parcel)| {
             let mut asked = command("owe");
             asked.arg(now).arg(forgotten(now)).arg(room.most).arg(room.bytes);
             asked.arg(parcel.id.to_string()).arg(parcel.at).arg(&parcel.slip);
-            asked.arg(&parcel.body[..]);
+            asked.arg(&parcel.body[..]).arg(room.tenant_most).arg(room.tenant_bytes);
+            let Way { lane, target, hook } = way;
+            asked.arg(*lane as u8).arg(line(&target.tenant)).arg(line(&target.origin)).arg(hook);
             asked
         })
         .collect();
@@ -81,31 +84,48 @@ pub(super) async fn owe(
         Some(b"new") => Ok(Owed::New),
         Some(b"known") => Ok(Owed::Known),
         Some(b"full") => Ok(Owed::Full),
+        Some(b"over") => Ok(Owed::OverShare),
         _ => Err(unreadable("the answer of a script")),
     };
     answers.into_iter().map(read).collect()
+}
+
+/// What stands between tenant and origin can't stand in either.
+fn line(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
+/// How much may be taken, as the script reads it.
+fn limits(wish: &Wish) -> String {
+    let name = |target: &Target| [line(&target.tenant), line(&target.origin)].join("\n");
+    let targets: serde_json::Map<_, _> =
+        wish.targets.iter().map(|(target, free)| (name(target), (*free).into())).collect();
+    let tenants: serde_json::Map<_, _> =
+        wish.tenants.iter().map(|(tenant, free)| (line(tenant), (*free).into())).collect();
+    serde_json::json!({"targets": targets, "tenants": tenants}).to_string()
 }
 
 pub(super) async fn take_due(
     link: &Link,
     now: u64,
     until: u64,
-    most: usize,
-    bytes: usize,
+    wish: &Wish,
 ) -> Result<Due, StoreError> {
     let mut asked = command("take");
-    asked.arg(now).arg(until).arg(most).arg(bytes);
+    asked.arg(now).arg(until).arg(wish.most).arg(wish.bytes).arg(wish.lane as u8);
+    asked.arg(wish.per_target).arg(wish.per_tenant).arg(limits(wish));
     let words = one(link, asked).await?;
-    let [next, waiting, dead, parcels @ ..] = words.as_slice() else {
+    let [next, held, waiting, dead, parcels @ ..] = words.as_slice() else {
         return Err(unreadable("the answer of a script"));
     };
+    let held = held == b"held";
     let parcels = parcels.chunks_exact(3).map(|part| {
         let (slip, body) = (part[1].clone(), Bytes::copy_from_slice(&part[2]));
         Ok(Parcel { id: id(&part[0])?, at: until, slip, body })
     });
     let parcels = parcels.collect::<Result<_, StoreError>>()?;
     let next = if next.is_empty() { None } else { Some(number(next)?) };
-    Ok(Due { parcels, next, waiting: number(waiting)?, dead: number(dead)? })
+    Ok(Due { parcels, next, held, waiting: number(waiting)?, dead: number(dead)? })
 }
 
 pub(super) async fn settle(
@@ -155,6 +175,23 @@ pub(super) async fn revive(link: &Link, id: &DeliveryId, now: u64) -> Result<boo
 
 pub(super) async fn discard(link: &Link, id: &DeliveryId) -> Result<bool, StoreError> {
     said(link, with(command("discard"), id.to_string()), b"done").await
+}
+
+pub(super) async fn discard_hook(link: &Link, tenant: &str, hook: &str) -> Result<u64, StoreError> {
+    let words = one(link, with(command("hook"), (line(tenant), hook))).await?;
+    number(words.first().map(Vec::as_slice).unwrap_or_default())
+}
+
+pub(super) async fn tallies(link: &Link) -> Result<Vec<Tally>, StoreError> {
+    let words = one(link, command("tallies")).await?;
+    let tally = |part: &[Vec<u8>]| {
+        let lane = if part[0] == b"1" { Lane::Events } else { Lane::Calls };
+        let name = String::from_utf8_lossy(&part[1]);
+        let (tenant, origin) = name.split_once('\n').unwrap_or_default();
+        let target = Target { tenant: tenant.to_owned(), origin: origin.to_owned() };
+        Ok(Tally { lane, target, waiting: number(&part[2])?, first: number(&part[3])? })
+    };
+    words.chunks_exact(4).map(tally).collect()
 }
 
 fn with(mut command: Cmd, arguments: impl ToRedisArgs) -> Cmd {
