@@ -1,77 +1,14 @@
 //! The BBB servers of the pool: who they are, and whether they may take a meeting.
 
+mod name;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use sha1::{Digest, Sha1};
-
+pub use self::name::{InstanceId, InstanceMark};
+use super::moment::Moment;
 use super::secret::Secret;
 use crate::bbb::checksum::Algorithm;
-
-/// An instance's name: its URL exactly as it was registered, such as `https://bbb1.example.org/bigbluebutton`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InstanceId(Arc<str>);
-
-impl InstanceId {
-    pub fn new(url: impl Into<Arc<str>>) -> Self {
-        Self(url.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for InstanceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl InstanceId {
-    /// What names it in keys and news, where a URL may be too long.
-    pub fn mark(&self) -> InstanceMark {
-        let digest: [u8; 20] = Sha1::digest(self.0.as_bytes()).into();
-        let half = digest.iter().take(8);
-        InstanceMark(half.fold(0, |mark, &byte| mark << 8 | u64::from(byte)))
-    }
-}
-
-/// The first half of the SHA-1 of an instance's URL.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(into = "String", try_from = "String")]
-pub struct InstanceMark(pub u64);
-
-impl fmt::Display for InstanceMark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl std::str::FromStr for InstanceMark {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u64::from_str_radix(text, 16).map(Self)
-    }
-}
-
-impl From<InstanceMark> for String {
-    fn from(mark: InstanceMark) -> Self {
-        mark.to_string()
-    }
-}
-
-impl TryFrom<String> for InstanceMark {
-    type Error = std::num::ParseIntError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
 
 /// Everything needed to call an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,30 +35,29 @@ impl Instance {
     /// Reads the registered URL; `/api` is added to its path unless it ends so already.
     pub fn new(url: &str, secret: Secret, sign_with: Algorithm) -> Result<Self, BadInstanceUrl> {
         let bad = |why| BadInstanceUrl { url: url.to_owned(), why };
-        let uri: http::Uri = url.parse().map_err(|_| bad("is not a URL"))?;
-        let scheme = uri.scheme_str().ok_or_else(|| bad("must start with http:// or https://"))?;
-        if scheme != "http" && scheme != "https" {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return Err(bad("must start with http:// or https://"));
         }
-        let authority = uri.authority().ok_or_else(|| bad("has no host"))?;
-        if authority.host().is_empty() {
+        if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || letter == '\\')
+        {
+            return Err(bad("is not a URL"));
+        }
+        let (_, rest) = url.split_once("://").unwrap_or_default();
+        if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
             return Err(bad("has no host"));
         }
-        if authority.as_str().contains('@') {
+        let read = name::server(url).ok_or_else(|| bad("is not a URL"))?;
+        if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
             return Err(bad("must not hold a user or password"));
         }
-        if uri.query().is_some() || url.contains('#') {
+        if read.query().is_some() || read.fragment().is_some() {
             return Err(bad("must end with its path"));
         }
-        let path = uri.path().trim_end_matches('/');
-        let api_path = if path.ends_with("/api") { path.to_owned() } else { format!("{path}/api") };
-        Ok(Self {
-            id: InstanceId::new(url),
-            origin: format!("{scheme}://{authority}"),
-            api_path,
-            secret,
-            sign_with,
-        })
+        let id = InstanceId::new(url);
+        let origin = read.origin().ascii_serialization();
+        let path = id.normal().strip_prefix(&origin).unwrap_or_default();
+        Ok(Self { api_path: format!("{path}/api"), origin, id, secret, sign_with })
     }
 }
 
@@ -157,8 +93,12 @@ pub enum Health {
 pub struct Member {
     pub instance: Arc<Instance>,
     pub admin: AdminState,
-    /// Missing from the list posted last: drains with its secret kept until it is empty.
+    /// Missing from the list posted last: drains, with its secret kept until it says itself that nothing is left.
     pub retired: bool,
+    /// Since when it is known here to be retired.
+    pub retired_since: Option<Moment>,
+    /// Since when no probe has reached it, if it is dead.
+    pub silent_since: Option<Moment>,
     pub health: Health,
     /// It is dead for so long that its meetings count as gone, not only as unknown just now.
     pub lost: bool,

@@ -138,6 +138,8 @@ mod tests {
             ),
             admin: AdminState::Enabled,
             retired: url.contains("retired"),
+            retired_since: None,
+            silent_since: None,
             health: Health::Up,
             why: None,
             swept: true,

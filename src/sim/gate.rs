@@ -24,21 +24,21 @@ pub(super) fn refusal(settings: &SimSettings, ask: &Ask) -> Option<Reply> {
     if ask.body.len() > settings.most_body {
         return Some(html(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"));
     }
-    let beside = ask.path().starts_with("/bigbluebutton/api/hooks/");
+    let hooks = ask.path().starts_with("/bigbluebutton/api/hooks/");
+    let is_tomcats = ask.path().starts_with("/bigbluebutton") && !hooks;
     let raw = ask.query().contains(|c| RAW.contains(c));
-    (raw && !beside).then(|| html(StatusCode::BAD_REQUEST, "Bad Request"))
+    (raw && is_tomcats).then(|| html(StatusCode::BAD_REQUEST, "Bad Request"))
 }
 
-/// Whether there is such a call, and by this method; the oldest version takes any.
-pub(super) fn call(version: Version, call: &str, ask: &Ask, wall: u64) -> Result<(), Reply> {
+/// The refusal of a call that there is not, or not by this method; the oldest version takes any.
+pub(super) fn no_call(version: Version, call: &str, ask: &Ask, wall: u64) -> Option<Reply> {
     let newer = call == "sendChatMessage" && version < Version::V3_0;
-    let known = Call::parse(call).filter(|_| !newer);
-    let known = known.ok_or_else(|| no_such_call(ask.path(), wall))?;
+    let Some(known) = Call::parse(call).filter(|_| !newer) else {
+        return Some(no_such_call(ask.path(), wall));
+    };
     let is_get = ask.method == Method::GET || ask.method == Method::HEAD;
     let is_post = ask.method == Method::POST;
     let taken = is_get && known.takes_get() || is_post && known.takes_post();
-    if taken || version == Version::V2_5 {
-        return Ok(());
-    }
-    Err(html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
+    let refused = !taken && version > Version::V2_5;
+    refused.then(|| html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
 }

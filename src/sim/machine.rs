@@ -121,6 +121,7 @@ impl Machine {
             "/bigbluebutton" | "/bigbluebutton/" | "/bigbluebutton/api" | "/bigbluebutton/api/" => {
                 return pages::root(&self.settings, ask);
             }
+            "/" => return pages::front(),
             "/html5client" | "/html5client/" | "/html5client/join" => {
                 return pages::client(self, ask, times);
             }
@@ -137,7 +138,7 @@ impl Machine {
         if let Some(reply) = beside {
             return reply;
         }
-        if let Err(refusal) = gate::call(self.settings.version, call, ask, times.wall) {
+        if let Some(refusal) = gate::no_call(self.settings.version, call, ask, times.wall) {
             return refusal;
         }
         let checked = rules::check(self, call, ask, &params);

@@ -52,6 +52,11 @@ fn fields(settings: &SimSettings) -> Vec<(&'static str, String)> {
     fields
 }
 
+/// The page of the web server in front of BBB, where refused joins end.
+pub(super) fn front() -> Reply {
+    html(StatusCode::OK, "A simulated BBB server")
+}
+
 /// What stands where BBB's client would: who is in which meeting, on which server. Who opens it has connected.
 pub(super) fn client(machine: &mut Machine, ask: &Ask, times: Times) -> Reply {
     let params = Params::of(ask);

@@ -26,7 +26,7 @@ pub(super) fn answer(
 ) -> Option<Reply> {
     let old = machine.settings.version < Version::V3_0;
     let known = ["getSessions", "getJoinUrl", "learningDashboard", "stuns", "signOut"];
-    if !known.contains(&call) && !(old && call == "enter") {
+    if !(known.contains(&call) || old && call == "enter") {
         return None;
     }
     if ![Method::GET, Method::HEAD, Method::POST].contains(&ask.method) {

@@ -196,7 +196,7 @@ async fn cores_are_those_that_are_configured_before_those_that_agents_say() {
     let urls = [1, 2, 3].map(|n| format!("http://s{n}.example.org/bigbluebutton"));
     let cores = [(urls[1].as_str().into(), 32.0), (urls[2].as_str().into(), 2.0)];
     let cores = cores.map(|(url, cores): (Arc<str>, f64)| {
-        (bigblueswarm::domain::instance::InstanceId::new(url), cores)
+        (bigblueswarm::domain::instance::InstanceId::new(&*url), cores)
     });
     let plan = plan(3).config(|config| config.balancer.cores = cores.into());
     let world = plan.start().await;

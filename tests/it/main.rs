@@ -21,6 +21,7 @@ mod fuzz_seeds;
 mod hooks;
 mod influx;
 mod ingest;
+mod instances;
 mod inward;
 mod isolation;
 mod json_answers;

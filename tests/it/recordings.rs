@@ -15,7 +15,7 @@ use bigblueswarm::sim::Recording;
 use crate::world::{Client, Reply, T, U, World};
 
 /// Longer than `recordingsPollInterval`.
-const A_POLL: Duration = Duration::from_secs(16 * 60);
+pub(crate) const A_POLL: Duration = Duration::from_secs(16 * 60);
 
 pub(crate) async fn add(world: &World, at: usize, recording: Recording) -> String {
     let id = recording.record_id.clone();

@@ -93,6 +93,8 @@ mod tests {
             admin: AdminState::Enabled,
             lost: false,
             retired: false,
+            retired_since: None,
+            silent_since: None,
             health,
             why: None,
             swept: true,

@@ -193,6 +193,8 @@ fn pool(urls: &[&str]) -> Arc<Roster> {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
             retired: false,
+            retired_since: None,
+            silent_since: None,
             health: Health::Up,
             why: None,
             swept: true,

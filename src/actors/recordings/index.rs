@@ -91,6 +91,13 @@ pub(super) struct Index {
     bytes: HashMap<InstanceId, usize>,
 }
 
+/// How many recordings an instance has that are not deleted, and how many are hidden.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Amount {
+    pub(super) all: usize,
+    pub(super) hidden: usize,
+}
+
 impl Index {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
@@ -193,6 +200,17 @@ impl Index {
     pub(super) fn ids_on(&self, on: impl Fn(&InstanceId) -> bool) -> Vec<Arc<str>> {
         let all = self.by_tenant.values().flatten();
         all.filter(|(_, entry)| on(&entry.instance)).map(|((_, id), _)| id.clone()).collect()
+    }
+
+    /// How many there are on each instance that has any; a server lists deleted ones for a while.
+    pub(super) fn counts(&self) -> HashMap<InstanceId, Amount> {
+        let mut counts: HashMap<InstanceId, Amount> = HashMap::new();
+        for entry in self.by_tenant.values().flat_map(BTreeMap::values) {
+            let count = counts.entry(entry.instance.clone()).or_default();
+            count.all += usize::from(&*entry.state != "deleted");
+            count.hidden += usize::from(entry.hidden);
+        }
+        counts
     }
 
     /// All ids.

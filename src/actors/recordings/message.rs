@@ -55,6 +55,16 @@ pub struct Last {
     pub unknown: HashSet<InstanceId>,
 }
 
+/// What is known of one instance's recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub recordings: usize,
+    /// Some of them were deleted or unpublished just now; its next lists show what became of them.
+    pub withdrawn: bool,
+    /// How long ago all of them were listed last; nothing if that was before the start.
+    pub listed_ago: Option<Duration>,
+}
+
 /// A recording as a list of its instance shows it: its id, and a fingerprint of its bytes.
 pub type Glimpse = (String, u64);
 
@@ -92,6 +102,9 @@ pub enum RecordingsMessage {
     Last { wanted: Wanted, instances: HashSet<InstanceId>, reply_to: RpcReplyPort<Last> },
     /// Of which instances were all recordings seen since the start? Asked by [`crate::flows::recordings`].
     Heard { reply_to: RpcReplyPort<HashSet<InstanceId>> },
+    /// How many recordings does each instance have, as far as is known? Asked by the admin surface and by
+    /// [`crate::flows::sweeps`].
+    Held { reply_to: RpcReplyPort<HashMap<InstanceId, Held>> },
     /// Is the instance to be swept now? Asked by [`crate::flows::recordings`].
     Due { instance: InstanceId, reply_to: RpcReplyPort<bool> },
     /// The pool changed: what was on instances that are gone is forgotten. Told by the registry.
@@ -197,6 +210,11 @@ impl RecordingsHandle {
     /// The instances whose recordings were all seen since the start.
     pub async fn heard(&self) -> Result<HashSet<InstanceId>, AskError> {
         self.ask(|reply_to| RecordingsMessage::Heard { reply_to }).await
+    }
+
+    /// How many recordings each instance has; those of which nothing is known are left out.
+    pub async fn held(&self) -> Result<HashMap<InstanceId, Held>, AskError> {
+        self.ask(|reply_to| RecordingsMessage::Held { reply_to }).await
     }
 
     /// Whether an instance is to be swept now.

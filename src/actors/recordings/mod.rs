@@ -96,6 +96,7 @@ impl Actor for Recordings {
                 answer(reply_to, state.last(&wanted, &instances));
             }
             RecordingsMessage::Heard { reply_to } => answer(reply_to, state.heard()),
+            RecordingsMessage::Held { reply_to } => answer(reply_to, state.held()),
             RecordingsMessage::Due { instance, reply_to } => {
                 answer(reply_to, state.is_due(&instance));
             }

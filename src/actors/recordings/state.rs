@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::index::{Index, Place, Wanted};
 use super::keeping::Keeping;
-use super::message::{Count, Glimpse, Last, Survey};
+use super::message::{Count, Glimpse, Held, Last, Survey};
 use super::recording::Recording;
 use crate::domain::instance::{InstanceId, Roster};
 
@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 struct Facts {
     /// All of its recordings were seen since the start.
     heard: bool,
+    /// When its list was taken in last that showed all.
+    listed: Option<Instant>,
     /// What the store kept of it was read.
     stored: bool,
     /// It has more or fewer than are known.
@@ -144,6 +146,7 @@ impl State {
         let facts = self.instances.entry(instance.clone()).or_default();
         *facts = Facts {
             heard: true,
+            listed: Some(Instant::now()),
             stored: true,
             differs: false,
             count,
@@ -214,6 +217,21 @@ impl State {
     pub(super) fn heard(&self) -> HashSet<InstanceId> {
         let heard = self.instances.iter().filter(|(_, facts)| facts.heard);
         heard.map(|(instance, _)| instance.clone()).collect()
+    }
+
+    /// How many recordings each instance has, as far as is known.
+    pub(super) fn held(&self) -> HashMap<InstanceId, Held> {
+        let (now, mut counts) = (Instant::now(), self.index.counts());
+        let known = self.instances.iter().filter(|(_, facts)| facts.heard || facts.stored);
+        for (instance, _) in known.clone() {
+            counts.entry(instance.clone()).or_default();
+        }
+        let all = counts.into_iter().map(|(id, count)| {
+            let facts = self.instances.get(&id).filter(|facts| facts.heard);
+            let listed_ago = facts.and_then(|facts| facts.listed).map(|at| now - at);
+            (id, Held { recordings: count.all, withdrawn: count.hidden > 0, listed_ago })
+        });
+        all.collect()
     }
 
     /// Whether every instance of the pool was heard since the start: then the store knows nothing more.

@@ -46,6 +46,8 @@ pub enum RegistryMessage {
         tags: Vec<String>,
         reply_to: RpcReplyPort<Result<(), RegistryError>>,
     },
+    /// Forgets a retired instance, whatever is left on it. Asked by the admin surface. Answers after it is stored.
+    Forget { instance: InstanceId, reply_to: RpcReplyPort<Result<(), RegistryError>> },
     /// A probe that was sent then ended; an error says why it failed. Told by [`crate::flows::health`].
     Probed { instance: InstanceId, sent_at: Moment, result: Result<(), String> },
     /// What did we see ourselves, and whom did we reach since then? Asked by [`crate::flows::tell`].
@@ -58,7 +60,7 @@ pub enum RegistryMessage {
     Refused { instance: InstanceId, why: String },
     /// A sweep of an instance succeeded, with this many meetings seen; none when another replica saw
     /// them, which then does what follows. Told by [`crate::flows::sweeps`].
-    Swept { instance: InstanceId, meetings: Option<usize> },
+    Swept { instance: InstanceId, left: Option<Left> },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<(Vec<InstanceRecord>, Mark), StoreError>),
     /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
@@ -78,6 +80,22 @@ pub enum RegistryMessage {
     Crash,
 }
 
+/// What an instance said itself that it has, when it was asked then.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    pub asked_at: Moment,
+    /// In its list, or with a route to it.
+    pub meetings: u64,
+    /// Nothing where that is not known for sure.
+    pub recordings: Option<usize>,
+}
+
+impl Left {
+    pub(super) fn nothing(&self) -> bool {
+        self.meetings == 0 && self.recordings == Some(0)
+    }
+}
+
 /// A change whose storing has ended.
 pub struct Stored {
     pub(super) edit: WaitingEdit,
@@ -95,6 +113,10 @@ pub enum RegistryError {
     BadUrl(#[from] BadInstanceUrl),
     #[error("instance {0}: the secret is empty")]
     EmptySecret(String),
+    #[error("instances {0} and {1} are the same server, with two secrets")]
+    TwoSecrets(InstanceId, InstanceId),
+    #[error("instance {0} is in the list: post the list without it first")]
+    StillListed(InstanceId),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -112,7 +134,7 @@ impl RegistryHandle {
     }
 
     /// Replaces the whole list of instances: URL and secret of each. Instances that are missing
-    /// from it are retired: they keep their meetings until they are empty.
+    /// from it are retired: they keep what they have until they say themselves that nothing is left.
     pub async fn replace(&self, list: Vec<(String, Secret)>) -> Result<(), RegistryError> {
         self.0.ask(STORE_WITHIN, |reply_to| RegistryMessage::Replace { list, reply_to }).await?
     }
@@ -141,6 +163,11 @@ impl RegistryHandle {
     pub async fn tag(&self, instance: InstanceId, tags: Vec<String>) -> Result<(), RegistryError> {
         let question = |reply_to| RegistryMessage::Tag { instance, tags, reply_to };
         self.0.ask(STORE_WITHIN, question).await?
+    }
+
+    /// Forgets a retired instance with its secret, whatever is left on it.
+    pub async fn forget(&self, instance: InstanceId) -> Result<(), RegistryError> {
+        self.0.ask(STORE_WITHIN, |reply_to| RegistryMessage::Forget { instance, reply_to }).await?
     }
 
     /// Has the pool read again.
@@ -178,8 +205,8 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
-    /// Says that all meetings of an instance were seen; how many, if we saw them.
-    pub fn swept(&self, instance: InstanceId, meetings: Option<usize>) {
-        self.0.tell(RegistryMessage::Swept { instance, meetings });
+    /// Says that all meetings of an instance were seen; what is left on it, if we saw it.
+    pub fn swept(&self, instance: InstanceId, left: Option<Left>) {
+        self.0.tell(RegistryMessage::Swept { instance, left });
     }
 }

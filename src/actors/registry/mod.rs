@@ -112,8 +112,11 @@ impl Actor for Registry {
             RegistryMessage::Tag { instance, tags, reply_to } => {
                 self.edit(&myself, Edit::Tag(instance, tags), Some(reply_to), state);
             }
+            RegistryMessage::Forget { instance, reply_to } => {
+                self.edit(&myself, Edit::Forget(instance), Some(reply_to), state);
+            }
             RegistryMessage::Probed { instance, sent_at, result } => {
-                self.probed(&myself, &instance, sent_at, result, state);
+                self.probed(&instance, sent_at, result, state);
             }
             RegistryMessage::Outlook { since, reply_to } => {
                 answer(reply_to, self.outlook(&state.pool, since));
@@ -121,8 +124,8 @@ impl Actor for Registry {
             RegistryMessage::Told { by, outlook } => self.told(by, outlook, state),
             RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
             RegistryMessage::Refused { instance, why } => self.refused(&instance, why, state),
-            RegistryMessage::Swept { instance, meetings } => {
-                self.swept(&myself, &instance, meetings, state);
+            RegistryMessage::Swept { instance, left } => {
+                self.swept(&myself, &instance, left, state);
             }
             RegistryMessage::Reload => self.load(&myself, state),
             RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
@@ -170,7 +173,6 @@ impl Registry {
 
     fn probed(
         &self,
-        myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
         sent_at: Moment,
         result: Result<(), String>,
@@ -186,9 +188,6 @@ impl Registry {
             _ => warn!(instance.id = %id, ?health, %why, "instance failed its probe"),
         }
         self.publish(state);
-        if health == Health::Dead && state.pool.is_retired(id) {
-            self.edit(myself, Edit::Forget(id.clone()), None, state);
-        }
     }
 
     fn suspect(&self, id: &InstanceId, why: String, state: &mut RegistryState) {
@@ -211,14 +210,15 @@ impl Registry {
         &self,
         myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
-        meetings: Option<usize>,
+        left: Option<Left>,
         state: &mut RegistryState,
     ) {
         let Some(watch) = state.pool.watch(id) else { return };
         if watch.listed() {
             self.publish(state);
         }
-        if meetings == Some(0) && state.pool.is_retired(id) {
+        if left.is_some_and(|left| state.pool.is_done(id, &left)) {
+            info!(instance.id = %id, "a retired instance says that nothing is left on it: it is forgotten");
             self.edit(myself, Edit::Forget(id.clone()), None, state);
         }
     }
@@ -255,7 +255,7 @@ impl Registry {
                 if !state.pool.loaded {
                     info!(instances = records.len(), "instances are loaded");
                 }
-                state.pool.take(records, mark);
+                state.pool.take(records, mark, self.clock.now());
                 self.publish(state);
                 state.behind = false;
                 self.store_next(myself, state);

@@ -1,9 +1,12 @@
 //! The pool as a plain value: what is stored of each instance, and what was seen of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::warn;
+
+use super::Left;
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
@@ -34,9 +37,14 @@ impl Pool {
     }
 
     /// Takes these records; what was seen of instances that stay is kept.
-    pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark) {
+    pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark, now: Moment) {
+        let records = one_each(records);
         self.mark = Some(mark);
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));
+        for record in &records {
+            let watch = self.watches.entry(record.id.clone()).or_default();
+            watch.retired_since = record.retired.then(|| watch.retired_since.unwrap_or(now));
+        }
         self.by_mark = records.iter().map(|record| (record.id.mark(), record.id.clone())).collect();
         self.records = records;
         self.loaded = true;
@@ -62,8 +70,10 @@ impl Pool {
         known.then(|| self.watches.entry(id.clone()).or_default())
     }
 
-    pub(super) fn is_retired(&self, id: &InstanceId) -> bool {
-        self.records.iter().any(|record| record.id == *id && record.retired)
+    /// Whether a retired instance has said itself, asked after it was retired, that nothing is left on it.
+    pub(super) fn is_done(&self, id: &InstanceId, left: &Left) -> bool {
+        let since = self.watches.get(id).and_then(|watch| watch.retired_since);
+        left.nothing() && since.is_some_and(|since| left.asked_at > since)
     }
 
     /// The pool as others see it at this moment. A record whose URL can't be read is left out.
@@ -92,6 +102,8 @@ impl Pool {
             instance: Arc::new(instance),
             admin: record.admin,
             retired: record.retired,
+            retired_since: watch.retired_since,
+            silent_since: watch.silent_since(),
             health: watch.health,
             lost: watch.silent_since().is_some_and(|since| now.since(since) >= unknown_for),
             why: watch.why,
@@ -101,23 +113,60 @@ impl Pool {
     }
 }
 
+/// One record of each server: a listed one counts before one that is retired, and else the first. A store that other
+/// programs wrote may hold one server in two spellings.
+fn one_each(mut records: Vec<InstanceRecord>) -> Vec<InstanceRecord> {
+    let mut first: HashMap<InstanceId, (bool, Secret)> = HashMap::new();
+    for record in &records {
+        let (retired, secret) = first
+            .entry(record.id.clone())
+            .or_insert_with(|| (record.retired, record.secret.clone()));
+        if *retired && !record.retired {
+            (*retired, *secret) = (false, record.secret.clone());
+        } else if *retired == record.retired && *secret != record.secret {
+            warn!(instance.id = %record.id, "an instance is stored twice, with two secrets: the first counts");
+        }
+    }
+    records.retain(|record| {
+        let counts = first.get(&record.id).is_some_and(|(retired, _)| *retired == record.retired);
+        if counts {
+            first.remove(&record.id);
+        }
+        counts
+    });
+    records
+}
+
+/// What is spelt otherwise than before: the old spelling and the new one of each.
+pub(super) fn respelt<'a>(
+    old: &'a [InstanceRecord],
+    new: &'a [InstanceRecord],
+) -> Vec<(&'a InstanceId, &'a InstanceId)> {
+    let before: HashMap<_, _> = old.iter().map(|record| (&record.id, &record.id)).collect();
+    let known = new.iter().filter_map(|record| Some((*before.get(&record.id)?, &record.id)));
+    known.filter(|(old, new)| !old.is_spelt_as(new)).collect()
+}
+
 /// The records after the list was replaced: those that stay keep their admin state, those that
 /// are missing are retired, behind the listed ones.
 pub(super) fn replaced(
     old: &[InstanceRecord],
     list: Vec<(String, Secret)>,
 ) -> Result<Vec<InstanceRecord>, RegistryError> {
-    let mut listed = HashSet::new();
+    let mut listed: HashMap<InstanceId, Secret> = HashMap::new();
     let mut records = Vec::with_capacity(list.len());
     for (url, secret) in list {
         if secret.is_empty() {
             return Err(RegistryError::EmptySecret(url));
         }
-        Instance::new(&url, secret.clone(), Algorithm::Sha256)?;
-        let id = InstanceId::new(url);
-        if !listed.insert(id.clone()) {
+        let id = Instance::new(&url, secret.clone(), Algorithm::Sha256)?.id;
+        if let Some((same, other)) = listed.get_key_value(&id) {
+            if *other != secret {
+                return Err(RegistryError::TwoSecrets(same.clone(), id));
+            }
             continue;
         }
+        listed.insert(id.clone(), secret.clone());
         let known = old.iter().find(|record| record.id == id);
         records.push(InstanceRecord {
             secret,
@@ -128,7 +177,7 @@ pub(super) fn replaced(
             id,
         });
     }
-    let retired = old.iter().filter(|record| !listed.contains(&record.id));
+    let retired = old.iter().filter(|record| !listed.contains_key(&record.id));
     records.extend(retired.map(|record| InstanceRecord { retired: true, ..record.clone() }));
     Ok(records)
 }
@@ -168,5 +217,47 @@ mod tests {
         assert!(matches!(replaced(&[], bad), Err(RegistryError::BadUrl(_))));
         let empty = vec![("http://a".to_owned(), Secret::new(""))];
         assert!(matches!(replaced(&[], empty), Err(RegistryError::EmptySecret(_))));
+        let two = [("http://a/b", "s"), ("http://A:80/b/", "t")];
+        let two = two.map(|(url, secret)| (url.to_owned(), Secret::new(secret))).into();
+        let fault = replaced(&[], two).expect_err("two secrets").to_string();
+        assert!(fault.contains("http://a/b") && fault.contains("http://A:80/b/"), "{fault}");
+    }
+
+    #[test]
+    fn another_spelling_changes_nothing_but_what_is_shown() {
+        let mut old = replaced(&[], list(&["a", "b"])).expect("good");
+        old[0].admin = AdminState::Draining;
+        let again = vec![
+            ("http://A.:80/bigbluebutton/".to_owned(), Secret::new("s")),
+            ("http://b/bigbluebutton/api".to_owned(), Secret::new("s")),
+            ("http://b/bigbluebutton".to_owned(), Secret::new("s")),
+        ];
+        let new = replaced(&old, again).expect("good");
+        let shown: Vec<_> = new.iter().map(|r| (r.id.as_str(), r.admin, r.retired)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("http://A.:80/bigbluebutton/", AdminState::Draining, false),
+                ("http://b/bigbluebutton/api", AdminState::Enabled, false),
+            ]
+        );
+        let told: Vec<_> = respelt(&old, &new).iter().map(|(_, new)| new.as_str()).collect();
+        assert_eq!(told, ["http://A.:80/bigbluebutton/", "http://b/bigbluebutton/api"]);
+    }
+
+    #[test]
+    fn of_two_spellings_in_a_store_the_listed_one_counts() {
+        let record = |url: &str, retired| InstanceRecord {
+            retired,
+            ..replaced(&[], vec![(url.to_owned(), Secret::new("s"))]).expect("good").remove(0)
+        };
+        let stored = vec![
+            record("http://a/b", true),
+            record("http://a/b/", false),
+            record("http://a:80/b", false),
+            record("http://c", true),
+        ];
+        let kept: Vec<_> = one_each(stored).iter().map(|r| r.id.to_string()).collect();
+        assert_eq!(kept, ["http://a/b/", "http://c"]);
     }
 }

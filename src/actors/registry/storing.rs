@@ -4,7 +4,7 @@ use ractor::{ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::pool::replaced;
+use super::pool::{replaced, respelt};
 use super::{
     LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState,
     Stored, WAIT_FOR_READING,
@@ -21,6 +21,9 @@ type EditPort = RpcReplyPort<Result<(), RegistryError>>;
 
 /// So often an edit is tried where others change the pool meanwhile.
 const MOST_TRIES: u32 = 8;
+
+/// So many spellings are named in the log.
+const SPELLINGS_SAID: usize = 5;
 
 /// A change that waits, and who waits for it.
 pub(in crate::actors) struct WaitingEdit {
@@ -104,7 +107,8 @@ impl Registry {
         match result {
             Ok(Some(mark)) => {
                 state.loading = state.loading.map(|_| true);
-                state.pool.take(pool, mark);
+                say_respelt(&state.pool.records, &pool);
+                state.pool.take(pool, mark, self.clock.now());
                 self.publish(state);
                 if let Some(reply_to) = edit.reply_to {
                     answer(reply_to, Ok(()));
@@ -181,6 +185,21 @@ impl WaitingEdit {
     }
 }
 
+/// One warning for all that are spelt anew: they stay the servers they were.
+fn say_respelt(old: &[InstanceRecord], new: &[InstanceRecord]) {
+    let respelt = respelt(old, new);
+    if respelt.is_empty() {
+        return;
+    }
+    let some = respelt.iter().take(SPELLINGS_SAID);
+    let said: Vec<_> = some.map(|(old, new)| format!("{old} is now {new}")).collect();
+    warn!(
+        instances = respelt.len(),
+        "instances are spelt otherwise than before and stay what they were: {}",
+        said.join(", ")
+    );
+}
+
 /// The records after an edit.
 fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, RegistryError> {
     match edit {
@@ -188,10 +207,11 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
-        Edit::Forget(id) => {
-            let kept = old.iter().filter(|record| record.id != id || !record.retired);
-            Ok(kept.cloned().collect())
-        }
+        Edit::Forget(id) => match old.iter().find(|record| record.id == id) {
+            Some(record) if !record.retired => Err(RegistryError::StillListed(id)),
+            Some(_) => Ok(old.iter().filter(|record| record.id != id).cloned().collect()),
+            None => Err(RegistryError::NotFound(id)),
+        },
     }
 }
 

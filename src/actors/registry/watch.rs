@@ -17,6 +17,8 @@ pub(super) struct Watch {
     pub(super) swept: bool,
     /// It refuses our signature: it stays suspect however well its probes go, until it lists its meetings.
     refuses: bool,
+    /// Since when it is known to be retired.
+    pub(super) retired_since: Option<Moment>,
     /// When the last probes of the present row of failures were sent, as many as matter.
     failed: VecDeque<Moment>,
     good: u32,
@@ -34,7 +36,8 @@ impl Watch {
     /// What was seen of a member; its probes are counted from here on.
     pub(super) fn of(member: &Member) -> Self {
         let (health, why, swept) = (member.health, member.why.clone(), member.swept);
-        Self { health, why, swept, ..Self::default() }
+        let retired_since = member.retired_since;
+        Self { health, why, swept, retired_since, ..Self::default() }
     }
 
     /// Takes the result of a probe that was sent then; says whether anything others see has changed.

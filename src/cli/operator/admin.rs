@@ -112,6 +112,17 @@ impl Admin {
         self.read(&self.done(said)?).map(Some)
     }
 
+    /// Changes something, and reads what the balancer says of it, if it says anything.
+    pub(super) async fn change<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: Query<'_>,
+        body: Option<String>,
+    ) -> Result<Option<T>, Failure> {
+        let said = self.done(self.call(Method::POST, path, query, body).await?)?;
+        if said.body.is_empty() { Ok(None) } else { self.read(&said).map(Some) }
+    }
+
     /// Deletes something. Nothing there: what the balancer says to that.
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Result<(), String>, Failure> {
         let said = self.call(Method::DELETE, path, &[], None).await?;

@@ -9,9 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::documents::{self, Document};
+use super::forget::Left;
 use super::{Admin, Reach};
 use crate::cli::failure::Failure;
 use crate::cli::{Exit, Surroundings, say};
+use crate::domain::instance::InstanceId;
 use crate::domain::secret::Secret;
 use crate::domain::tenant::TenantDocument;
 
@@ -79,28 +81,51 @@ struct Listed {
     secret: String,
 }
 
+/// What the balancer says of a new list.
+#[derive(Deserialize)]
+struct Retired {
+    retired: Vec<Left>,
+}
+
 async fn instances(admin: &Admin, list: &[(String, Secret)]) -> Result<Done, Failure> {
     let there: Vec<Listed> = admin.get(&["instances"], &[]).await?;
-    let there: BTreeMap<_, _> = there.iter().map(|one| (&*one.url, &*one.secret)).collect();
-    let wanted: BTreeMap<_, _> = list.iter().map(|(url, s)| (&**url, s.reveal())).collect();
+    let there: BTreeMap<_, _> =
+        there.iter().map(|one| (InstanceId::new(&*one.url), &*one.secret)).collect();
+    let wanted: BTreeMap<_, _> =
+        list.iter().map(|(url, s)| (InstanceId::new(&**url), s.reveal())).collect();
     let difference = difference(&there, &wanted);
+    let mut retired: Option<Retired> = None;
     if difference.is_some() {
         let urls = list.iter().map(|(url, secret)| (url.clone(), Value::from(secret.reveal())));
         let body = json!({ "kind": "InstanceList", "instances": urls.collect::<Map<_, _>>() });
-        admin.post(&["instances"], &[], Some(body.to_string())).await?;
+        retired = admin.change(&["instances"], &[], Some(body.to_string())).await?;
     }
     let changed = difference.is_some();
-    let what = difference.unwrap_or_else(|| "unchanged".into());
+    let mut what = difference.unwrap_or_else(|| "unchanged".into());
+    for left in retired.iter().flat_map(|retired| &retired.retired) {
+        let (url, left) = (&left.url, left.told());
+        what.push_str(&format!("\n  {url} takes no new meetings; left on it: {left}"));
+    }
     Ok(Done { what: format!("InstanceList of {}: {what}", list.len()), changed })
 }
 
+/// The secret of each instance.
+type Pool<'a> = BTreeMap<InstanceId, &'a str>;
+
 /// How the pool changes, in words; nothing when it does not.
-fn difference(there: &BTreeMap<&str, &str>, wanted: &BTreeMap<&str, &str>) -> Option<String> {
+fn difference(there: &Pool<'_>, wanted: &Pool<'_>) -> Option<String> {
     let added = wanted.keys().filter(|url| !there.contains_key(*url)).count();
     let removed = there.keys().filter(|url| !wanted.contains_key(*url)).count();
-    let is_other = |url: &&str, secret: &&str| there.get(url).is_some_and(|old| old != secret);
+    let is_other = |url: &InstanceId, secret: &&str| there.get(url).is_some_and(|o| o != secret);
+    let is_respelt = |url: &InstanceId| there.keys().any(|old| old == url && !old.is_spelt_as(url));
+    let respelt = wanted.keys().filter(|url| is_respelt(url)).count();
     let secrets = wanted.iter().filter(|(url, secret)| is_other(url, secret)).count();
-    let parts = [(added, "added"), (removed, "removed"), (secrets, "with another secret")];
+    let parts = [
+        (added, "added"),
+        (removed, "removed"),
+        (secrets, "with another secret"),
+        (respelt, "spelt otherwise"),
+    ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let words: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
     (!words.is_empty()).then(|| words.join(", "))
@@ -130,10 +155,15 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(there: &[(&str, &str)], wanted: &[(&str, &str)], expected: Option<&str>) {
-        let there: BTreeMap<&str, &str> = there.iter().copied().collect();
-        let wanted: BTreeMap<&str, &str> = wanted.iter().copied().collect();
-        assert_eq!(difference(&there, &wanted).as_deref(), expected);
+    fn check(
+        there: &[(&'static str, &'static str)],
+        wanted: &[(&'static str, &'static str)],
+        expected: Option<&str>,
+    ) {
+        let pool = |list: &[(&'static str, &'static str)]| {
+            list.iter().map(|(url, secret)| (InstanceId::new(*url), *secret)).collect()
+        };
+        assert_eq!(difference(&pool(there), &pool(wanted)).as_deref(), expected);
     }
 
     #[test]
@@ -141,6 +171,7 @@ mod tests {
         check(&[], &[], None);
         check(&[("a", "s"), ("b", "t")], &[("b", "t"), ("a", "s")], None);
         check(&[], &[("a", "s")], Some("1 added"));
+        check(&[("http://a", "s")], &[("http://A:80/", "s")], Some("1 spelt otherwise"));
         let wanted = [("b", "u"), ("c", "v"), ("d", "w")];
         check(
             &[("a", "s"), ("b", "t")],

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::table::{print_json, say_styled, tame};
 use crate::cli::{Exit, Surroundings, say};
 use crate::config::mask_secrets;
+use crate::domain::instance::InstanceId;
 
 /// What is described.
 #[derive(Clone, Debug, Subcommand)]
@@ -109,12 +110,14 @@ async fn config(args: &ConfigArgs, around: &Surroundings) -> Result<Exit, Failur
 async fn instance(args: &InstanceArgs, around: &Surroundings) -> Result<Exit, Failure> {
     let admin = Admin::of(&args.reach, around)?;
     let states: Vec<Value> = admin.get(&["instances", "state"], &[]).await?;
-    let is_meant = |one: &Value| one.get("url").and_then(Value::as_str) == Some(&args.url);
+    let meant = InstanceId::new(&*args.url);
+    let is_meant = |one: &Value, key: &str| {
+        one.get(key).and_then(Value::as_str).is_some_and(|url| InstanceId::new(url) == meant)
+    };
     let unknown = || Failure::Wrong(format!("instance {} is not in the pool", args.url));
-    let mut state = states.into_iter().find(is_meant).ok_or_else(unknown)?;
+    let mut state = states.into_iter().find(|one| is_meant(one, "url")).ok_or_else(unknown)?;
     let cluster: Vec<Value> = admin.get(&["cluster"], &[]).await?;
-    let measured =
-        cluster.iter().find(|row| row.get("host").and_then(Value::as_str) == Some(&args.url));
+    let measured = cluster.iter().find(|row| is_meant(row, "host"));
     let (meetings, table) = meetings_on(&admin, &args.url).await?;
     admin.warn(Some(&args.url)).await?;
     if args.form.json {

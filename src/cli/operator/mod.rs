@@ -8,6 +8,7 @@ mod delete;
 mod describe;
 mod documents;
 mod explain;
+mod forget;
 mod get;
 mod rename;
 mod state;
@@ -50,6 +51,9 @@ pub(super) enum Verb {
     Enable(state::StateArgs),
     /// Take an instance out of use; its meetings may be created elsewhere
     Disable(state::StateArgs),
+    /// Forget what was taken out of the list, whatever is left on it
+    #[command(subcommand)]
+    Forget(forget::Forget),
     /// Give an instance the tags that creates may ask for
     Tag(state::TagArgs),
     /// Try a callback to a tenant's server again, now
@@ -71,6 +75,7 @@ pub(super) fn run(verb: Verb, around: &Surroundings) -> Exit {
             Verb::Drain(args) => state::run(&args, AdminState::Draining, around).await,
             Verb::Enable(args) => state::run(&args, AdminState::Enabled, around).await,
             Verb::Disable(args) => state::run(&args, AdminState::Disabled, around).await,
+            Verb::Forget(what) => forget::run(&what, around).await,
             Verb::Tag(args) => state::tag(&args, around).await,
             Verb::Retry(what) => callbacks::retry(&what, around).await,
             Verb::Explain(args) => explain::run(&args, around).await,

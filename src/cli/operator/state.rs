@@ -6,7 +6,7 @@ use super::get::InstanceState;
 use super::{Admin, Reach};
 use crate::cli::failure::Failure;
 use crate::cli::{Exit, Surroundings, say};
-use crate::domain::instance::AdminState;
+use crate::domain::instance::{AdminState, InstanceId};
 
 /// What `drain`, `enable` and `disable` can be told.
 #[derive(Clone, Debug, Args)]
@@ -67,6 +67,7 @@ pub(super) async fn tag(args: &TagArgs, around: &Surroundings) -> Result<Exit, F
 
 /// What is known of an instance of the pool.
 async fn state(admin: &Admin, url: &str) -> Result<Option<InstanceState>, Failure> {
+    let named = InstanceId::new(url);
     let states: Vec<InstanceState> = admin.get(&["instances", "state"], &[]).await?;
-    Ok(states.into_iter().find(|state| state.url == url))
+    Ok(states.into_iter().find(|state| InstanceId::new(&*state.url) == named))
 }

@@ -42,6 +42,9 @@ pub(super) struct SimulateArgs {
     /// So many seconds after a join its browser connects by itself; else it must open the URL
     #[arg(long, value_name = "SECONDS")]
     connect_after: Option<u64>,
+    /// Refuse repeated creates that send no passwords, as older versions do
+    #[arg(long)]
+    refuse_repeats: bool,
     /// Slides take so many seconds to fetch, and creates wait for them
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     slides_take: u64,
@@ -52,7 +55,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// Serve nothing: let whole days of a fleet happen and compare ways of placing meetings
-    #[arg(long, conflicts_with_all = ["servers", "port", "push", "token", "bbb_version", "old_lookup", "drawn_ids", "connect_after", "slides_take"])]
+    #[arg(long, conflicts_with_all = ["servers", "port", "push", "token", "bbb_version", "old_lookup", "drawn_ids", "connect_after", "slides_take", "refuse_repeats"])]
     compare: bool,
     #[command(flatten)]
     comparison: CompareArgs,
@@ -112,6 +115,7 @@ fn settings(args: &SimulateArgs, n: u16) -> SimSettings {
         lookup: if args.old_lookup { Lookup::ByExternalId } else { Lookup::ByPrefix },
         internal_ids: if args.drawn_ids { InternalIds::Drawn } else { InternalIds::Hashed },
         browsers_connect: args.connect_after.map(Duration::from_secs),
+        refuses_bare_repeats: args.refuse_repeats,
         slides_take: Duration::from_secs(args.slides_take),
         ..settings
     }

@@ -73,6 +73,8 @@ impl Scene {
             admin: AdminState::Enabled,
             lost: false,
             retired: false,
+            retired_since: None,
+            silent_since: None,
             health: Health::Up,
             why: None,
             swept: true,

@@ -9,9 +9,11 @@ use tracing::{debug, warn};
 use crate::actors::hooks::Owner;
 use crate::actors::lists::Packed;
 use crate::actors::meetings::{Copy, Seen, Sweep, ToDo};
+use crate::actors::recordings::Held;
+use crate::actors::registry::Left;
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
@@ -50,7 +52,8 @@ pub(super) async fn take_in(
     let sweep = Sweep { instance: id.clone(), asked_at, shared, seen };
     match world.actors.meetings.swept(sweep).await {
         Ok(ToDo { end, look_up }) => {
-            world.actors.registry.swept(id.clone(), (!shared).then_some(count));
+            let left = if shared { None } else { left(world, &id, count, asked_at).await };
+            world.actors.registry.swept(id.clone(), left);
             world.actors.lists.keep(id, packed.clone());
             end_copies(world, instance, end).await;
             if let Some(internal) = look_up {
@@ -61,6 +64,24 @@ pub(super) async fn take_in(
         Err(error) => debug!(instance.id = %id, %error, "a sweep was not taken in"),
     }
     Ok(packed)
+}
+
+/// What is left on an instance that listed so many meetings; nothing where nobody wants to know.
+///
+/// A retired one that seems empty is asked for its recordings once more, if it has not listed them since it was retired.
+async fn left(world: &World, id: &InstanceId, listed: usize, asked_at: Moment) -> Option<Left> {
+    let roster = world.actors.registry.roster().await.ok()?;
+    let since = roster.get(id)?.retired_since.filter(|_| listed == 0)?;
+    let counts = world.actors.meetings.count().await.ok()?;
+    let meetings = counts.by_instance.get(id).map_or(0, |usage| usage.meetings);
+    let held = world.actors.recordings.held().await.ok()?.get(id).copied();
+    let now = world.clock.now();
+    let listed_since = |held: &Held| held.listed_ago.is_some_and(|ago| now.before(ago) > since);
+    let recordings = held.filter(listed_since).map(|held| held.recordings);
+    if recordings.is_none() || held.is_some_and(|held| held.withdrawn) {
+        world.actors.recordings.differs(id.clone());
+    }
+    Some(Left { asked_at, meetings, recordings })
 }
 
 /// Reads and packs a list beside the runtime's own threads: it may be large. A few at a time, so that

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::body::{Posted, json};
+use super::left;
 use super::pool::{InstanceList, faults};
 use super::refusal::{Refusal, once_read};
 use crate::bbb::checksum::Algorithm;
@@ -53,14 +54,14 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal
 pub(super) async fn replace(
     State(admin): State<Admin>,
     Posted(list): Posted<InstanceList>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     let list = list.instances.0;
     let faults = faults(&list);
     if !faults.is_empty() {
         return Err(Refusal::bad(faults.join("\n")));
     }
     admin.world.actors.registry.replace(list).await?;
-    Ok(StatusCode::CREATED)
+    Ok(left::replaced(&admin.world).await)
 }
 
 /// Which instance is meant.
@@ -80,7 +81,7 @@ pub(super) async fn set(
 }
 
 impl Which {
-    fn id(&self) -> Result<InstanceId, Refusal> {
+    pub(super) fn id(&self) -> Result<InstanceId, Refusal> {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let none = || Refusal::bad("url: must name the instance, as in ?url=https://…");
         url.map(InstanceId::new).ok_or_else(none)

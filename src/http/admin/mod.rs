@@ -6,6 +6,7 @@ mod callbacks;
 mod cluster;
 mod gate;
 mod instances;
+mod left;
 mod meetings;
 mod notices;
 mod placement;
@@ -78,6 +79,7 @@ pub fn routes(world: World, show: ShowConfig) -> Router {
         .route("/instances/enable", set(AdminState::Enabled))
         .route("/instances/drain", set(AdminState::Draining))
         .route("/instances/disable", set(AdminState::Disabled))
+        .route("/instances/forget", post(left::forget))
         .route("/instances/sign", post(instances::sign))
         .route("/instances/tags", post(instances::tag))
         .route("/tenants", get(tenants::list).post(tenants::put))

@@ -1,12 +1,12 @@
 //! A list of instances as an admin posts it, and what is wrong with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::bbb::checksum::Algorithm;
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::secret::{BLANKS, Secret, has_blanks_around};
 
 /// The body of `POST instances`.
@@ -57,29 +57,29 @@ pub(crate) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
     faults.extend(empty.map(|(url, _)| format!("instance URL {url:?}: the secret is empty")));
     let blank = listed.iter().filter(|(_, secret)| has_blanks_around(secret.reveal()));
     faults.extend(blank.map(|(url, _)| format!("instance URL {url:?}: the secret {BLANKS}")));
+    let mut servers: HashMap<InstanceId, &(String, Secret)> = HashMap::new();
+    for posted @ (url, secret) in listed {
+        let first = servers.entry(InstanceId::new(url.as_str())).or_insert(posted);
+        if first.0 != *url && first.1 != *secret {
+            let other = &first.0;
+            faults.push(format!(
+                "instance URL {url:?}: is the same server as {other:?}, with another secret"
+            ));
+        }
+    }
     faults
 }
 
-/// Everything that is wrong with these URLs: not one, or the same server as another.
+/// Everything that is wrong with these URLs: not one, or there twice in the same spelling. In another spelling it
+/// is the same instance.
 pub(super) fn url_faults<'u>(urls: impl Iterator<Item = &'u str>) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut servers = HashMap::new();
+    let mut spellings = HashSet::new();
     for url in urls {
-        match Instance::new(url, Secret::new(""), Algorithm::Sha256) {
-            Err(fault) => faults.push(fault.to_string()),
-            Ok(instance) => {
-                let server = (instance.origin.to_ascii_lowercase(), instance.api_path);
-                match servers.insert(server, url) {
-                    Some(other) if other == url => {
-                        faults.push(format!("instance URL {url:?}: is listed twice"));
-                    }
-                    Some(other) => {
-                        faults
-                            .push(format!("instance URL {url:?}: is the same server as {other:?}"));
-                    }
-                    None => {}
-                }
-            }
+        if let Err(fault) = Instance::new(url, Secret::new(""), Algorithm::Sha256) {
+            faults.push(fault.to_string());
+        } else if !spellings.insert(url) {
+            faults.push(format!("instance URL {url:?}: is listed twice"));
         }
     }
     faults
@@ -100,13 +100,14 @@ mod tests {
         check(r#"{"kind":"InstanceList","instances":{}}"#, &[]);
         check(r#"{"kind":"InstanceList","instances":{"https://a/b":"s","https://a/c":"s"}}"#, &[]);
         check(
-            r#"{"kind":"InstanceList","instances":{"https://a/b":"s","ftp://x":"s","https://a/b":"t","https://A/b/":"t","https://c":"","https://d":" s"}}"#,
+            r#"{"kind":"InstanceList","instances":{"https://a/b":"s","ftp://x":"s","https://a/b":"t","https://A/b/":"t","https://c":"","https://c:443":"","https://d":" s"}}"#,
             &[
                 r#"instance URL "ftp://x": must start with http:// or https://"#,
                 r#"instance URL "https://a/b": is listed twice"#,
-                r#"instance URL "https://A/b/": is the same server as "https://a/b""#,
                 r#"instance URL "https://c": the secret is empty"#,
+                r#"instance URL "https://c:443": the secret is empty"#,
                 &format!(r#"instance URL "https://d": the secret {BLANKS}"#),
+                r#"instance URL "https://A/b/": is the same server as "https://a/b", with another secret"#,
             ],
         );
     }

@@ -79,7 +79,10 @@ impl From<RegistryError> for Refusal {
         let text = error.to_string();
         match error {
             RegistryError::NotFound(_) => Self::not_found(text),
-            RegistryError::BadUrl(_) | RegistryError::EmptySecret(_) => Self::bad(text),
+            RegistryError::StillListed(_) => Self(StatusCode::CONFLICT, text),
+            RegistryError::BadUrl(_)
+            | RegistryError::EmptySecret(_)
+            | RegistryError::TwoSecrets(..) => Self::bad(text),
             RegistryError::Store(_) | RegistryError::Ask(_) => Self::away(text),
         }
     }

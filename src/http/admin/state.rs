@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::Admin;
 use super::body::json;
 use super::instances::pool;
+use super::left::{Holdings, LeftOn};
 use super::refusal::Refusal;
 use super::tenants::Hosts;
-use crate::actors::meetings::Counts;
 use crate::bbb::checksum::Algorithm;
 use crate::domain::instance::{AdminState, Health, Member};
 use crate::domain::meeting::MeetingId;
@@ -26,10 +26,17 @@ struct InstanceState<'a> {
     tags: &'a [String],
     sign_with: Algorithm,
     retired: bool,
+    /// Why a retired one is still here, and since how many seconds it is retired.
+    kept: Option<String>,
+    retired_for: Option<u64>,
+    /// Since how many seconds no probe has reached it, if it is dead.
+    silent_for: Option<u64>,
     swept: bool,
     /// Null while the routes can't be asked.
     meetings: Option<u64>,
     participants: Option<u64>,
+    /// Null while nothing is known of them.
+    recordings: Option<usize>,
     /// How old its newest measurement is, in seconds; null where there is none.
     measured_ago: Option<u64>,
     strays: Vec<Copy<'a>>,
@@ -51,11 +58,12 @@ impl<'a> Copy<'a> {
 impl<'a> InstanceState<'a> {
     fn of(
         member: &'a Member,
-        counts: Option<&'a Counts>,
+        holdings: &'a Holdings,
         measured: Option<Duration>,
         hosts: &'a Hosts,
     ) -> Self {
-        let id = &member.instance.id;
+        let (id, counts) = (&member.instance.id, holdings.counts());
+        let LeftOn { why, retired_for, silent_for, .. } = holdings.of(member);
         let usage = counts.map(|c| c.by_instance.get(id).copied().unwrap_or_default());
         let strays = counts.iter().flat_map(|c| c.strays.iter()).filter(|s| s.instance == *id);
         Self {
@@ -66,9 +74,13 @@ impl<'a> InstanceState<'a> {
             tags: &member.tags,
             sign_with: member.instance.sign_with,
             retired: member.retired,
+            kept: member.retired.then_some(why),
+            retired_for,
+            silent_for,
             swept: member.swept,
             meetings: usage.map(|u| u.meetings),
             participants: usage.map(|u| u.participants),
+            recordings: holdings.recordings(id),
             measured_ago: measured.map(|ago| ago.as_secs()),
             strays: strays.map(|stray| Copy::of(&stray.meeting, &stray.tenant, hosts)).collect(),
         }
@@ -79,13 +91,12 @@ impl<'a> InstanceState<'a> {
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Response, Refusal> {
     let pool = pool(&admin.world).await?;
     let hosts = Hosts::of(&admin.world.actors.tenants.list().await?);
-    let counts = admin.world.actors.meetings.count().await.ok();
-    let counts = counts.as_ref();
+    let holdings = Holdings::read(&admin.world).await;
     let (reading, now) = (admin.world.actors.metrics.current().await?, admin.world.clock.now());
     let ago = |id| reading.loads.loads.get(id).map(|load| now.since(load.newest));
     let states = pool
         .members()
         .iter()
-        .map(|member| InstanceState::of(member, counts, ago(&member.instance.id), &hosts));
+        .map(|member| InstanceState::of(member, &holdings, ago(&member.instance.id), &hosts));
     Ok(json(&states.collect::<Vec<_>>()))
 }

@@ -159,6 +159,8 @@ mod tests {
             admin: AdminState::Enabled,
             lost: false,
             retired: false,
+            retired_since: None,
+            silent_since: None,
             health,
             why: (health != Health::Up).then(|| "refused".into()),
             swept,

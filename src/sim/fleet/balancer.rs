@@ -189,6 +189,8 @@ fn member(n: usize) -> Member {
         admin: AdminState::Enabled,
         lost: false,
         retired: false,
+        retired_since: None,
+        silent_since: None,
         health: Health::Dead,
         why: None,
         swept: false,

@@ -5,6 +5,8 @@ const assert = require('node:assert/strict')
 const { appendFileSync } = require('node:fs')
 
 const { BBB_URL: url, BBB_SECRET: secret, MARK: mark, INBOX: inbox, ROOM: room } = process.env
+/** Of the servers behind; texts of equal length compare as versions. */
+const version = process.env.BBB_VERSION
 const RECORDED_WITHIN = 90_000
 
 let failures = 0
@@ -59,4 +61,4 @@ async function until(found) {
 
 const done = () => process.exit(failures ? 1 : 0)
 
-module.exports = { assert, browse, call, done, has, inbox, mark, note, post, room, secret, text, until, url }
+module.exports = { assert, browse, call, done, has, inbox, mark, note, post, room, secret, text, until, url, version }

@@ -12,6 +12,8 @@ MARK = os.environ["MARK"]  # stands in every text that is sent
 INBOX = os.environ["INBOX"]  # the tenant's own server
 ROOM = os.environ["ROOM"]  # begins meeting ids; the other tenant has the same
 
+VERSION = tuple(int(part) for part in os.environ["BBB_VERSION"].split("."))  # of the servers behind
+
 RECORDED_WITHIN = 90
 
 failures = 0

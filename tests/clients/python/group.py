@@ -48,8 +48,12 @@ def joins():
 
 
 def joins_wrongly():
-    lost = {"meetingID": room, "fullName": text("Eve"), "password": MODERATOR, "createTime": "1", "redirect": "false"}
-    refused(BigBlueButtonError, "mismatchCreateTimeParam", lambda: server._request("join", lost))
+    # A refusal redirects even where it is asked not to; the library follows and finds a page instead of XML.
+    eve = Attendee(group.meetings[room], text("Eve"), role=Role.VIEWER)
+    wrong = eve.join(do_join=False).replace("role=VIEWER", "role=VIEWER&createTime=1")
+    has(redirected(wrong), "checksumError")
+    lost = {"meetingID": room + "-unknown", "fullName": text("Eve"), "role": "VIEWER", "redirect": "false"}
+    refused(BigBlueButtonError, "invalidMeetingIdentifier", lambda: server._request("join", lost))
 
 
 def running():

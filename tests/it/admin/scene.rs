@@ -82,6 +82,8 @@ pub(crate) fn member(url: &str, secret: &str) -> Member {
         admin: AdminState::Enabled,
         lost: false,
         retired: false,
+        retired_since: None,
+        silent_since: None,
         health: Health::Up,
         why: None,
         swept: true,

@@ -97,6 +97,10 @@ async fn r8_only_what_changed_is_written_and_what_left_the_pool_is_removed() {
     let reply = world.admin(Method::POST, "/admin/api/instances", &list).await;
     assert!(reply.status.is_success(), "{reply:?}");
     sleep(Duration::from_secs(60)).await;
+    assert_eq!(kept(&world).await, both, "taken out of the list, it keeps what it has");
+    let forget = format!("/admin/api/instances/forget?url={}", world.sims[1].url());
+    assert_eq!(world.admin(Method::POST, &forget, "").await.status, 200);
+    sleep(Duration::from_secs(60)).await;
     assert_eq!(kept(&world).await, [stays]);
     assert_eq!(listed(&world, T, "").await, ["a"]);
 }

@@ -91,6 +91,8 @@ async fn what_is_too_long_or_too_large_or_raw_is_refused_at_the_door() {
         ..Ask::get(signed_target("create", "name=Room&meetingID=r3"))
     };
     assert_eq!(send(&server, large).await.status, 413);
+    let front = send(&server, Ask::get("/?errors=[%7B%7D]")).await;
+    assert_eq!(front.status, 200, "where refused joins end");
     let beside = send(&server, Ask::get("/bigbluebutton/api/hooks/list?meetingID=a[0]")).await;
     assert_eq!(words(&beside).0, "checksumError", "the service beside BBB takes such queries");
 }

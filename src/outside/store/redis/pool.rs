@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use redis::Pipeline;
+use tracing::warn;
 
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::secret::Secret;
@@ -94,26 +95,43 @@ fn facts_of(record: &InstanceRecord) -> Option<StoredInstance> {
     (!plain).then(|| StoredInstance { secret: None, ..StoredInstance::whole(record) })
 }
 
-/// The list stands: what is in it is not retired, and what another tool took out of it is gone.
-fn merge(listed: Hash, mut facts: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
-    let mut pool = BTreeMap::new();
-    for (url, secret) in listed {
-        let known = facts.remove(&url).map(|text| read_facts(&text)).transpose()?;
-        // One that was retired and is listed again by another tool starts afresh.
-        let (admin, sign_with, tags) = match known {
-            Some(known) if !known.retired => (known.admin, known.sign_with, known.tags),
-            Some(known) => (AdminState::Enabled, known.sign_with, known.tags),
-            None => (AdminState::Enabled, None, Vec::new()),
-        };
-        let (id, secret) = (InstanceId::new(url.as_str()), Secret::new(secret));
-        pool.insert(url, InstanceRecord { id, secret, admin, retired: false, sign_with, tags });
-    }
+/// The list stands: what is in it is not retired, and what another tool took out of it is gone. A tool may spell an
+/// instance otherwise than it was; what is known of it counts all the same. Of two spellings in the list the first
+/// in the order of the texts counts.
+fn merge(listed: Hash, facts: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
+    let mut known: BTreeMap<InstanceId, (String, StoredInstance)> = BTreeMap::new();
     for (url, text) in facts {
-        let retired = Some(read_facts(&text)?).filter(|known| known.retired);
-        if let Some(record) = retired.and_then(|known| known.named(&url)) {
-            pool.insert(url, record);
+        let (id, facts) = (InstanceId::new(url.as_str()), read_facts(&text)?);
+        let better = |(spelt, before): &(String, StoredInstance)| {
+            (listed.contains_key(&url), !facts.retired)
+                > (listed.contains_key(spelt), !before.retired)
+        };
+        if known.get(&id).is_none_or(better) {
+            known.insert(id, (url, facts));
         }
     }
+    let mut pool: BTreeMap<InstanceId, InstanceRecord> = BTreeMap::new();
+    for (url, secret) in listed {
+        let (id, secret) = (InstanceId::new(url), Secret::new(secret));
+        if let Some(first) = pool.get(&id) {
+            if first.secret != secret {
+                let first = &first.id;
+                warn!(instance.id = %id, %first, "one server is listed twice, with two secrets: the first counts");
+            }
+            continue;
+        }
+        // One that was retired and is listed again by another tool starts afresh.
+        let (admin, sign_with, tags) = match known.remove(&id) {
+            Some((_, known)) if !known.retired => (known.admin, known.sign_with, known.tags),
+            Some((_, known)) => (AdminState::Enabled, known.sign_with, known.tags),
+            None => (AdminState::Enabled, None, Vec::new()),
+        };
+        let record =
+            InstanceRecord { id: id.clone(), secret, admin, retired: false, sign_with, tags };
+        pool.insert(id, record);
+    }
+    let retired = known.into_iter().filter(|(_, (_, known))| known.retired);
+    pool.extend(retired.filter_map(|(id, (url, known))| Some((id, known.named(&url)?))));
     Ok(pool.into_values().collect())
 }
 
@@ -143,5 +161,20 @@ mod tests {
         check(&["b"], &[("a", retired)], &[("a", Draining, true), ("b", Enabled, false)]);
         check(&["a"], &[("a", retired)], &[("a", Enabled, false)]);
         check(&[], &[("a", r#"{"admin":"draining"}"#)], &[]);
+    }
+
+    #[test]
+    fn another_tool_may_spell_an_instance_otherwise() {
+        use AdminState::{Draining, Enabled};
+        let draining = r#"{"admin":"draining"}"#;
+        check(&["http://a/"], &[("http://a", draining)], &[("http://a/", Draining, false)]);
+        check(&["http://A:80", "http://a/"], &[], &[("http://A:80", Enabled, false)]);
+        let retired = r#"{"secret":"s","admin":"draining","retired":true}"#;
+        check(&["http://a/"], &[("http://a", retired)], &[("http://a/", Enabled, false)]);
+        check(
+            &["http://a/"],
+            &[("http://a", retired), ("http://a/", draining)],
+            &[("http://a/", Draining, false)],
+        );
     }
 }

@@ -9,6 +9,16 @@ local what, tenant, version, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local meeting = ARGV[7] ~= '' and ARGV[7] or nil
 local internal = ARGV[9] and ARGV[9] ~= '' and ARGV[9] or nil
 
+-- One form of all spellings of an instance, as InstanceId has it, but for what only a library knows of hosts.
+local function normal(url)
+  local scheme, host, path = url:match('^(%a[%w+.-]*)://([^/]*)(.*)$')
+  if not scheme then return url end
+  scheme, host = scheme:lower(), host:lower()
+  host = host:gsub(scheme == 'https' and ':443$' or ':80$', ''):gsub('%.$', ''):gsub('%.(:%d+)$', '%1')
+  path = path:gsub('/+$', ''):gsub('/api$', ''):gsub('/+$', '')
+  return scheme .. '://' .. host .. path
+end
+
 -- The routes of other tenants.
 local function others()
   local routes, record = {}, redis.call('HGETALL', KEYS[1])
@@ -20,20 +30,21 @@ end
 
 local function first_free(from)
   local held = {}
-  for _, route in ipairs(others()) do held[route.instance] = true end
+  for _, route in ipairs(others()) do held[normal(route.instance)] = true end
   for i = from, #ARGV do
-    if not held[ARGV[i]] then return ARGV[i] end
+    if not held[normal(ARGV[i])] then return ARGV[i] end
   end
 end
 
 -- The list of tombs without one instance and, at its end, with another; nil when it is empty,
 -- since an empty table would become an object.
 local function tombs_of(route, without, added)
-  local tombs, has = {}, {}
-  for _, tomb in ipairs(route and route.tombs or {}) do
-    if tomb ~= without then tombs[#tombs + 1] = tomb; has[tomb] = true end
+  local tombs, has = {}, { [without and normal(without) or ''] = true }
+  local function add(tomb)
+    if not has[normal(tomb)] then tombs[#tombs + 1] = tomb; has[normal(tomb)] = true end
   end
-  if added and added ~= without and not has[added] then tombs[#tombs + 1] = added end
+  for _, tomb in ipairs(route and route.tombs or {}) do add(tomb) end
+  if added then add(added) end
   if #tombs > 0 then return tombs end
 end
 
