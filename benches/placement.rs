@@ -152,6 +152,8 @@ fn member(n: usize) -> Member {
         instance: Arc::new(instance.expect("the URL is good")),
         admin: AdminState::Enabled,
         lost: false,
+        retired_since: None,
+        silent_since: None,
         retired: false,
         health: Health::Up,
         why: None,

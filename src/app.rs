@@ -21,7 +21,8 @@ use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
 use crate::flows::callbacks::Post;
 use crate::flows::{
-    DONE_AHEAD, World, configuration, follow, health, hooks, notices, recordings, sweeps, tell,
+    DONE_AHEAD, DOUBTS_AHEAD, World, configuration, follow, health, hooks, notices, recordings,
+    sweeps, tell,
 };
 use crate::http;
 use crate::outside::clock::{Clock, RuntimeClock};
@@ -133,6 +134,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         store: store.clone(),
         clock: clock.clone(),
         done: broadcast::channel(DONE_AHEAD).0,
+        doubted: broadcast::channel(DOUBTS_AHEAD).0,
         config: config.clone(),
     };
     let watched = source.clone();

@@ -236,7 +236,9 @@ fn filled(text: &str) -> Result<&str, Expected> {
 
 /// A secret that nobody sees otherwise than it is.
 fn unpadded(text: &str) -> Result<&str, Expected> {
-    if has_blanks_around(text) { Err(BLANKS) } else { filled(text) }
+    // One of blanks alone is empty, which says more.
+    let filled = filled(text)?;
+    if has_blanks_around(text) { Err(BLANKS) } else { Ok(filled) }
 }
 
 fn whole<T: TryFrom<i64>>(

@@ -135,13 +135,15 @@ pub struct HealthRules {
 /// Section `deadlines`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deadlines {
-    /// A whole create, with all its attempts.
+    /// A whole create, with all its attempts; clients give up after 10 s.
     pub create: Duration,
-    /// One attempt of a create on one instance.
+    /// So long a create is waited for before its instance is asked whether it has the meeting.
     pub attempt: Duration,
     pub connect: Duration,
     /// Any other call, to the first byte of its answer.
     pub first_byte: Duration,
+    /// The same for insertDocument, which may fetch the document first.
+    pub insert_document: Duration,
     /// Between two parts of a body.
     pub body: Duration,
     /// One step of the store.
@@ -265,10 +267,11 @@ impl Config {
                 unknown_for: secs(120),
             },
             deadlines: Deadlines {
-                create: secs(10),
+                create: secs(9),
                 attempt: secs(4),
                 connect: secs(2),
                 first_byte: secs(10),
+                insert_document: secs(30),
                 body: secs(30),
                 store: Duration::from_millis(900),
                 list: secs(4),

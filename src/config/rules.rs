@@ -95,6 +95,12 @@ fn ordered(sheet: &mut Sheet, config: &Config) {
         ("deadlines.attempt", deadlines.attempt, "deadlines.create", deadlines.create),
         ("deadlines.connect", deadlines.connect, "deadlines.attempt", deadlines.attempt),
         ("deadlines.connect", deadlines.connect, "deadlines.firstByte", deadlines.first_byte),
+        (
+            "deadlines.connect",
+            deadlines.connect,
+            "deadlines.insertDocument",
+            deadlines.insert_document,
+        ),
     ];
     for (inner, length, outer, whole) in pairs {
         let sound = !sheet.is_faulty(inner) && !sheet.is_faulty(outer);

@@ -45,11 +45,14 @@ impl Answer {
     }
 }
 
-/// Why an instance's answer can't be used. It is the instance's fault.
+/// Why an instance's answer can't be used: by its own fault, or by that of what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BadAnswer {
     #[error("HTTP status {0}")]
     Status(StatusCode),
+    /// Clients never read it: it was we who signed.
+    #[error("checksumError: it refuses our signature")]
+    Signature,
     #[error("no such XML as BBB gives: {0}")]
     Xml(#[from] XmlFault),
     #[error("no JSON, though it says so")]
@@ -86,8 +89,13 @@ pub async fn read(
     within: Duration,
 ) -> Result<(Bytes, Envelope), BadAnswer> {
     let body = whole(answer, most, within).await?;
-    let envelope = xml::read(&body)?;
+    let envelope = believed(xml::read(&body)?)?;
     Ok((body, envelope))
+}
+
+/// What an instance says, unless that is about our signature.
+pub fn believed(said: Envelope) -> Result<Envelope, BadAnswer> {
+    if said.failed_with("checksumError") { Err(BadAnswer::Signature) } else { Ok(said) }
 }
 
 /// What the start of an answer says.
@@ -145,7 +153,7 @@ pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<
             let rest = Incoming { body: answer.body, ..answer };
             let rest = whole(rest, PEEK_BYTES, within).await?;
             let body: Bytes = [seen, rest].concat().into();
-            let envelope = xml::read(&body)?;
+            let envelope = believed(xml::read(&body)?)?;
             Ok(Start::Failed(body, envelope))
         }
     }

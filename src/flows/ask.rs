@@ -1,17 +1,20 @@
-//! Calling an instance: signing, sending, and telling the registry when it fails.
+//! Calling an instance: signing, sending, and what it means when that fails.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+use tracing::info;
+
 use crate::bbb::query;
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
-use crate::domain::tenant::TenantId;
+use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::servers::{Incoming, Outgoing, SendError};
 
 use super::World;
 use super::answer::{BadAnswer, Start, start};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Rejection};
 
 /// How long an instance may take to say whether it has a meeting, when that decides something else.
 pub const CHECK_WITHIN: Duration = Duration::from_secs(1);
@@ -28,18 +31,56 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether the instance is to blame whatever was asked. A 4xx or odd content may be the asker's doing,
-    /// who must not be able to put instances out of use.
-    pub fn is_instances_fault(&self) -> bool {
+    /// Whether the instance can't have seen the request, as no connection to it stood. Any other failure may be
+    /// brought about by what was asked, and nobody must be able to put instances out of use by that.
+    pub fn is_unreached(&self) -> bool {
+        matches!(self, Self::Send(SendError::NotSent(_)))
+    }
+
+    /// The kind of failure, for metrics.
+    pub fn kind(&self) -> &'static str {
         match self {
-            Self::Send(SendError::Request(_)) => false,
-            Self::Send(SendError::NotSent(_) | SendError::Unanswered(_)) => true,
-            Self::Bad(BadAnswer::Status(status)) => !status.is_client_error(),
-            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) => true,
-            Self::Bad(BadAnswer::Xml(_) | BadAnswer::Json | BadAnswer::TooLarge(_)) => false,
-            Self::Bad(BadAnswer::Shifted) => false,
+            Self::Send(SendError::NotSent(_)) => "unreached",
+            Self::Send(SendError::Closed(_) | SendError::Unanswered(_)) => "unanswered",
+            Self::Send(SendError::Request(_)) => "unsent",
+            Self::Bad(BadAnswer::Status(status)) if status.is_client_error() => "http4xx",
+            Self::Bad(BadAnswer::Status(_)) => "http5xx",
+            Self::Bad(BadAnswer::Signature) => "checksumError",
+            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) => "brokenOff",
+            Self::Bad(_) => "garbage",
         }
     }
+
+    /// The words for who asked an instance that has what the call is about.
+    fn refusal(&self, call: &str) -> Refusal {
+        match self {
+            Self::Bad(BadAnswer::Status(status)) if is_unknown_call(*status, call) => {
+                Refusal::Unsupported
+            }
+            Self::Bad(BadAnswer::Status(status)) => match Rejection::of(*status) {
+                Some(rejection) => Refusal::Rejected(rejection, *status),
+                None => {
+                    Refusal::Server(format!("it answered with HTTP status {}", status.as_u16()))
+                }
+            },
+            Self::Bad(BadAnswer::Signature) => Refusal::Server("it refuses our signature".into()),
+            Self::Bad(BadAnswer::Xml(_) | BadAnswer::Json | BadAnswer::TooLarge(_)) => {
+                Refusal::Server("its answer can't be understood".into())
+            }
+            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late | BadAnswer::Shifted) => {
+                Refusal::Server("its answer broke off".into())
+            }
+            Self::Send(_) => Refusal::Internal("reach the meeting's server"),
+        }
+    }
+}
+
+/// Whether an instance says by this status that its version does not know the call. All versions know the calls about
+/// meetings themselves.
+fn is_unknown_call(status: StatusCode, call: &str) -> bool {
+    const ALWAYS_KNOWN: [&str; 5] = ["create", "join", "end", "getMeetingInfo", "isMeetingRunning"];
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+        && !ALWAYS_KNOWN.contains(&call)
 }
 
 /// The query of a call, signed for this instance; order and escaping untouched.
@@ -60,20 +101,31 @@ impl World {
         self.servers.send(Outgoing::get(instance.clone(), call, &signed, within)).await
     }
 
-    /// Sends a signed request whose answer passes through; an instance that gives none is put in doubt.
-    pub async fn pass(&self, call: &str, request: Outgoing) -> Result<Start, Refusal> {
+    /// Sends a tenant's signed request whose answer passes through; an instance that gives none is looked at.
+    pub async fn pass(
+        &self,
+        tenant: &Tenant,
+        call: &str,
+        request: Outgoing,
+    ) -> Result<Start, Refusal> {
         let (instance, within) = (request.instance.clone(), request.first_byte_within);
         let asked = async {
             let answer = self.servers.send(request).await?;
             Ok::<_, CallError>(start(answer, self.most_passed(), within).await?)
         };
-        asked.await.map_err(|error| self.unreached(&instance, call, &error))
+        asked.await.map_err(|error| self.unreached(&tenant.id, &instance, call, &error))
     }
 
-    /// Puts the instance in doubt if this is its fault, and has the words for who asked.
-    pub fn unreached(&self, instance: &Instance, call: &str, error: &CallError) -> Refusal {
-        self.doubt(instance, call, error);
-        Refusal::Internal("reach the meeting's server")
+    /// Has the instance looked at, and the words for who asked.
+    pub fn unreached(
+        &self,
+        tenant: &TenantId,
+        instance: &Instance,
+        call: &str,
+        error: &CallError,
+    ) -> Refusal {
+        self.doubt(tenant, instance, call, error);
+        error.refusal(call)
     }
 
     /// How long an instance may take to say something of a meeting that it has at hand. Some clients wait for 5 s.
@@ -81,26 +133,42 @@ impl World {
         self.config.deadlines.first_byte.min(self.config.deadlines.list)
     }
 
-    /// The same for a GET of this query, which is signed here.
+    /// As [`World::pass`] for a GET of this query, which is signed here.
     pub async fn pass_get(
         &self,
+        tenant: &Tenant,
         instance: &Arc<Instance>,
         call: &str,
         query: &str,
     ) -> Result<Start, Refusal> {
         let signed = signed_for(instance, call, query);
         let within = self.info_within();
-        self.pass(call, Outgoing::get(instance.clone(), call, &signed, within)).await
+        self.pass(tenant, call, Outgoing::get(instance.clone(), call, &signed, within)).await
     }
 
-    /// Tells the registry that a call went wrong, if that puts the instance in doubt.
-    pub fn doubt(&self, instance: &Instance, call: &str, error: &CallError) {
-        metrics::counter!("bigblueswarm_calls_failed_total").increment(1);
-        tracing::debug!(instance.id = %instance.id, call, %error, "an instance gave no usable answer");
-        if !error.is_instances_fault() {
-            return;
+    /// A tenant's call got no usable answer. An instance that can't be reached is suspect at once. Anything else
+    /// may be the request's fault: then calls of our own decide, see [`super::check`].
+    pub fn doubt(&self, tenant: &TenantId, instance: &Instance, call: &str, error: &CallError) {
+        self.count_failure(tenant, error.kind());
+        let id = &instance.id;
+        info!(instance.id = %id, tenant.name = %tenant, call, %error, "a call got no usable answer");
+        if error.is_unreached() {
+            self.actors.registry.suspect(id.clone(), format!("{call}: {error}"));
+        } else if !matches!(error, CallError::Send(SendError::Request(_))) {
+            self.check(id);
         }
-        self.actors.registry.suspect(instance.id.clone(), format!("{call}: {error}"));
+    }
+
+    /// Counts a call of a tenant that got no usable answer.
+    pub fn count_failure(&self, tenant: &TenantId, kind: &'static str) {
+        let labels = [("tenant", tenant.as_str().to_owned()), ("kind", kind.to_owned())];
+        metrics::counter!("bigblueswarm_calls_failed_total", &labels).increment(1);
+    }
+
+    /// Has an instance asked by calls of our own whether it is well, soon.
+    pub fn check(&self, instance: &InstanceId) {
+        // Without a listener the next probe will say.
+        let _ = self.doubted.send(instance.clone());
     }
 
     /// What an instance says of a meeting: [`Presence`], or why it said nothing within the time.

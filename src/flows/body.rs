@@ -10,7 +10,8 @@ use http::HeaderValue;
 use http_body_util::BodyExt;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Parts of a body on their way to an instance.
 const PARTS_AHEAD: usize = 4;
@@ -26,6 +27,8 @@ pub struct Posted {
     pub content_type: HeaderValue,
     attempts: mpsc::Sender<mpsc::Sender<Part>>,
     length: Option<u64>,
+    /// When a part was given to an instance last.
+    passed: watch::Receiver<Option<Instant>>,
 }
 
 impl Posted {
@@ -34,8 +37,14 @@ impl Posted {
         use http_body::Body as _;
         let length = body.size_hint().exact();
         let (attempts, wanted) = mpsc::channel(1);
-        tokio::spawn(pump(body, Kept::new(in_memory), wanted));
-        Self { content_type, attempts, length }
+        let (passes, passed) = watch::channel(None);
+        tokio::spawn(pump(body, Kept::new(in_memory, passes), wanted));
+        Self { content_type, attempts, length, passed }
+    }
+
+    /// When an instance was given something of it last, if one was.
+    pub fn passed_at(&self) -> Option<Instant> {
+        *self.passed.borrow()
     }
 
     /// The whole body from its start, as a stream. An earlier attempt's stream ends.
@@ -81,6 +90,7 @@ async fn pump(mut body: Body, mut kept: Kept, mut wanted: mpsc::Receiver<mpsc::S
             if to.send(Ok(part)).await.is_err() {
                 break;
             }
+            kept.passed();
         }
     }
 }
@@ -91,11 +101,16 @@ struct Kept {
     bytes: usize,
     most: usize,
     file: Option<File>,
+    passes: watch::Sender<Option<Instant>>,
 }
 
 impl Kept {
-    fn new(most: usize) -> Self {
-        Self { parts: Vec::new(), bytes: 0, most, file: None }
+    fn new(most: usize, passes: watch::Sender<Option<Instant>>) -> Self {
+        Self { parts: Vec::new(), bytes: 0, most, file: None, passes }
+    }
+
+    fn passed(&self) {
+        self.passes.send_replace(Some(Instant::now()));
     }
 
     async fn keep(&mut self, part: Bytes) -> io::Result<()> {
@@ -118,9 +133,10 @@ impl Kept {
     async fn replay(&mut self, to: &mpsc::Sender<Part>) -> Result<(), ()> {
         for part in &self.parts {
             to.send(Ok(part.clone())).await.map_err(|_| ())?;
+            self.passed();
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        let done = replay_file(file, to).await;
+        let done = replay_file(file, to, &self.passes).await;
         if let Err(Some(error)) = done {
             let _ = to.send(Err(error)).await;
             return Err(());
@@ -132,7 +148,11 @@ impl Kept {
 }
 
 /// `Err(None)`: nobody takes the parts any more.
-async fn replay_file(file: &mut File, to: &mpsc::Sender<Part>) -> Result<(), Option<io::Error>> {
+async fn replay_file(
+    file: &mut File,
+    to: &mpsc::Sender<Part>,
+    passes: &watch::Sender<Option<Instant>>,
+) -> Result<(), Option<io::Error>> {
     file.flush().await?;
     file.seek(io::SeekFrom::Start(0)).await?;
     loop {
@@ -143,6 +163,7 @@ async fn replay_file(file: &mut File, to: &mpsc::Sender<Part>) -> Result<(), Opt
         }
         part.truncate(read);
         to.send(Ok(part.into())).await.map_err(|_| None)?;
+        passes.send_replace(Some(Instant::now()));
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn insert_document(
     let none = || Ok(Answer::Own(reply::no_document_meeting(meeting.as_str())));
     let Some(home) = home else { return none() };
     match world.addressed(&tenant.id, &meeting, &home, query).await? {
-        Some(query) => put(world, &home, "insertDocument", &query, body).await,
+        Some(query) => put(world, tenant, &home, "insertDocument", &query, body).await,
         None => none(),
     }
 }
@@ -41,24 +41,32 @@ pub async fn send_chat_message(
     let home = world.locate_answering(tenant, &meeting).await?;
     let home = home.ok_or(Refusal::NoChatMeeting)?;
     let query = world.addressed(&tenant.id, &meeting, &home, query).await?;
-    put(world, &home, "sendChatMessage", &query.ok_or(Refusal::NoChatMeeting)?, None).await
+    let query = query.ok_or(Refusal::NoChatMeeting)?;
+    put(world, tenant, &home, "sendChatMessage", &query, None).await
 }
 
 /// Once, on the one instance that has the meeting: a second attempt could put it there twice.
 async fn put(
     world: &World,
+    tenant: &Tenant,
     home: &Home,
     call: &str,
     query: &str,
     body: Option<Posted>,
 ) -> Result<Answer, Refusal> {
-    let within = world.config.deadlines.first_byte;
+    let deadlines = &world.config.deadlines;
+    let within = match call {
+        // It may fetch the document before it answers.
+        "insertDocument" => deadlines.insert_document,
+        _ => deadlines.first_byte,
+    };
     let signed = signed_for(&home.instance, call, query);
     let mut request = Outgoing::get(home.instance.clone(), call, &signed, within);
+    request.once = true;
     if let Some(posted) = &body {
         request.method = Method::POST;
         request.content_type = Some(posted.content_type.clone());
         request.body = posted.attempt().await;
     }
-    Ok(world.pass(call, request).await?.into())
+    Ok(world.pass(tenant, call, request).await?.into())
 }

@@ -25,10 +25,9 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
             let answer = world.get(&home.instance, "end", &named, within).await?;
             Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
         };
-        let (body, envelope) = asked.await.map_err(|error| {
-            world.doubt(&home.instance, "end", &error);
-            Refusal::Internal("reach the meeting's server")
-        })?;
+        let asked = asked.await;
+        let (body, envelope) =
+            asked.map_err(|error| world.unreached(&tenant.id, &home.instance, "end", &error))?;
         if envelope.success {
             ended(world, tenant, &home).await;
             return Ok(Answer::Passed(body));

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::World;
 use super::answer::{BadAnswer, whole};
 use super::ask::{CallError, MOST_BYTES};
+use super::check::keep_checking;
 use super::sweeps::Sweeper;
 use crate::bbb::xml;
 use crate::domain::instance::{Instance, InstanceId, InstanceMark};
@@ -28,9 +29,11 @@ const DIGESTS: usize = 4;
 
 /// Who looks after one instance.
 struct Watcher {
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
     /// Counts what other replicas say of its sweeps.
     news: watch::Sender<u64>,
+    /// Counts what clients got no usable answer to.
+    doubts: watch::Sender<u64>,
 }
 
 /// Watches every instance of the pool, for ever. A watcher that fails is started again.
@@ -38,7 +41,7 @@ pub async fn watch(world: World) {
     let mut watchers: HashMap<InstanceId, Watcher> = HashMap::new();
     let mut tasks = JoinSet::new();
     let turns = Arc::new(Semaphore::new(DIGESTS));
-    let mut done = world.done.subscribe();
+    let (mut done, mut doubted) = (world.done.subscribe(), world.doubted.subscribe());
     loop {
         if let Ok(roster) = world.actors.registry.roster().await {
             watchers.retain(|id, watcher| {
@@ -55,12 +58,19 @@ pub async fn watch(world: World) {
                     let (news, heard) = watch::channel(0);
                     let sweeper = Sweeper::new(world.clone(), id.clone(), turns.clone(), heard);
                     let probing = tasks.spawn(keep_probing(world.clone(), id.clone()));
-                    Watcher { tasks: [probing, tasks.spawn(sweeper.keep_sweeping())], news }
+                    let (doubts, doubted) = watch::channel(0);
+                    let checking = tasks.spawn(keep_checking(world.clone(), id.clone(), doubted));
+                    let sweeping = tasks.spawn(sweeper.keep_sweeping());
+                    Watcher { tasks: [probing, checking, sweeping], news, doubts }
                 });
             }
         }
         while tasks.try_join_next().is_some() {}
-        pass_on(&mut done, &watchers, Instant::now() + LOOK_EVERY).await;
+        let until = Instant::now() + LOOK_EVERY;
+        tokio::join!(
+            pass_on(&mut done, &watchers, until),
+            pass_doubts(&mut doubted, &watchers, until)
+        );
     }
 }
 
@@ -77,6 +87,23 @@ async fn pass_on(
         match heard {
             Ok((Chore::Meetings, mark)) => by_mark.get(&mark).into_iter().for_each(|w| tell(w)),
             Ok((Chore::Recordings, _)) => {}
+            // Some were missed, and which is not known.
+            Err(RecvError::Lagged(_)) => watchers.values().for_each(tell),
+            Err(RecvError::Closed) => return sleep_until(until).await,
+        }
+    }
+}
+
+/// Passes on until then whom clients got no usable answer from.
+async fn pass_doubts(
+    doubted: &mut broadcast::Receiver<InstanceId>,
+    watchers: &HashMap<InstanceId, Watcher>,
+    until: Instant,
+) {
+    let tell = |watcher: &Watcher| watcher.doubts.send_modify(|count| *count += 1);
+    while let Ok(heard) = timeout_at(until, doubted.recv()).await {
+        match heard {
+            Ok(id) => watchers.get(&id).into_iter().for_each(tell),
             // Some were missed, and which is not known.
             Err(RecvError::Lagged(_)) => watchers.values().for_each(tell),
             Err(RecvError::Closed) => return sleep_until(until).await,
@@ -109,7 +136,11 @@ pub(super) fn shortened(interval: Duration) -> Duration {
 }
 
 /// The unsigned root call: cheap, and enough to know that the API lives.
-async fn probe(world: &World, instance: &Arc<Instance>, within: Duration) -> Result<(), String> {
+pub(super) async fn probe(
+    world: &World,
+    instance: &Arc<Instance>,
+    within: Duration,
+) -> Result<(), String> {
     let asked = async {
         let request = Outgoing::get(instance.clone(), "", "", within);
         let answer = world.servers.send(request).await?;

@@ -74,7 +74,7 @@ async fn ask(
 ) -> Result<Said, Refusal> {
     let name = world.name(&tenant.id, meeting, home).await?;
     let Some(named) = name.in_query(query, MEETING) else { return Ok(Said::Gone(None)) };
-    match world.pass_get(&home.instance, call, &named).await? {
+    match world.pass_get(tenant, &home.instance, call, &named).await? {
         Start::Success(answer, start) => {
             if call != "getMeetingInfo" || speaks_of(tenant, meeting, home, &answer, &start) {
                 return Ok(Said::Of(answer));
@@ -92,7 +92,7 @@ async fn ask(
         Name::Exactly(text) => Some(text.as_str()),
         Name::AsItIs | Name::Gone => None,
     };
-    match world.pass_get(&home.instance, call, &named).await? {
+    match world.pass_get(tenant, &home.instance, call, &named).await? {
         Start::Success(answer, start)
             if xml::internal_id(&start).as_deref() == expected && expected.is_some()
                 || speaks_of(tenant, meeting, home, &answer, &start) =>

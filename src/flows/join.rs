@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 
 use super::World;
-use super::answer::{Answer, start};
+use super::answer::{Answer, BadAnswer, start};
 use super::ask::{CHECK_WITHIN, CallError, Presence, signed_for};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
@@ -44,21 +44,29 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
-    session(world, instance, query).await
+    session(world, tenant, instance, query).await
 }
 
 /// Asks the instance for the session. What its first checks refuse BBB answers with a redirect even here, and so
 /// do we: it says nothing against the instance.
-async fn session(world: &World, instance: &Arc<Instance>, query: &str) -> Result<Answer, Refusal> {
+async fn session(
+    world: &World,
+    tenant: &Tenant,
+    instance: &Arc<Instance>,
+    query: &str,
+) -> Result<Answer, Refusal> {
     let within = world.config.deadlines.first_byte;
     let asked = async {
         let answer = world.get(instance, "join", query, within).await?;
         if let Some(errors) = errors(&answer) {
+            if errors.contains("checksumError") {
+                return Err(BadAnswer::Signature.into());
+            }
             return Ok(Answer::RefusedTo(errors));
         }
         Ok::<_, CallError>(start(answer, world.most_passed(), within).await?.into())
     };
-    asked.await.map_err(|error| world.unreached(instance, "join", &error))
+    asked.await.map_err(|error| world.unreached(&tenant.id, instance, "join", &error))
 }
 
 /// Where an instance sends a browser whose join it refuses.

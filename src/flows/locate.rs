@@ -11,19 +11,21 @@ use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, UserPool, Where};
-use crate::domain::instance::{Instance, InstanceId};
+use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::tenant::{Tenant, TenantId};
 
-/// How long all instances together may take to say whether they have an unknown meeting.
-const SEARCH_WITHIN: Duration = Duration::from_secs(3);
+/// How long the instance that the predecessor's key names may take to say whether it has an unknown meeting.
+const HINTED_WITHIN: Duration = Duration::from_secs(1);
+/// How long all instances together may take after that. Some clients wait for 5 s.
+const SEARCH_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// What came of asking the instances for a meeting that has no route.
 enum Searched {
     Found(Box<Home>),
     /// All said that they do not have it.
     Nowhere,
-    /// No one has it, and one that was never heard gave no word.
+    /// No one has it, and one of which it is not known gave no word.
     NotKnown,
 }
 
@@ -58,7 +60,9 @@ impl World {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
-            Where::Unknown { sure } => Box::pin(self.unknown(tenant, meeting, sure)).await?.known(),
+            Where::Unknown { sure, doubted } => {
+                Box::pin(self.unknown(tenant, meeting, sure, doubted)).await?.known()
+            }
         }
     }
 
@@ -72,7 +76,9 @@ impl World {
         match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
-            Where::Unknown { sure } => Ok(self.unknown(tenant, meeting, sure).await?.found()),
+            Where::Unknown { sure, doubted } => {
+                Ok(self.unknown(tenant, meeting, sure, doubted).await?.found())
+            }
         }
     }
 
@@ -106,7 +112,9 @@ impl World {
             let home = match found {
                 Where::At(home) => Some(home),
                 Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
-                Where::Unknown { sure } => self.unknown(tenant, meeting, sure).await?.known()?,
+                Where::Unknown { sure, doubted } => {
+                    self.unknown(tenant, meeting, sure, doubted).await?.known()?
+                }
             };
             if home.is_some() && tenant.user_pool.is_some() {
                 join().await?; // only now that it has a route can its users be counted
@@ -141,9 +149,10 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
         sure: bool,
+        doubted: bool,
     ) -> Result<Searched, Refusal> {
         match self.hinted(tenant, meeting).await? {
-            None if !sure => self.search(tenant, meeting).await,
+            None if !sure => self.search(tenant, meeting, doubted).await,
             None => Ok(Searched::Nowhere),
             Some(home) => Ok(Searched::Found(Box::new(home))),
         }
@@ -163,7 +172,7 @@ impl World {
         let Some(member) = roster.get(&id).filter(|m| !m.releases_meetings()) else {
             return Ok(None);
         };
-        match self.sighted(&member.instance, &tenant.id, meeting, SEARCH_WITHIN).await {
+        match self.sighted(&member.instance, &tenant.id, meeting, HINTED_WITHIN).await {
             Ok((Presence::Ours, internal)) => {
                 self.adopt(&tenant.id, meeting, &member.instance, internal).await.map(Some)
             }
@@ -175,8 +184,14 @@ impl World {
         }
     }
 
-    /// Asks every instance at once; the first that has the meeting is its home.
-    async fn search(&self, tenant: &Arc<Tenant>, meeting: &MeetingId) -> Result<Searched, Refusal> {
+    /// Asks every instance at once; the first that has the meeting is its home. Of one that was swept before it is
+    /// known, unless the store is `doubted`.
+    async fn search(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        doubted: bool,
+    ) -> Result<Searched, Refusal> {
         let roster = self.actors.registry.roster().await?;
         if !roster.loaded {
             return Err(Refusal::Internal("load its state"));
@@ -188,7 +203,9 @@ impl World {
                 (instance, self.sighted(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
             })
             .collect();
-        let mut silent = roster.members().iter().any(|m| m.releases_meetings() && !m.accounted());
+        let is_open = |member: &Member| doubted || !member.swept;
+        let dead = roster.members().iter().filter(|m| m.releases_meetings() && !m.lost_meetings());
+        let mut silent = dead.filter(|member| is_open(member)).count() > 0;
         while let Some((instance, presence)) = answers.next().await {
             match presence {
                 Ok((Presence::Ours, internal)) => {
@@ -198,7 +215,7 @@ impl World {
                 }
                 Ok((Presence::Others | Presence::None, _)) => {}
                 Err(error) => {
-                    silent |= roster.get(&instance.id).is_none_or(|member| !member.swept);
+                    silent |= roster.get(&instance.id).is_none_or(is_open);
                     debug!(instance.id = %instance.id, %error, "no word about a meeting");
                 }
             }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod ask;
 pub mod body;
 pub mod callbacks;
+pub mod check;
 pub mod configuration;
 pub mod create;
 pub mod documents;
@@ -33,7 +34,7 @@ use self::refusal::Refusal;
 use crate::actors::directory::Directory;
 use crate::bbb::query;
 use crate::config::{Config, HealthRules};
-use crate::domain::instance::InstanceMark;
+use crate::domain::instance::{InstanceId, InstanceMark};
 use crate::domain::meeting::MeetingId;
 use crate::outside::clock::Clock;
 use crate::outside::servers::Servers;
@@ -42,6 +43,8 @@ use crate::outside::store::peers::Chore;
 
 /// So much of what other replicas did may wait to be heard of; what is missed is looked for.
 pub const DONE_AHEAD: usize = 1_024;
+/// So many instances may wait to be looked at; beyond that all are.
+pub const DOUBTS_AHEAD: usize = 1_024;
 
 /// Everything a story may ask: the actors, the BBB servers, the clock, and what was configured at the start.
 #[derive(Clone)]
@@ -53,6 +56,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Passes on which chores other replicas did.
     pub done: broadcast::Sender<(Chore, InstanceMark)>,
+    /// Passes on which instances gave a client no usable answer.
+    pub doubted: broadcast::Sender<InstanceId>,
     /// As it was at the start; what can change while running is asked of the settings actor.
     pub config: Arc<Config>,
 }

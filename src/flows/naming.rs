@@ -111,7 +111,7 @@ impl World {
         home: &Home,
     ) -> Result<Name, Refusal> {
         let (instance, sought) = (&home.instance, home.sought(tenant, asked));
-        let failed = |error: CallError| self.unreached(instance, "getMeetingInfo", &error);
+        let failed = |error: CallError| self.unreached(tenant, instance, "getMeetingInfo", &error);
         let mut tried = None;
         // One that takes no internal ids is asked by the id first.
         if let Some(internal) = home.internal.as_ref().filter(|_| home.lookup == Lookup::Unknown) {

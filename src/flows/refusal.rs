@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::actors::meetings::{RouteError, Silent};
 use crate::actors::seat::AskError;
 use crate::bbb::hooks::Failure;
@@ -68,9 +70,39 @@ pub enum Refusal {
     Maintenance(Arc<str>),
     #[error("the body is larger than allowed")]
     TooLarge,
+    /// A server of the pool did not even look at the request.
+    #[error("the servers do not take the request: {1}")]
+    Rejected(Rejection, StatusCode),
+    /// More than one server answered in a way that says that the request is at fault: how.
+    #[error("the servers could not process the request: {0}")]
+    Unprocessed(String),
+    /// The server that has what the call is about gave no usable answer: why.
+    #[error("the server gave no usable answer: {0}")]
+    Server(String),
     /// Something of ours failed: the words behind "BigBlueSwarm failed to".
     #[error("failed to {0}")]
     Internal(&'static str),
+}
+
+/// What is wrong with a request that a server does not even look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Its bytes are no such request as servers take.
+    Malformed,
+    TooLong,
+}
+
+impl Rejection {
+    /// What this status says of the request, if it does.
+    pub fn of(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::BAD_REQUEST => Some(Self::Malformed),
+            StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Some(Self::TooLong),
+            _ => None,
+        }
+    }
 }
 
 impl From<AskError> for Refusal {

@@ -94,14 +94,14 @@ async fn answer(world: &World, call: Option<Call>, parts: &Parts, body: Body) ->
 
 /// A browser that joins reads a page; a client of the API reads why not, in the form it asks for.
 fn refused(world: &World, call: Option<Call>, refusal: &Refusal, parts: &Parts) -> Response {
-    let wanted = Wanted::by(parts);
+    let (wanted, v3_statuses) = (Wanted::by(parts), world.config.compat.v3_statuses);
     if call == Some(Call::Join)
         && wanted == Wanted::Page
-        && let Some(page) = refused_join::page(refusal, &parts.headers)
+        && let Some(page) = refused_join::page(refusal, &parts.headers, v3_statuses)
     {
         return page;
     }
-    refusal.respond(wanted, world.config.compat.v3_statuses)
+    refusal.respond(wanted, v3_statuses)
 }
 
 /// What an instance refuses, which goes out as it is. Who wants to read it in JSON is shown what the
@@ -167,7 +167,7 @@ async fn run(
         let unsigned = world.config.compat.unsigned_forms;
         let text = form.text(parts, body).await?;
         let query = form::checked(&tenant, call, parts, &text, unsigned)?;
-        return dispatch(world, call, &tenant, &query, None).await;
+        return dispatch(world, call, &tenant, &query, None, Wanted::by(parts)).await;
     }
     let raw = parts.uri.query().unwrap_or_default();
     if call.is_about_recordings() {
@@ -175,7 +175,7 @@ async fn run(
     }
     let query = checked(&tenant, call, raw)?;
     let posted = if is_post { posted(world, call, parts, body)? } else { None };
-    dispatch(world, call, &tenant, &query, posted).await
+    dispatch(world, call, &tenant, &query, posted, Wanted::by(parts)).await
 }
 
 /// Calls about recordings say what is missing before the checksum is verified, but not without one.
@@ -194,13 +194,14 @@ async fn dispatch(
     tenant: &Arc<Tenant>,
     query: &str,
     posted: Option<Posted>,
+    wanted: Wanted,
 ) -> Result<Answer, Refusal> {
     match call {
         // Boxed, as its many waits would make the futures of all calls large.
         Call::Create => Box::pin(create::create(world, tenant, query, posted)).await,
         Call::Join => {
             let joined = join::join(world, tenant, query).await;
-            joined.or_else(|refusal| refused_join::redirected(refusal, tenant, query))
+            joined.or_else(|refusal| refused_join::redirected(refusal, tenant, query, wanted))
         }
         Call::IsMeetingRunning => info::is_meeting_running(world, tenant, query).await,
         Call::GetMeetingInfo => info::get_meeting_info(world, tenant, query).await,

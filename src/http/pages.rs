@@ -18,6 +18,7 @@ struct Words {
     refused: &'static str,
     no_meeting: &'static str,
     full: &'static str,
+    unusable: &'static str,
 }
 
 const LANGUAGES: [Words; 3] = [
@@ -29,6 +30,7 @@ const LANGUAGES: [Words; 3] = [
         refused: "You can’t join",
         no_meeting: "This meeting does not exist, or it has ended. Please go back to where you came from and open it there.",
         full: "All places that are available just now are taken. Please try again later.",
+        unusable: "This link can’t be used as it is. Please go back to where you came from and open the meeting there. If that does not help, tell those who run that page:",
     },
     Words {
         language: "de",
@@ -38,6 +40,7 @@ const LANGUAGES: [Words; 3] = [
         refused: "Teilnahme nicht möglich",
         no_meeting: "Diese Konferenz gibt es nicht, oder sie ist beendet. Bitte gehen Sie zurück und öffnen Sie sie von dort.",
         full: "Alle derzeit verfügbaren Plätze sind belegt. Bitte versuchen Sie es später noch einmal.",
+        unusable: "Dieser Link ist so nicht verwendbar. Bitte gehen Sie zurück und öffnen Sie die Konferenz von dort. Hilft das nicht, melden Sie den Betreibern jener Seite:",
     },
     Words {
         language: "fr",
@@ -47,6 +50,7 @@ const LANGUAGES: [Words; 3] = [
         refused: "Participation impossible",
         no_meeting: "Cette réunion n’existe pas, ou elle est terminée. Veuillez revenir en arrière et l’ouvrir de là.",
         full: "Toutes les places disponibles sont prises. Veuillez réessayer plus tard.",
+        unusable: "Ce lien n’est pas utilisable tel quel. Veuillez revenir en arrière et ouvrir la réunion de là. Si cela n’aide pas, signalez aux responsables de cette page :",
     },
 ];
 
@@ -72,6 +76,13 @@ pub(super) fn no_meeting(headers: &HeaderMap) -> Response {
 pub(super) fn full(headers: &HeaderMap) -> Response {
     let words = words(headers);
     (StatusCode::OK, page(words.language, words.refused, words.full, None)).into_response()
+}
+
+/// The page of a join that is refused for what it asks, with the message that clients read.
+pub(super) fn unusable(headers: &HeaderMap, message: &str) -> Response {
+    let words = words(headers);
+    let text = format!("{}\n\n{message}", words.unusable);
+    (StatusCode::OK, page(words.language, words.refused, &text, None)).into_response()
 }
 
 /// A page that loads the same URL again after so many seconds.

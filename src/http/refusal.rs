@@ -10,7 +10,7 @@ use super::wanted::Wanted;
 use crate::bbb::hooks;
 use crate::bbb::query::QueryFault;
 use crate::bbb::reply;
-use crate::flows::refusal::Refusal;
+use crate::flows::refusal::{Refusal, Rejection};
 
 /// The type of every XML answer.
 pub(super) const XML: &str = "text/xml;charset=utf-8";
@@ -95,6 +95,23 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
         Refusal::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", "The request body is too large.")
         }
+        Refusal::Rejected(rejection, status) => {
+            let (key, why) = match rejection {
+                Rejection::Malformed => ("validationError", "is malformed"),
+                Rejection::TooLong => ("requestTooLong", "is too long"),
+            };
+            let status = status.as_u16();
+            let message = format!("The request {why} for the servers (HTTP status {status}).");
+            return (ok, key, message.into());
+        }
+        Refusal::Unprocessed(how) => {
+            let message = format!("The servers could not process this request: {how}.");
+            return (ok, "internalError", message.into());
+        }
+        Refusal::Server(why) => {
+            let message = format!("The server gave no usable answer to this call: {why}.");
+            return (StatusCode::INTERNAL_SERVER_ERROR, "internalError", message.into());
+        }
         Refusal::Internal(what) => {
             let message = format!("BigBlueSwarm failed to {what}").into();
             return (StatusCode::INTERNAL_SERVER_ERROR, "internalError", message);
@@ -118,7 +135,7 @@ pub(super) fn failure(key: &str, message: &str, wanted: Wanted) -> impl IntoResp
 }
 
 /// The status that v3 gave to a refusal, for clients that go by it (`compat.v3Statuses`).
-fn v3_status(refusal: &Refusal) -> Option<StatusCode> {
+pub(super) fn v3_status(refusal: &Refusal) -> Option<StatusCode> {
     match refusal {
         Refusal::TenantNotFound | Refusal::MeetingPool | Refusal::UserPool => {
             Some(StatusCode::FORBIDDEN)
@@ -152,7 +169,7 @@ impl Refusal {
             }
             _ => (status, failure(key, &message, wanted)).into_response(),
         };
-        let unknown = matches!(self, Self::NoInstance | Self::Internal(_));
+        let unknown = matches!(self, Self::NoInstance | Self::Internal(_) | Self::Server(_));
         let outcome = if unknown { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
@@ -181,6 +198,10 @@ mod tests {
         check(Refusal::NoMeetingId, 200, "missingParamMeetingID");
         check(Refusal::EmptyMeetingId, 200, "validationError");
         check(Refusal::Internal("reach its store"), 500, "internalError");
+        let too_long = StatusCode::URI_TOO_LONG;
+        check(Refusal::Rejected(Rejection::TooLong, too_long), 200, "requestTooLong");
+        check(Refusal::Unprocessed("HTTP status 500".into()), 200, "internalError");
+        check(Refusal::Server("HTTP status 500".into()), 500, "internalError");
     }
 
     #[test]

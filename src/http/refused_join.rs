@@ -6,7 +6,9 @@ use axum::response::Response;
 use http::HeaderMap;
 
 use super::pages;
-use crate::bbb::query;
+use super::refusal::v3_status;
+use super::wanted::Wanted;
+use crate::bbb::query::{self, QueryFault};
 use crate::bbb::reply::error_redirect;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
@@ -16,13 +18,15 @@ use crate::flows::refusal::Refusal;
 /// `redirect=false` changes nothing about it. The query's checksum was verified, or anybody could redirect.
 ///
 /// Fails with the refusal itself where the client names no such URL, or where nothing was refused but something of
-/// ours failed: then the user may try again.
+/// ours failed: then the user may try again. A browser waits on a page for a meeting whose server is away.
 pub(super) fn redirected(
     refusal: Refusal,
     tenant: &Tenant,
     query: &str,
+    wanted: Wanted,
 ) -> Result<Answer, Refusal> {
-    if matches!(refusal, Refusal::Internal(_)) {
+    let may_wait = matches!(refusal, Refusal::Unavailable) && wanted == Wanted::Page;
+    if may_wait || matches!(refusal, Refusal::Internal(_) | Refusal::Server(_)) {
         return Err(refusal);
     }
     let query = tenant.rules.join(query);
@@ -34,15 +38,21 @@ pub(super) fn redirected(
     Ok(Answer::RefusedTo(error_redirect(&target, key, &message)))
 }
 
-/// The page that a browser shows; `None` where it reads XML as everybody does.
-pub(super) fn page(refusal: &Refusal, headers: &HeaderMap) -> Option<Response> {
-    match refusal {
-        Refusal::Unavailable | Refusal::Internal(_) => Some(pages::waiting(headers)),
-        Refusal::Maintenance(text) => Some(pages::maintenance(headers, text)),
-        Refusal::NothingToJoin => Some(pages::no_meeting(headers)),
-        Refusal::UserPool => Some(pages::full(headers)),
-        _ => None,
+/// The page that a browser shows, with v3's status if `v3_statuses`; `None` where it reads XML as everybody does.
+pub(super) fn page(refusal: &Refusal, headers: &HeaderMap, v3_statuses: bool) -> Option<Response> {
+    let mut page = match refusal {
+        Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) => return None,
+        Refusal::Unsupported | Refusal::ContentType | Refusal::TooLarge => return None,
+        Refusal::Unavailable | Refusal::Internal(_) | Refusal::Server(_) => pages::waiting(headers),
+        Refusal::Maintenance(text) => pages::maintenance(headers, text),
+        Refusal::NothingToJoin => pages::no_meeting(headers),
+        Refusal::UserPool => pages::full(headers),
+        other => pages::unusable(headers, &other.key_and_message().1),
+    };
+    if let Some(status) = v3_status(refusal).filter(|_| v3_statuses) {
+        *page.status_mut() = status;
     }
+    Some(page)
 }
 
 /// Whether a browser may be sent there: http or https, and nothing that would break a header.

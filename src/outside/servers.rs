@@ -28,6 +28,9 @@ pub struct Outgoing {
     /// From the start of sending to the first byte of the answer, connecting included. While a body
     /// is being sent it starts again with each part of it.
     pub first_byte_within: Duration,
+    /// It must not reach the instance twice: not even when a kept connection was closed without a word, as idle
+    /// ones are.
+    pub once: bool,
 }
 
 /// Shows the target's path only: its query holds a checksum, and may hold passwords.
@@ -52,6 +55,7 @@ impl Outgoing {
             content_type: None,
             body: Body::empty(),
             first_byte_within: within,
+            once: false,
         }
     }
 }
@@ -70,6 +74,9 @@ pub enum SendError {
     /// The instance can't have seen the request: no connection stood.
     #[error("no connection: {0}")]
     NotSent(String),
+    /// A kept connection was closed without a word. Most likely it was idle, and the instance has seen nothing.
+    #[error("no answer: {0}")]
+    Closed(String),
     /// The instance may have seen the request, and may have done what it asks.
     #[error("no answer: {0}")]
     Unanswered(String),

@@ -14,6 +14,7 @@ mod creates;
 mod demo;
 mod dropin;
 mod failovers;
+mod faults;
 mod fleet;
 mod forecasts;
 mod forms;

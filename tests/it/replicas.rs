@@ -5,6 +5,7 @@ mod caches;
 mod health;
 mod placements;
 mod sweeps;
+mod unknown;
 
 use std::collections::HashSet;
 use std::sync::Arc;

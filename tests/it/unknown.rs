@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bigblueswarm::domain::instance::Health;
 use bigblueswarm::sim::Fault;
 use http::{Method, Request, StatusCode, header};
@@ -181,6 +182,8 @@ async fn x14_what_is_certain_is_refused_with_http_200_and_with_v3_statuses_as_v3
     }
 }
 
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
 /// A join of U by a browser or a client of the API.
 async fn join(world: &World, query: &str, accept: &str) -> Reply {
     let path = U.path("join", &format!("fullName=Ada&role=VIEWER{query}"));
@@ -191,7 +194,6 @@ async fn join(world: &World, query: &str, accept: &str) -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_clients_xml() {
-    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let mut crowded = U.document();
     crowded.spec.user_pool = Some(1);
     let world = plan(1).tenant(crowded).start().await;
@@ -240,13 +242,69 @@ async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_the_instance_does_not_know_is_not_supported() {
+    let world = plan(1).start().await;
+    T.create(&world, "room").await.assert_success();
+    let chat = "meetingID=room&message=hello";
+    world.sims[0].faults().on("sendChatMessage").set(Fault::NotFoundPage).await;
+    T.call(&world, "sendChatMessage", chat).await.assert_failed(200, "unsupportedRequest");
+    // One that every server knows says that the server is not well.
+    world.sims[0].faults().on("getMeetingInfo").set(Fault::NotFoundPage).await;
+    T.info(&world, "room").await.assert_failed(500, "internalError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn x15_a_browser_waits_for_a_server_that_is_away_wherever_errors_go() {
+    let world = plan(1).start().await;
+    U.create(&world, "room").await.assert_success();
+    world.sims[0].faults().set(Fault::Refuse).await;
+    world.until(health(&world, 0)).await;
+    let query = "&meetingID=room&errorRedirectUrl=https%3A%2F%2Flms.example.org%2Foops";
+    let page = join(&world, query, BROWSER).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body.contains("http-equiv=\"refresh\""), "{page:?}");
+    let refused = join(&world, query, "*/*").await;
+    assert_eq!(refused.status, StatusCode::FOUND, "{refused:?}");
+    assert!(refused.location.is_some_and(|to| to.contains("meetingUnavailable")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn x15_what_a_link_lacks_is_said_on_a_page_and_a_wrong_checksum_in_xml() {
+    let world = plan(1).start().await;
+    for (query, key, message) in [
+        ("", "missingParamMeetingID", "You must provide a meeting ID"),
+        ("&meetingID=", "validationError", "Meeting ID must be between 2 and 256 characters"),
+    ] {
+        join(&world, query, "*/*").await.assert_failed(200, key);
+        let page = join(&world, query, BROWSER).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.body.contains("lang=\"fr\"") && page.body.contains(message), "{page:?}");
+        let query = format!("{query}&logoutURL=https%3A%2F%2Flms.example.org");
+        for accept in [BROWSER, "*/*"] {
+            let refused = join(&world, &query, accept).await;
+            assert!(refused.location.is_some_and(|to| to.contains(key)));
+        }
+    }
+    let unsigned = "/bigbluebutton/api/join?meetingID=a&logoutURL=https%3A%2F%2Flms.example.org";
+    let unsigned = U.request(Method::GET, unsigned).header(header::ACCEPT, BROWSER);
+    let refused = world.send(unsigned.body(Body::empty()).expect("a request")).await;
+    refused.assert_failed(200, "checksumError");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slash_behind_the_call_and_a_dot_behind_the_host_change_nothing() {
     let world = plan(1).start().await;
     T.create(&world, "room").await.assert_success();
+    let proxy = ConnectInfo(std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
     for (call, query) in [("getMeetings", ""), ("getMeetingInfo", "meetingID=room")] {
-        for host in ["t.example.org", "t.example.org.", "T.example.org."] {
+        for host in
+            ["t.example.org", "t.example.org.", "T.example.org.", "t.example.org.:8443", "[::1]"]
+        {
             let path = T.path(call, query).replacen(call, &format!("{call}/"), 1);
-            let request = Request::builder().uri(path).header(header::HOST, host);
+            let mut request = Request::builder().uri(path).header(header::HOST, host);
+            if host == "[::1]" {
+                request = request.header("x-forwarded-host", "T.Example.org.").extension(proxy);
+            }
             world.send(request.body(Body::empty()).expect("a request")).await.assert_success();
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use bigblueswarm::config::Config;
 use bigblueswarm::flows::answer::{Answer, BadAnswer, Start, start};
 use bigblueswarm::outside::servers::Incoming;
 use bigblueswarm::outside::servers::http::HttpServers;
@@ -22,10 +23,16 @@ async fn m29_bad_xml_over_sockets_is_refused_in_every_call() {
     let handles = servers(2).await;
     let sims = handles.iter().map(|handle| handle.server.clone()).collect();
     let network = Arc::new(HttpServers::new(SECOND, 5 * SECOND).expect("TLS"));
-    let world = plan(0).servers(sims).network(network).start().await;
+    let often = |c: &mut Config| c.health.sweep_interval = SECOND / 10;
+    let world = plan(0).config(often).servers(sims).network(network).start().await;
     T.create(&world, "m1").await.assert_success();
     let home = world.homes("m1").await[0];
     let faults = || world.sims[home - 1].faults();
+    // Its last list has the meeting: lists are asked for one after another.
+    world.sims[home - 1].clear_requests().await;
+    while world.sims[home - 1].requests_of("getMeetings").await.len() < 3 {
+        tokio::time::sleep(SECOND / 20).await;
+    }
     let joins = "fullName=Ada&meetingID=m1&role=VIEWER&redirect=false";
     for bad in BadXml::ALL {
         for (call, query) in [

@@ -42,7 +42,7 @@ impl Doubt {
         let Some(since) = self.since else { return };
         self.swept.insert(sweep.instance.clone(), sweep.asked_at);
         let heard = |id| self.swept.get(id).is_some_and(|&asked_at| asked_at > since);
-        let mut living = roster.members().iter().filter(|member| !member.releases_meetings());
+        let mut living = roster.members().iter().filter(|member| !member.lost_meetings());
         if living.all(|member| heard(&member.instance.id)) {
             info!("every instance was heard since the store's state changed");
             self.since = None;
@@ -91,7 +91,7 @@ mod tests {
         Member {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
-            lost: false,
+            lost: health == Health::Dead,
             retired: false,
             retired_since: None,
             silent_since: None,

@@ -59,6 +59,7 @@ impl MeetingsState {
             Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown {
                 sure: self.loaded && self.roster.all_accounted() && !self.doubt.stands(),
+                doubted: self.doubt.stands(),
             },
         }
     }

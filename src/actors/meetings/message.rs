@@ -199,6 +199,8 @@ pub enum Where {
     /// No such meeting. Unless `sure`, some instance was not heard yet: ask them.
     Unknown {
         sure: bool,
+        /// The store may have gone back to an older state: what was heard of instances before does not count.
+        doubted: bool,
     },
 }
 

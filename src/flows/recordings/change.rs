@@ -56,13 +56,14 @@ async fn everywhere(
 ) -> Result<Answer, Refusal> {
     let shares = shares(world, tenant, ids).await?;
     let parts = shares.iter().flat_map(|(instance, ids)| {
-        chunks(ids).map(move |ids| ask(world, instance, call, ids, rest))
+        chunks(ids).map(move |ids| ask(world, tenant, instance, call, ids, rest))
     });
     merged(call, join_all(parts).await)
 }
 
 async fn ask(
     world: &World,
+    tenant: &Tenant,
     instance: &Arc<Instance>,
     call: Call,
     ids: &[String],
@@ -90,7 +91,7 @@ async fn ask(
         Ok((_, envelope)) if envelope.failed_with("notFound") => Change::NotThere,
         Ok((body, envelope)) => Change::Refused(body, envelope),
         Err(error) => {
-            world.doubt(instance, call.name(), &error);
+            world.doubt(&tenant.id, instance, call.name(), &error);
             Change::Failed
         }
     }

@@ -14,7 +14,7 @@ use crate::bbb::{reply, xml};
 use crate::domain::instance::Instance;
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
-use crate::flows::answer::{Answer, BadAnswer, whole};
+use crate::flows::answer::{Answer, BadAnswer, believed, whole};
 use crate::flows::ask::{CallError, MOST_BYTES, signed_for};
 use crate::flows::body::Posted;
 use crate::flows::refusal::Refusal;
@@ -30,7 +30,7 @@ pub async fn get_tracks(
 ) -> Result<Answer, Refusal> {
     let call = Call::GetRecordingTextTracks;
     match home(world, tenant, call, query).await? {
-        Ok(instance) => send(world, &instance, call, query, None).await,
+        Ok(instance) => send(world, tenant, &instance, call, query, None).await,
         Err(id) => Ok(failed("noRecordings", &format!("No recording found for {id}"))),
     }
 }
@@ -44,7 +44,7 @@ pub async fn put_track(
 ) -> Result<Answer, Refusal> {
     let call = Call::PutRecordingTextTrack;
     match home(world, tenant, call, query).await? {
-        Ok(instance) => send(world, &instance, call, query, body).await,
+        Ok(instance) => send(world, tenant, &instance, call, query, body).await,
         Err(id) => Ok(failed("noRecordings", &format!("No recording was found for {id}"))),
     }
 }
@@ -66,6 +66,7 @@ async fn home(
 /// Once: a second attempt could add the track twice.
 async fn send(
     world: &World,
+    tenant: &Tenant,
     instance: &Arc<Instance>,
     call: Call,
     query: &str,
@@ -77,6 +78,7 @@ async fn send(
     if !call.takes_get() {
         request.method = Method::POST;
     }
+    request.once = !call.takes_get();
     if let Some(posted) = &body {
         request.content_type = Some(posted.content_type.clone());
         request.body = posted.attempt().await;
@@ -87,10 +89,20 @@ async fn send(
         let body = whole(answer, MOST_BYTES, within).await?;
         Ok::<_, CallError>(said(is_json, body)?)
     };
-    asked.await.map_err(|error| {
-        world.doubt(instance, call.name(), &error);
-        Refusal::Internal("reach the recording's server")
-    })
+    asked.await.map_err(|error| world.unreached(&tenant.id, instance, call.name(), &error))
+}
+
+/// As much of an answer in JSON as has to be known.
+#[derive(serde::Deserialize)]
+struct Json {
+    #[serde(default)]
+    response: Said,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Said {
+    #[serde(default, rename = "messageKey")]
+    message_key: String,
 }
 
 fn is_json(answer: &Incoming) -> bool {
@@ -101,11 +113,13 @@ fn is_json(answer: &Incoming) -> bool {
 /// The answer as it is, once it was seen to be what it says; some refusals of these calls are XML.
 fn said(is_json: bool, body: Bytes) -> Result<Answer, BadAnswer> {
     if !is_json {
-        let envelope = xml::read(&body)?;
+        let envelope = believed(xml::read(&body)?)?;
         return Ok(Answer::said(body, envelope));
     }
-    let checked: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&body);
-    checked.map_err(|_| BadAnswer::Json)?;
+    let said: Json = serde_json::from_slice(&body).map_err(|_| BadAnswer::Json)?;
+    if said.response.message_key == "checksumError" {
+        return Err(BadAnswer::Signature);
+    }
     Ok(Answer::Typed { kind: JSON, body })
 }
 

@@ -64,11 +64,13 @@ impl HttpServers {
         Self { pooled, single, connect, body_gap }
     }
 
-    /// Sends what has no body. A GET that an idle connection lost is sent once more on a new one.
+    /// Sends what has no body. A GET that an idle connection lost is sent once more on a new one, unless it must go
+    /// out once.
     async fn ask(
         &self,
         head: &Head,
         within: Duration,
+        once: bool,
     ) -> Result<Response<hyper::body::Incoming>, Lost> {
         let by = Instant::now() + within;
         let request = || {
@@ -81,6 +83,9 @@ impl HttpServers {
             Slow::Instance
         };
         match exchange(&self.pooled, request(), patience()).await {
+            Err(Lost { error: SendError::Unanswered(why), idle: true }) if once => {
+                Err(Lost { error: SendError::Closed(why), idle: true })
+            }
             Err(lost) if lost.idle && head.method == Method::GET => {
                 counter!("bigblueswarm_servers_stale_connections_total").increment(1);
                 let again = exchange(&self.single, request(), patience()).await;
@@ -113,10 +118,11 @@ impl HttpServers {
 #[async_trait]
 impl Servers for HttpServers {
     async fn send(&self, request: Outgoing) -> Result<Incoming, SendError> {
-        let Outgoing { instance, method, target, content_type, body, first_byte_within } = request;
+        let Outgoing { instance, method, target, content_type, body, first_byte_within, once } =
+            request;
         let head = Head { method, uri: uri(&instance.origin, &target)?, content_type };
         let ended = if body.is_end_stream() {
-            self.ask(&head, first_byte_within).await
+            self.ask(&head, first_byte_within, once).await
         } else {
             self.upload(&head, body, first_byte_within).await
         };

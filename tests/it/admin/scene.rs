@@ -124,6 +124,7 @@ impl Scene {
             store: Arc::new(Away(held.clone())),
             clock: Arc::new(RuntimeClock::start()),
             done: tokio::sync::broadcast::channel(1).0,
+            doubted: tokio::sync::broadcast::channel(1).0,
             config,
         };
         let phase = Phase::default();

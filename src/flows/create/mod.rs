@@ -1,22 +1,25 @@
 //! Create: a home is claimed and stored before its instance is called; a failed create tries the next.
 
+mod attempt;
+mod fault;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Method;
 use tokio::time::{Instant, timeout_at};
-use tracing::{info, warn};
+use tracing::warn;
 
+use self::attempt::Attempt;
+use self::fault::Tried;
 use super::World;
-use super::answer::{Answer, BadAnswer, read};
-use super::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
+use super::answer::Answer;
+use super::ask::{CHECK_WITHIN, Presence};
 use super::body::Posted;
 use super::naming::PARENT;
 use super::payload::Payload;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Home, Settled, Wish};
+use crate::actors::meetings::{Home, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
@@ -24,7 +27,6 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
-use crate::outside::servers::{Outgoing, SendError};
 
 /// Instances tried for one create, the first included.
 const MOST_ATTEMPTS: usize = 3;
@@ -42,21 +44,9 @@ struct Creation<'a> {
     only: Option<InstanceId>,
     tags: TagWish,
     except: HashSet<InstanceId>,
+    /// What went wrong so far.
+    tried: Tried,
     by: Instant,
-}
-
-/// What came of one attempt on one instance.
-enum Attempt {
-    /// It has the meeting now; this is what it said.
-    Made(Bytes, Envelope),
-    /// It refused for a reason that the client shall read.
-    Refused(Bytes, Envelope),
-    /// The client's own body broke off.
-    Unsent,
-    /// Another tenant's meeting has this id there.
-    Foreign,
-    /// It can't take the meeting; `tomb` when it may have made it all the same.
-    Failed { why: String, tomb: bool, suspect: bool },
 }
 
 /// Creates a meeting, or repeats the create of one that lives. Goes on to its end in a task of its
@@ -96,6 +86,7 @@ async fn whole(
         only,
         tags,
         except: HashSet::new(),
+        tried: Tried::default(),
         by: Instant::now() + world.config.deadlines.create,
     };
     let by = creation.by;
@@ -127,7 +118,7 @@ async fn parent<'q>(
 impl Creation<'_> {
     async fn run(mut self) -> Result<Answer, Refusal> {
         let mut home = self.first_home().await?;
-        for _ in 0..MOST_ATTEMPTS {
+        loop {
             let confirmed = home.state == RouteState::Confirmed && !home.released;
             match self.attempt(&home, confirmed).await {
                 Attempt::Made(answer, envelope) => match self.made(&home, &envelope).await? {
@@ -142,19 +133,36 @@ impl Creation<'_> {
                     self.release(&home, confirmed).await;
                     return Err(Refusal::Internal("read the request's body"));
                 }
-                Attempt::Failed { why, suspect, .. } if confirmed => {
-                    self.note(&home, &why, suspect);
-                    return Err(Refusal::Internal("reach the meeting's server"));
-                }
                 Attempt::Foreign => home = self.next(home, false).await?,
-                Attempt::Failed { why, tomb, suspect } => {
-                    self.note(&home, &why, suspect);
-                    home = self.next(home, tomb).await?;
+                Attempt::Kept(fault) => {
+                    self.tried.add(fault, None);
+                    return self.tried.end();
+                }
+                Attempt::Failed { fault, refusal, tomb } => {
+                    self.tried.add(fault, refusal);
+                    if confirmed || !self.may_try_another() {
+                        self.release(&home, confirmed).await;
+                        return self.tried.end();
+                    }
+                    home = match self.next(home, tomb).await {
+                        Ok(home) => home,
+                        // There is no other: what those said that were asked is the answer.
+                        Err(RouteError::NoInstance | RouteError::NoTag | RouteError::Taken) => {
+                            return self.tried.end();
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
                 }
             }
         }
-        self.release(&home, false).await;
-        Err(Refusal::NoInstance)
+    }
+
+    /// Whether another instance could still take the meeting, and has the time to say so.
+    fn may_try_another(&self) -> bool {
+        let left = self.by.saturating_duration_since(Instant::now());
+        self.tried.count() < MOST_ATTEMPTS
+            && !self.tried.is_the_requests()
+            && left >= self.world.config.deadlines.connect
     }
 
     /// The home the meeting has, else a claimed one.
@@ -192,7 +200,7 @@ impl Creation<'_> {
         }
     }
 
-    async fn wish(&self) -> Result<Wish, Refusal> {
+    async fn wish(&self) -> Result<Wish, RouteError> {
         Ok(Wish {
             tenant: self.tenant.clone(),
             meeting: self.meeting.clone(),
@@ -208,14 +216,14 @@ impl Creation<'_> {
     }
 
     /// Another home after this one failed; when there is none, nothing stays claimed.
-    async fn next(&mut self, home: Home, tomb: bool) -> Result<Home, Refusal> {
+    async fn next(&mut self, home: Home, tomb: bool) -> Result<Home, RouteError> {
         self.except.insert(home.instance.id.clone());
         let wish = self.wish().await?;
         let moved = self.world.actors.meetings.move_on(wish, home.version, tomb).await;
         if moved.is_err() {
             self.release(&home, false).await;
         }
-        Ok(moved?)
+        moved
     }
 
     /// Gives up a claim that came to nothing; a confirmed route stays.
@@ -227,14 +235,6 @@ impl Creation<'_> {
         let released = self.world.actors.meetings.release(tenant, meeting, home.version).await;
         if let Err(error) = released {
             warn!(%error, "a claim that came to nothing could not be released; a sweep will do it");
-        }
-    }
-
-    fn note(&self, home: &Home, why: &str, suspect: bool) {
-        let id = &home.instance.id;
-        info!(instance.id = %id, tenant.name = %self.tenant.id, %why, "an instance did not take a meeting");
-        if suspect {
-            self.world.actors.registry.suspect(id.clone(), format!("create: {why}"));
         }
     }
 
@@ -267,99 +267,6 @@ impl Creation<'_> {
         Ok(winner.filter(|other| other.instance.id != home.instance.id))
     }
 
-    async fn attempt(&self, home: &Home, confirmed: bool) -> Attempt {
-        let first = self.send(home).await;
-        let first = match first {
-            Err(CallError::Send(SendError::Unanswered(_)) | CallError::Bad(_)) if !confirmed => {
-                // It may have made the meeting: that is asked before anything else is done.
-                match self.ask(home).await {
-                    Ok(Presence::Ours) => self.send(home).await,
-                    Ok(Presence::None) | Ok(Presence::Others) | Err(_) => first,
-                }
-            }
-            first => first,
-        };
-        match first {
-            Ok((answer, envelope)) => self.judge(home, confirmed, answer, envelope).await,
-            Err(CallError::Send(SendError::Request(_))) => Attempt::Unsent,
-            Err(CallError::Send(SendError::NotSent(why))) => {
-                Attempt::Failed { why, tomb: false, suspect: true }
-            }
-            Err(error) => {
-                // Garbage instead of an answer to a create is its fault too; a 4xx may be the asker's.
-                let suspect = error.is_instances_fault()
-                    || matches!(error, CallError::Bad(BadAnswer::Xml(_)));
-                Attempt::Failed { why: error.to_string(), tomb: true, suspect }
-            }
-        }
-    }
-
-    async fn ask(&self, home: &Home) -> Result<Presence, CallError> {
-        let id = &self.tenant.id;
-        self.world.presence(&home.instance, id, &self.meeting, CHECK_WITHIN).await
-    }
-
-    /// Sends the create and reads the whole answer.
-    async fn send(&self, home: &Home) -> Result<(Bytes, Envelope), CallError> {
-        let deadlines = self.world.config.deadlines;
-        let within = deadlines.attempt.min(self.by.saturating_duration_since(Instant::now()));
-        let query = match &self.payload {
-            Some(payload) => payload.sealed(&self.query, &home.instance).await,
-            None => self.query.as_str().into(),
-        };
-        let signed = signed_for(&home.instance, "create", &query);
-        let mut request = Outgoing::get(home.instance.clone(), "create", &signed, within);
-        if let Some(posted) = self.body {
-            request.method = Method::POST;
-            request.content_type = Some(posted.content_type.clone());
-            request.body = posted.attempt().await;
-        }
-        let answer = self.world.servers.send(request).await?;
-        Ok(read(answer, MOST_BYTES, within).await?)
-    }
-
-    async fn judge(
-        &self,
-        home: &Home,
-        confirmed: bool,
-        answer: Bytes,
-        envelope: Envelope,
-    ) -> Attempt {
-        let key = envelope.message_key.clone().unwrap_or_default();
-        let doubtful = envelope.is_duplicate() || key == "idNotUnique";
-        if confirmed {
-            // The meeting is known to be ours: whatever its instance says is the answer.
-            return match envelope.success {
-                true if self.is_anothers(home, &envelope).await => Attempt::Foreign,
-                true => Attempt::Made(answer, envelope),
-                false => Attempt::Refused(answer, envelope),
-            };
-        }
-        if doubtful {
-            return match self.ask(home).await {
-                Ok(Presence::Ours) if envelope.success => Attempt::Made(answer, envelope),
-                Ok(Presence::Ours) => self.adopt_refused(home, answer, envelope).await,
-                Ok(Presence::Others) => Attempt::Foreign,
-                Ok(Presence::None) => Attempt::Failed {
-                    why: format!("{key} without a meeting"),
-                    tomb: true,
-                    suspect: false,
-                },
-                Err(error) => Attempt::Failed { why: error.to_string(), tomb: true, suspect: true },
-            };
-        }
-        match (envelope.success, key.as_str()) {
-            (true, _) => Attempt::Made(answer, envelope),
-            (false, "checksumError" | "unsupportedRequest") => {
-                Attempt::Failed { why: key, tomb: false, suspect: true }
-            }
-            (false, "nonUniqueVoiceBridge") => {
-                Attempt::Failed { why: key, tomb: false, suspect: false }
-            }
-            (false, _) => Attempt::Refused(answer, envelope),
-        }
-    }
-
     /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.
     async fn is_anothers(&self, home: &Home, envelope: &Envelope) -> bool {
         let sought = home.sought(&self.tenant.id, &self.meeting);
@@ -368,16 +275,5 @@ impl Creation<'_> {
             return false;
         }
         matches!(self.ask(home).await, Ok(Presence::Others))
-    }
-
-    /// The instance refuses this create since it has the tenant's own meeting: the route is kept,
-    /// the refusal passed on.
-    async fn adopt_refused(&self, home: &Home, answer: Bytes, envelope: Envelope) -> Attempt {
-        let (tenant, meeting) = (self.tenant.id.clone(), self.meeting.clone());
-        let meetings = &self.world.actors.meetings;
-        if let Err(error) = meetings.confirm(tenant, meeting, home.version, None).await {
-            warn!(%error, "a meeting that was found could not be confirmed; a sweep will do it");
-        }
-        Attempt::Refused(answer, envelope)
     }
 }
