@@ -69,9 +69,12 @@ async fn the_state_of_each_instance_is_shown() {
     let shown: Value = serde_json::from_str(&answer.body).unwrap();
     let expected = json!([
         {"url": "http://bbb1.example.org/bigbluebutton", "admin": "enabled", "health": "up", "why": null,
-         "tags": ["blue"], "sign_with": "sha256", "retired": false, "swept": true, "meetings": 0, "participants": 0, "measured_ago": null, "strays": []},
+         "tags": ["blue"], "sign_with": "sha256", "retired": false, "kept": null, "retired_for": null, "silent_for": null, "swept": true,
+         "meetings": 0, "participants": 0, "recordings": null, "measured_ago": null, "strays": []},
         {"url": B, "admin": "enabled", "health": "dead", "why": "connection refused",
-         "tags": [], "sign_with": "sha256", "retired": true, "swept": true, "meetings": 2, "participants": 31, "measured_ago": null,
+         "tags": [], "sign_with": "sha256", "retired": true,
+         "kept": "kept: it does not answer, it has meetings: 2, its recordings are not known yet",
+         "retired_for": null, "silent_for": null, "swept": true, "meetings": 2, "participants": 31, "recordings": null, "measured_ago": null,
          "strays": [{"meeting": "m", "tenant": "t.example.org"}]},
     ]);
     assert_eq!(shown, expected);
