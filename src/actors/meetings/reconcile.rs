@@ -163,8 +163,10 @@ fn judge(
     findings.strays.insert(stray);
     let entombed = slot.route.tombs.contains(&sweep.instance);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
-    if sweep.shared {
-        // Judged by the replica that asked.
+    // With the very internal id of the meeting it is the meeting itself, seen under another name of its server.
+    let is_itself = copy.internal.is_some() && copy.internal == slot.route.internal;
+    if sweep.shared || is_itself {
+        // Else judged by the replica that asked.
     } else if !known {
         findings.fetch.push(key);
     } else if slot.route.state == RouteState::Confirmed

@@ -30,6 +30,8 @@ async fn x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_beg
         world.refreshed().await;
         create(&world, T, "12").await.assert_success();
         assert_eq!(world.homes("12").await, [2]);
+        // Made at another time: what is made in the same millisecond has the same internal id.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         behind_our_back(&world.sims[0], T, "name=Room&meetingID=12").await;
         assert_eq!(world.homes("12").await, [1, 2]);
         tokio::time::sleep(SWEPT * 2).await;
