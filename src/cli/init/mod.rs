@@ -26,7 +26,7 @@ pub(super) struct InitArgs {
     /// Replace a file that is there, with its secrets
     #[arg(long, global = true)]
     force: bool,
-    /// The URL by which BBB servers reach this balancer, such as https://bbb.example.org: callbacks and webhooks go
+    /// The URL by which BBB servers reach this balancer, such as `https://bbb.example.org`: callbacks and webhooks go
     /// through it (callbacks.baseUrl)
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
