@@ -237,7 +237,7 @@ mod tests {
         check(
             &[server("1", true, &[("secret", "s")])],
             &[],
-            &[r#"server 1: instance URL "": is not a URL"#],
+            &[r#"server 1: instance URL "": must start with http:// or https://"#],
             &[],
         );
         let twice = [("url", "https://a/x/api"), ("secret", "s"), ("new", "1")];
