@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::bbb::query;
@@ -57,6 +58,12 @@ impl CallError {
             Self::Bad(BadAnswer::Status(status)) if is_unknown_call(*status, call) => {
                 Refusal::Unsupported
             }
+            // What stands before the instance says that it does not answer.
+            Self::Bad(BadAnswer::Status(
+                StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT,
+            )) => Refusal::Silent,
             Self::Bad(BadAnswer::Status(status)) => match Rejection::of(*status) {
                 Some(rejection) => Refusal::Rejected(rejection, *status),
                 None => {
@@ -67,10 +74,9 @@ impl CallError {
             Self::Bad(BadAnswer::Xml(_) | BadAnswer::Json | BadAnswer::TooLarge(_)) => {
                 Refusal::Server("its answer can't be understood".into())
             }
-            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late | BadAnswer::Shifted) => {
-                Refusal::Server("its answer broke off".into())
-            }
-            Self::Send(_) => Refusal::Internal("reach the meeting's server"),
+            Self::Bad(BadAnswer::Shifted) => Refusal::Server("its answer broke off".into()),
+            Self::Send(SendError::Request(_)) => Refusal::Internal("send such a request"),
+            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) | Self::Send(_) => Refusal::Silent,
         }
     }
 }
@@ -133,6 +139,21 @@ impl World {
         self.config.deadlines.first_byte.min(self.config.deadlines.list)
     }
 
+    /// What an instance says to a GET of this query, all within one deadline.
+    pub async fn told(
+        &self,
+        instance: &Arc<Instance>,
+        call: &str,
+        query: &str,
+        within: Duration,
+    ) -> Result<Start, CallError> {
+        let told = async {
+            let answer = self.get(instance, call, query, within).await?;
+            Ok(start(answer, self.most_passed(), within).await?)
+        };
+        timeout(within, told).await.unwrap_or(Err(BadAnswer::Late.into()))
+    }
+
     /// As [`World::pass`] for a GET of this query, which is signed here.
     pub async fn pass_get(
         &self,
@@ -141,9 +162,8 @@ impl World {
         call: &str,
         query: &str,
     ) -> Result<Start, Refusal> {
-        let signed = signed_for(instance, call, query);
-        let within = self.info_within();
-        self.pass(tenant, call, Outgoing::get(instance.clone(), call, &signed, within)).await
+        let told = self.told(instance, call, query, self.info_within()).await;
+        told.map_err(|error| self.unreached(&tenant.id, instance, call, &error))
     }
 
     /// A tenant's call got no usable answer. An instance that can't be reached is suspect at once. Anything else

@@ -160,6 +160,8 @@ pub struct Home {
     pub lost: bool,
     /// The instance takes new meetings.
     pub accepts: bool,
+    /// Whether the instance answers is in doubt.
+    pub suspect: bool,
 }
 
 impl Home {

@@ -36,7 +36,7 @@ use self::table::{Slot, Table};
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::forecast::Outlook;
-use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
@@ -275,6 +275,7 @@ impl MeetingsState {
             released: member.releases_meetings(),
             lost: member.lost_meetings(),
             accepts: member.refusal().is_none(),
+            suspect: member.health == Health::Suspect,
         })
     }
 
