@@ -1,6 +1,7 @@
 //! What is not known just now is said so, never as gone: silent servers, and refusals that clients understand.
 
 mod joins;
+mod moves;
 
 use std::time::Duration;
 

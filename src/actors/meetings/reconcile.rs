@@ -75,6 +75,8 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             Some(slot) if slot.route.instance == sweep.instance => {
                 listed.insert((key, tenant), seen);
             }
+            // It is being created elsewhere, and lives here until that is confirmed.
+            Some(slot) if slot.route.left.as_ref() == Some(&sweep.instance) => {}
             Some(slot) => {
                 let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
                 let copy = Copy { meeting, tenant: tenant.clone(), internal };
@@ -249,6 +251,7 @@ mod tests {
             tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
             meeting: None,
             internal: None,
+            left: None,
         };
         table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
         table
@@ -329,6 +332,7 @@ mod tests {
             tombs: Vec::new(),
             meeting: Some(created.clone()),
             internal: known_as.map(InternalId::new),
+            left: None,
         };
         table.put(created.key(), &tenant(), Some(route), at(10));
         let mut sweep = sweep(20, Some(1));
