@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::left::{forget, row};
 use crate::program::within;
-use crate::replicas::{shared, soon};
+use crate::replicas::shared;
 use crate::services::redis::RedisServer;
 use crate::world::{T, World, plan};
 
 const LIST: &str = "instances:list";
-/// Until a server was swept, and its recordings.
+/// Until what was written is seen, and a server and its recordings are swept, on a busy machine.
 const SWEPT: Duration = Duration::from_secs(15);
 
 fn quick(config: &mut Config) {
@@ -53,7 +53,7 @@ async fn x7_what_other_hands_take_out_of_redis_is_kept_on_every_replica_until_se
         let [first, second] = [&a.sims[0], &a.sims[1]];
         take_out(&server, way, first, second);
         for world in [&a, &b] {
-            soon(way, async || is_kept(world, first, 1).await).await;
+            within(SWEPT, way, async || is_kept(world, first, 1).await).await;
         }
         // It goes on with what it has, and takes nothing new.
         let c = later().start().await;
@@ -85,12 +85,12 @@ async fn x7_what_other_hands_listed_and_took_out_while_nobody_looked_is_kept_aft
     let (url, secret) = (first.url(), first.secret().clone());
     // Nobody of us ever wrote it down: it was forgotten, and another tool lists it.
     redis(&server, &["HDEL", LIST, &url]);
-    soon("retired", async || is_kept(&a, &first, 1).await).await;
+    within(SWEPT, "retired", async || is_kept(&a, &first, 1).await).await;
     assert_eq!(forget(&a, &url).await.status, 200);
     redis(&server, &["HSET", LIST, &url, secret.reveal()]);
     let listed =
         async || row(&a, &first).await.is_some_and(|row: Value| row["retired"] == json!(false));
-    soon("listed", listed).await;
+    within(SWEPT, "listed", listed).await;
     let again = plan(2).config(quick).on(&a).store(shared(&server)).with_what_is_stored();
     a.swarm.stop().await;
     redis(&server, &["HDEL", LIST, &url]);
