@@ -66,6 +66,7 @@ async fn pump(mut body: Body, mut kept: Kept, mut wanted: mpsc::Receiver<mpsc::S
         while !ended {
             // The instance's side is watched too: one that is gone frees the client's stream for the next.
             let frame = tokio::select! {
+                biased;
                 frame = body.frame() => frame,
                 () = to.closed() => break,
             };
@@ -122,7 +123,7 @@ impl Kept {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let spool = tokio::task::spawn_blocking(tempfile::tempfile).await??;
+                let spool = crate::determinism::aside(tempfile::tempfile).await??;
                 self.file.insert(File::from_std(spool))
             }
         };

@@ -101,7 +101,9 @@ impl Creation<'_> {
     async fn send(&self, home: &Home) -> Answered {
         let within = self.by.saturating_duration_since(Instant::now());
         let query = match &self.payload {
-            Some(payload) => payload.sealed(&self.query, &home.instance).await,
+            Some(payload) => {
+                payload.sealed(&self.query, &home.instance, &self.world.randomness).await
+            }
             None => self.query.as_str().into(),
         };
         let signed = signed_for(&home.instance, "create", &query);

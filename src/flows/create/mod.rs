@@ -4,7 +4,6 @@ mod attempt;
 mod fault;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +22,7 @@ use crate::actors::meetings::{Home, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
+use crate::determinism::HashSet;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
@@ -85,7 +85,7 @@ async fn whole(
         body: body.as_ref(),
         only,
         tags,
-        except: HashSet::new(),
+        except: HashSet::default(),
         tried: Tried::default(),
         by: Instant::now() + world.config.deadlines.create,
     };
