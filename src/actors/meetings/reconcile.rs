@@ -20,6 +20,9 @@ const MISSING_SHARED: u8 = 4;
 const CLAIM_IS_OLD: Duration = Duration::from_secs(60);
 /// A listed meeting whose claim is older than this is confirmed by its being there.
 const CLAIM_IS_SETTLED: Duration = Duration::from_secs(15);
+/// What was given up may be made so much later than the meeting's home, by their own clocks. What was made after that is of
+/// another time.
+const GIVEN_UP_WITHIN_MS: u64 = 120_000;
 /// On a shared store, a copy is ended only if its route was read so recently.
 const READ_RECENTLY: Duration = Duration::from_secs(60);
 
@@ -38,6 +41,8 @@ pub(super) struct Findings {
     pub(super) fetch: Vec<RouteKey>,
     /// Copies of meetings that live elsewhere.
     pub(super) strays: HashSet<Stray>,
+    /// Routes of meetings that are seen here by the very internal ids that they have on another instance.
+    pub(super) twins: Vec<(RouteKey, TenantId, Version, InstanceId)>,
     /// Those of them that are to be ended.
     pub(super) end: Vec<Copy>,
 }
@@ -77,8 +82,9 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             }
             Some(slot) => {
                 let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
-                let copy = Copy { meeting, tenant: tenant.clone(), internal };
-                judge(slot, key, copy, seen.participants, sweep, shared, &mut findings);
+                let (home, living) = (slot.route.instance.clone(), slot.route.internal.clone());
+                let copy = Copy { key, meeting, tenant: tenant.clone(), internal, home, living };
+                judge(slot, copy, seen.participants, sweep, shared, &mut findings);
             }
         }
     }
@@ -147,7 +153,6 @@ fn key_of(table: &Table, seen: &Seen, tenant: &TenantId, known: &KnownAs) -> Rou
 
 fn judge(
     slot: &Slot,
-    key: RouteKey,
     copy: Copy,
     participants: u64,
     sweep: &Sweep,
@@ -160,7 +165,14 @@ fn judge(
         instance: sweep.instance.clone(),
     };
     findings.strays.insert(stray);
-    let entombed = slot.route.tombs.contains(&sweep.instance);
+    let key = copy.key;
+    if copy.internal.is_some() && copy.internal == copy.living {
+        // The meeting itself.
+        findings.twins.push((key, copy.tenant, slot.route.version, copy.home));
+        return;
+    }
+    let entombed = slot.route.tombs.contains(&sweep.instance) && is_given_up(&copy);
+    let lives = slot.listed_at.is_some_and(|at| at > slot.settled_at);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
     if sweep.shared {
         // Judged by the replica that asked.
@@ -168,10 +180,19 @@ fn judge(
         findings.fetch.push(key);
     } else if slot.route.state == RouteState::Confirmed
         && slot.settled_at < sweep.asked_at
+        && lives
+        && copy.is_one_still(Some(&slot.route))
         && (entombed || participants == 0)
     {
         findings.end.push(copy);
     }
+}
+
+/// Whether a copy is as old as what was given up for the meeting's home, and of no later time.
+fn is_given_up(copy: &Copy) -> bool {
+    let made = |id: &Option<InternalId>| id.as_ref().and_then(InternalId::created);
+    let made = made(&copy.internal).zip(made(&copy.living));
+    made.is_some_and(|(copy, living)| copy <= living.saturating_add(GIVEN_UP_WITHIN_MS))
 }
 
 fn present(
@@ -183,6 +204,7 @@ fn present(
     findings: &mut Findings,
 ) {
     slot.missing = 0;
+    slot.listed_at = slot.listed_at.max(Some(sweep.asked_at));
     slot.participants = seen.participants;
     let renamed = learn_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
@@ -245,7 +267,7 @@ mod tests {
             state,
             tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
             meeting: None,
-            internal: None,
+            internal: Some(InternalId::new("m-1000")),
         };
         table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
         table
@@ -255,7 +277,7 @@ mod tests {
     fn sweep(secs: u64, users: Option<u64>) -> Sweep {
         let seen = users.map(|participants| Seen {
             meeting: MeetingId::new("m"),
-            internal: None,
+            internal: Some(InternalId::new("m-1000")),
             tenant: Some(tenant()),
             participants,
             webcams: 0,
@@ -301,7 +323,12 @@ mod tests {
     fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
         let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
         let m = MeetingId::new("m");
-        let expected = Found { key: m.key(), tenant: tenant(), meeting: Some(m), internal: None };
+        let expected = Found {
+            key: m.key(),
+            tenant: tenant(),
+            meeting: Some(m),
+            internal: Some(InternalId::new("m-1000")),
+        };
         assert_eq!(found.adopt, vec![expected]);
         let mut ended = sweep(20, Some(1));
         ended.seen[0].ended = true;
@@ -368,7 +395,20 @@ mod tests {
     fn check_copy(tombs: &[&str], users: u64, shared: bool, ended: bool, fetched: bool) {
         let mut table = table("s2", RouteState::Confirmed, tombs);
         let asked = if fetched { 200 } else { 20 };
-        let found = reconcile(&mut table, &sweep(asked, Some(users)), at(asked + 1), shared);
+        let copy = |internal: &str| {
+            let mut copy = sweep(asked, Some(users));
+            copy.seen[0].internal = Some(InternalId::new(internal));
+            copy
+        };
+        let unlisted = reconcile(&mut table, &copy("m-2000"), at(asked), shared);
+        assert_eq!(unlisted.end, [], "its home has not listed the meeting");
+        let home = Sweep { instance: InstanceId::new("s2"), ..sweep(asked - 5, Some(1)) };
+        reconcile(&mut table, &home, at(asked), shared);
+        let same = reconcile(&mut table, &copy("m-1000"), at(asked), shared);
+        assert_eq!((same.end.len(), same.twins.len()), (0, 1), "it is the meeting itself");
+        let later = reconcile(&mut table, &copy("m-900000"), at(asked), shared);
+        assert!(users == 0 || later.end.is_empty(), "people are in a meeting of another time");
+        let found = reconcile(&mut table, &copy("m-2000"), at(asked + 1), shared);
         assert_eq!(found.strays.len(), 1);
         assert_eq!((found.end.len() == 1, found.fetch.len() == 1), (ended, fetched));
     }
