@@ -7,6 +7,7 @@ use super::forecast::Tally;
 use super::message::{Copy, Seen, Stray, Sweep};
 use super::names::is_odd;
 use super::table::{Slot, Table};
+use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::naming::prints_as;

@@ -84,7 +84,7 @@ async fn left(
 ) -> Option<Left> {
     let roster = world.actors.registry.roster().await.ok()?;
     // What has its route on an instance that is the same server and stays is not left here.
-    let stays = |id| roster.get(id).is_some_and(|member| !member.retired);
+    let stays = |id: &InstanceId| roster.get(id).is_some_and(|member| !member.retired);
     let twin = twin.filter(|twin| stays(&twin.instance));
     let here = listed.saturating_sub(twin.as_ref().map_or(0, |twin| twin.meetings));
     let since = roster.get(id)?.retired_since.filter(|_| here == 0)?;

@@ -1,6 +1,5 @@
 use super::*;
 use crate::actors::meetings::Seen;
-use crate::domain::instance::InstanceId;
 use crate::domain::meeting::Route;
 
 fn at(secs: u64) -> Moment {
