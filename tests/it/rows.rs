@@ -293,6 +293,7 @@ const REAL: &[(&str, &[&str])] = &[
         "x1_a_meeting_that_comes_later_is_no_more_reached_than_one_that_was_there_first",
         "x1_after_kill_9_every_meeting_is_still_its_own",
         "x1_on_every_replica_every_meeting_is_its_own",
+        "x1_an_answer_about_another_meeting_is_not_passed_on_whatever_its_server_took_the_id_for",
     ]),
     ("X2", &[
         "x2_short_numbers_beside_two_hundred_meetings_are_each_their_own_meeting",
@@ -360,6 +361,7 @@ const REAL: &[(&str, &[&str])] = &[
     ("X25", &[
         "x25_a_meeting_whose_internal_id_says_nothing_of_it_is_found_all_the_while",
         "x25_an_id_with_runs_of_blanks_is_one_meeting_however_it_is_listed",
+        "x25_a_breakout_room_that_the_api_made_on_bbb_2_5_is_found_all_the_while",
     ]),
 ];
 

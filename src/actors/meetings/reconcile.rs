@@ -149,7 +149,8 @@ fn key_of(table: &Table, seen: &Seen, tenant: &TenantId, known: &KnownAs) -> Rou
     if table.get(&given, tenant).is_some() {
         return given;
     }
-    hash.filter(|_| printed.contains(char::is_whitespace)).unwrap_or(own)
+    let is_free = |hash: &RouteKey| table.get(hash, tenant).is_none();
+    hash.filter(is_free).filter(|_| printed.contains(char::is_whitespace)).unwrap_or(own)
 }
 
 fn judge(

@@ -12,8 +12,8 @@ fn hashing_to(start: &str) -> String {
 }
 
 /// A create that a server gets without us, marked as the tenant's.
-async fn behind_our_back(sim: &SimServer, of: Client, meeting: &str) {
-    let query = query::tagged(&format!("name=Room&meetingID={meeting}"), of.host);
+pub(super) async fn behind_our_back(sim: &SimServer, of: Client, query: &str) {
+    let query = query::tagged(query, of.host);
     let signed = query::signed(&query, "create", sim.secret().reveal(), Algorithm::Sha256);
     let ask = Ask::get(format!("/bigbluebutton/api/create?{signed}"));
     assert_eq!(sim.handle(ask).await.expect("an answer").status(), 200);
@@ -30,7 +30,7 @@ async fn x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_beg
         world.refreshed().await;
         create(&world, T, "12").await.assert_success();
         assert_eq!(world.homes("12").await, [2]);
-        behind_our_back(&world.sims[0], T, "12").await;
+        behind_our_back(&world.sims[0], T, "name=Room&meetingID=12").await;
         assert_eq!(world.homes("12").await, [1, 2]);
         tokio::time::sleep(SWEPT * 2).await;
         assert_eq!(world.homes(&other).await, [1], "{kind:?}: U's meeting was ended");
