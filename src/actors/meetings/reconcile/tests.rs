@@ -6,6 +6,11 @@ fn at(secs: u64) -> Moment {
     Moment(Duration::from_secs(secs))
 }
 
+/// What an instance calls "m" that was made then.
+fn internal(created: u64) -> InternalId {
+    InternalId::new(format!("{}-{created}", MeetingId::new("m").key()))
+}
+
 fn tenant() -> TenantId {
     TenantId::new("t")
 }
@@ -19,7 +24,7 @@ fn table(instance: &str, state: RouteState, tombs: &[&str]) -> Table {
         state,
         tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
         meeting: None,
-        internal: Some(InternalId::new("m-1000")),
+        internal: Some(internal(1_000)),
     };
     table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
     table
@@ -29,7 +34,7 @@ fn table(instance: &str, state: RouteState, tombs: &[&str]) -> Table {
 fn sweep(secs: u64, users: Option<u64>) -> Sweep {
     let seen = users.map(|participants| Seen {
         meeting: MeetingId::new("m"),
-        internal: Some(InternalId::new("m-1000")),
+        internal: Some(internal(1_000)),
         tenant: Some(tenant()),
         participants,
         webcams: 0,
@@ -75,12 +80,8 @@ fn a_young_claim_is_left_alone() {
 fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
     let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
     let m = MeetingId::new("m");
-    let expected = Found {
-        key: m.key(),
-        tenant: tenant(),
-        meeting: Some(m),
-        internal: Some(InternalId::new("m-1000")),
-    };
+    let expected =
+        Found { key: m.key(), tenant: tenant(), meeting: Some(m), internal: Some(internal(1_000)) };
     assert_eq!(found.adopt, vec![expected]);
     let mut ended = sweep(20, Some(1));
     ended.seen[0].ended = true;
@@ -103,7 +104,7 @@ fn check_listed(created: &str, known_as: Option<&str>, listed: &str, internal: &
     table.put(created.key(), &tenant(), Some(route), at(10));
     let mut sweep = sweep(20, Some(1));
     sweep.seen[0].meeting = MeetingId::new(listed);
-    sweep.seen[0].internal = Some(InternalId::new(internal));
+    sweep.seen[0].internal = Some(internal(created));
     let found = reconcile(&mut table, &sweep, at(21), false);
     assert_eq!(found.adopt.is_empty(), is_it, "{created} as {listed}, {internal}: {found:?}");
 }
@@ -141,20 +142,20 @@ fn what_an_instance_calls_a_meeting_is_learnt_unless_the_route_is_newer_than_the
 fn check_copy(tombs: &[&str], users: u64, shared: bool, ended: bool, fetched: bool) {
     let mut table = table("s2", RouteState::Confirmed, tombs);
     let asked = if fetched { 200 } else { 20 };
-    let copy = |internal: &str| {
+    let copy = |created: u64| {
         let mut copy = sweep(asked, Some(users));
-        copy.seen[0].internal = Some(InternalId::new(internal));
+        copy.seen[0].internal = Some(internal(created));
         copy
     };
-    let unlisted = reconcile(&mut table, &copy("m-2000"), at(asked), shared);
+    let unlisted = reconcile(&mut table, &copy(2000), at(asked), shared);
     assert_eq!(unlisted.end, [], "its home has not listed the meeting");
     let home = Sweep { instance: InstanceId::new("s2"), ..sweep(asked - 5, Some(1)) };
     reconcile(&mut table, &home, at(asked), shared);
-    let same = reconcile(&mut table, &copy("m-1000"), at(asked), shared);
+    let same = reconcile(&mut table, &copy(1000), at(asked), shared);
     assert_eq!((same.end.len(), same.twins.len()), (0, 1), "it is the meeting itself");
-    let later = reconcile(&mut table, &copy("m-900000"), at(asked), shared);
+    let later = reconcile(&mut table, &copy(900000), at(asked), shared);
     assert!(users == 0 || later.end.is_empty(), "people are in a meeting of another time");
-    let found = reconcile(&mut table, &copy("m-2000"), at(asked + 1), shared);
+    let found = reconcile(&mut table, &copy(2000), at(asked + 1), shared);
     assert_eq!(found.strays.len(), 1);
     assert_eq!((found.end.len() == 1, found.fetch.len() == 1), (ended, fetched));
 }
