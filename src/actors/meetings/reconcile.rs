@@ -176,9 +176,7 @@ fn judge(
     let entombed = slot.route.tombs.contains(&sweep.instance) && is_given_up(&copy);
     let lives = slot.listed_at.is_some_and(|at| at > slot.settled_at);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
-    // With the very internal id of the meeting it is the meeting itself, seen under another name of its server.
-    let is_itself = copy.internal.is_some() && copy.internal == slot.route.internal;
-    if sweep.shared || is_itself {
+    if sweep.shared {
         // Else judged by the replica that asked.
     } else if !known {
         findings.fetch.push(key);

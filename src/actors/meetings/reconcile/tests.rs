@@ -104,7 +104,7 @@ fn check_listed(created: &str, known_as: Option<&str>, listed: &str, internal: &
     table.put(created.key(), &tenant(), Some(route), at(10));
     let mut sweep = sweep(20, Some(1));
     sweep.seen[0].meeting = MeetingId::new(listed);
-    sweep.seen[0].internal = Some(internal(created));
+    sweep.seen[0].internal = Some(InternalId::new(internal));
     let found = reconcile(&mut table, &sweep, at(21), false);
     assert_eq!(found.adopt.is_empty(), is_it, "{created} as {listed}, {internal}: {found:?}");
 }
