@@ -88,6 +88,8 @@ pub struct MeetingsState {
     sighted: Sighted,
     names: Names,
     strays: HashMap<InstanceId, HashSet<Stray>>,
+    /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
+    twins_said: HashSet<(InstanceId, InstanceId)>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
     doubt: Doubt,
@@ -147,6 +149,7 @@ impl Actor for Meetings {
             sighted: Sighted::default(),
             names: Names::default(),
             strays: HashMap::default(),
+            twins_said: HashSet::default(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
