@@ -347,7 +347,7 @@ impl World {
     pub async fn ending(
         &self,
         instance: &Arc<Instance>,
-        Copy { meeting, tenant, internal }: &Copy,
+        Copy { meeting, tenant, internal, .. }: &Copy,
     ) -> Result<Option<String>, CallError> {
         let named = |text: &str| {
             let mut query = String::new();

@@ -86,6 +86,8 @@ pub struct MeetingsState {
     sighted: Sighted,
     names: Names,
     strays: HashMap<InstanceId, HashSet<Stray>>,
+    /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
+    twins_said: HashSet<(InstanceId, InstanceId)>,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
     doubt: Doubt,
@@ -144,6 +146,7 @@ impl Actor for Meetings {
             sighted: Sighted::default(),
             names: Names::default(),
             strays: HashMap::new(),
+            twins_said: HashSet::new(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
