@@ -48,6 +48,12 @@ impl InternalId {
         &self.0
     }
 
+    /// When the meeting was made by its instance's clock, in milliseconds since 1970, if it has the form that BBB
+    /// gives it.
+    pub fn created(&self) -> Option<u64> {
+        self.0.split_once('-')?.1.parse().ok()
+    }
+
     /// The key that its hash is, if it has the form that BBB gives it. No proof of a meeting's id: a server may have
     /// taken the text from whoever created the meeting.
     pub fn key(&self) -> Option<RouteKey> {

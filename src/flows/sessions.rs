@@ -1,6 +1,5 @@
 //! getSessions: what every instance says, merged: the sessions of the tenant's own meetings.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{self, Listed};
 use crate::bbb::sessions::{Session, merged, scan};
 use crate::bbb::xml::XmlFault;
+use crate::determinism::HashSet;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::Tenant;

@@ -1,6 +1,5 @@
 //! What the meetings actor hears, and the handle its askers hold.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,13 @@ use ractor::RpcReplyPort;
 use super::keeping::Recalled;
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::RoomKey;
 use crate::domain::instance::{Instance, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{
+    InternalId, MeetingId, Route, RouteKey, RouteRecord, RouteState, Version,
+};
 use crate::domain::moment::Moment;
 use crate::domain::naming::Lookup;
 use crate::domain::placement::Verdict;
@@ -276,17 +278,46 @@ pub struct Seen {
 pub struct ToDo {
     /// Copies to be ended.
     pub end: Vec<Copy>,
+    /// The meetings that are known to live on another instance of the pool, by the same internal ids: both are one
+    /// server.
+    pub twin: Option<Twin>,
     /// A meeting that lives there: whether it is found by its internal id shows how the instance looks meetings up.
     pub look_up: Option<InternalId>,
+}
+
+/// Another instance that is the same server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    pub instance: InstanceId,
+    /// So many meetings that were listed have their routes there.
+    pub meetings: usize,
 }
 
 /// A copy of a meeting that lives elsewhere; its instance shall end it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
+    pub key: RouteKey,
     pub meeting: MeetingId,
     pub tenant: TenantId,
     /// What its instance calls it: the copy itself, and no other meeting.
     pub internal: Option<InternalId>,
+    /// Where the meeting lives, and what it is called there.
+    pub home: InstanceId,
+    pub living: Option<InternalId>,
+}
+
+impl Copy {
+    /// Whether the route, as the store has it now, still says that the meeting lives elsewhere as another one.
+    pub fn is_one_still(&self, route: Option<&Route>) -> bool {
+        let is_other = |route: &Route| {
+            route.internal.as_ref().or(self.living.as_ref()).is_some_and(|living| {
+                self.internal.as_ref().is_some_and(|internal| internal != living)
+            })
+        };
+        route.is_some_and(|route| {
+            route.state == RouteState::Confirmed && route.instance == self.home && is_other(route)
+        })
+    }
 }
 
 /// A copy that is hidden from lists: the meeting lives elsewhere.

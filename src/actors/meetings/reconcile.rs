@@ -1,12 +1,13 @@
 //! What a sweep of one instance means for the routes: a decision, made of plain values.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::forecast::Tally;
 use super::message::{Copy, Seen, Stray, Sweep};
 use super::names::is_odd;
 use super::table::{Slot, Table};
+use crate::determinism::{HashMap, HashSet};
+use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::naming::prints_as;
@@ -20,6 +21,9 @@ const MISSING_SHARED: u8 = 4;
 const CLAIM_IS_OLD: Duration = Duration::from_secs(60);
 /// A listed meeting whose claim is older than this is confirmed by its being there.
 const CLAIM_IS_SETTLED: Duration = Duration::from_secs(15);
+/// What was given up may be made so much later than the meeting's home, by their own clocks. What was made after that is of
+/// another time.
+const GIVEN_UP_WITHIN_MS: u64 = 120_000;
 /// On a shared store, a copy is ended only if its route was read so recently.
 const READ_RECENTLY: Duration = Duration::from_secs(60);
 
@@ -38,6 +42,8 @@ pub(super) struct Findings {
     pub(super) fetch: Vec<RouteKey>,
     /// Copies of meetings that live elsewhere.
     pub(super) strays: HashSet<Stray>,
+    /// Routes of meetings that are seen here by the very internal ids that they have on another instance.
+    pub(super) twins: Vec<(RouteKey, TenantId, Version, InstanceId)>,
     /// Those of them that are to be ended.
     pub(super) end: Vec<Copy>,
 }
@@ -55,7 +61,7 @@ pub(super) struct Found {
 /// Compares what an instance lists with what we know, which learns how its meetings go on. `shared`: others write the store too.
 pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
     let mut findings = Findings::default();
-    let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::new();
+    let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::default();
     let known = known_as(table, sweep);
     for seen in sweep.seen.iter().filter(|seen| !seen.ended) {
         let odd = seen.internal.as_ref().filter(|id| is_odd(id, seen.meeting.key()));
@@ -79,8 +85,9 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             Some(slot) if slot.route.left.as_ref() == Some(&sweep.instance) => {}
             Some(slot) => {
                 let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
-                let copy = Copy { meeting, tenant: tenant.clone(), internal };
-                judge(slot, key, copy, seen.participants, sweep, shared, &mut findings);
+                let (home, living) = (slot.route.instance.clone(), slot.route.internal.clone());
+                let copy = Copy { key, meeting, tenant: tenant.clone(), internal, home, living };
+                judge(slot, copy, seen.participants, sweep, shared, &mut findings);
             }
         }
     }
@@ -112,7 +119,7 @@ fn known_as(table: &Table, sweep: &Sweep) -> KnownAs {
     let is_odd =
         |seen: &Seen| seen.internal.as_ref().is_some_and(|id| is_odd(id, seen.meeting.key()));
     if !sweep.seen.iter().any(is_odd) {
-        return KnownAs::new();
+        return KnownAs::default();
     }
     let here = table.slots().filter(|(_, slot)| slot.route.instance == sweep.instance);
     let known = |(key, slot): (&RouteKey, &Slot)| {
@@ -150,7 +157,6 @@ fn key_of(table: &Table, seen: &Seen, tenant: &TenantId, known: &KnownAs) -> Rou
 
 fn judge(
     slot: &Slot,
-    key: RouteKey,
     copy: Copy,
     participants: u64,
     sweep: &Sweep,
@@ -163,20 +169,34 @@ fn judge(
         instance: sweep.instance.clone(),
     };
     findings.strays.insert(stray);
-    let entombed = slot.route.tombs.contains(&sweep.instance);
+    let key = copy.key;
+    if copy.internal.is_some() && copy.internal == copy.living {
+        // The meeting itself.
+        findings.twins.push((key, copy.tenant, slot.route.version, copy.home));
+        return;
+    }
+    let entombed = slot.route.tombs.contains(&sweep.instance) && is_given_up(&copy);
+    let lives = slot.listed_at.is_some_and(|at| at > slot.settled_at);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
-    // With the very internal id of the meeting it is the meeting itself, seen under another name of its server.
-    let is_itself = copy.internal.is_some() && copy.internal == slot.route.internal;
-    if sweep.shared || is_itself {
+    if sweep.shared {
         // Else judged by the replica that asked.
     } else if !known {
         findings.fetch.push(key);
     } else if slot.route.state == RouteState::Confirmed
         && slot.settled_at < sweep.asked_at
+        && lives
+        && copy.is_one_still(Some(&slot.route))
         && (entombed || participants == 0)
     {
         findings.end.push(copy);
     }
+}
+
+/// Whether a copy is as old as what was given up for the meeting's home, and of no later time.
+fn is_given_up(copy: &Copy) -> bool {
+    let made = |id: &Option<InternalId>| id.as_ref().and_then(InternalId::created);
+    let made = made(&copy.internal).zip(made(&copy.living));
+    made.is_some_and(|(copy, living)| copy <= living.saturating_add(GIVEN_UP_WITHIN_MS))
 }
 
 fn present(
@@ -188,6 +208,7 @@ fn present(
     findings: &mut Findings,
 ) {
     slot.missing = 0;
+    slot.listed_at = slot.listed_at.max(Some(sweep.asked_at));
     slot.participants = seen.participants;
     let renamed = learn_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
@@ -227,165 +248,4 @@ fn absent(key: RouteKey, slot: &mut Slot, sweep: &Sweep, now: Moment, findings: 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actors::meetings::Seen;
-    use crate::domain::instance::InstanceId;
-    use crate::domain::meeting::Route;
-
-    fn at(secs: u64) -> Moment {
-        Moment(Duration::from_secs(secs))
-    }
-
-    fn tenant() -> TenantId {
-        TenantId::new("t")
-    }
-
-    /// A table with meeting "m" of "t" on `instance`, settled at second 10.
-    fn table(instance: &str, state: RouteState, tombs: &[&str]) -> Table {
-        let mut table = Table::default();
-        let route = Route {
-            instance: InstanceId::new(instance),
-            version: Version(1),
-            state,
-            tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
-            meeting: None,
-            internal: None,
-            left: None,
-        };
-        table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
-        table
-    }
-
-    /// A sweep of "s1" sent at `secs` that lists "m" of "t" with these users, unless `None`.
-    fn sweep(secs: u64, users: Option<u64>) -> Sweep {
-        let seen = users.map(|participants| Seen {
-            meeting: MeetingId::new("m"),
-            internal: None,
-            tenant: Some(tenant()),
-            participants,
-            webcams: 0,
-            created: None,
-            ended: false,
-        });
-        let seen = seen.into_iter().collect();
-        Sweep { instance: InstanceId::new("s1"), asked_at: at(secs), shared: false, seen }
-    }
-
-    #[test]
-    fn a_route_goes_after_two_sweeps_that_miss_it() {
-        let mut table = table("s1", RouteState::Confirmed, &[]);
-        let early = reconcile(&mut table, &sweep(10, None), at(11), false);
-        assert_eq!(early, Findings::default(), "confirmed after the request was sent");
-        let first = reconcile(&mut table, &sweep(20, None), at(21), false);
-        assert_eq!(first.remove, vec![]);
-        let second = reconcile(&mut table, &sweep(30, None), at(31), false);
-        assert_eq!(second.remove, vec![(MeetingId::new("m").key(), tenant(), Version(1))]);
-    }
-
-    #[test]
-    fn a_meeting_that_is_listed_again_is_no_longer_missing() {
-        let mut table = table("s1", RouteState::Confirmed, &[]);
-        for (secs, users) in [(20, None), (30, Some(4)), (40, None)] {
-            let findings = reconcile(&mut table, &sweep(secs, users), at(secs + 1), false);
-            assert_eq!(findings, Findings::default());
-        }
-    }
-
-    #[test]
-    fn a_young_claim_is_left_alone() {
-        let mut table = table("s1", RouteState::Claimed, &[]);
-        for secs in [20, 30, 40] {
-            let findings = reconcile(&mut table, &sweep(secs, None), at(secs + 1), false);
-            assert_eq!(findings, Findings::default());
-        }
-        let seen = reconcile(&mut table, &sweep(50, Some(0)), at(51), false);
-        assert_eq!(seen.confirm.len(), 1);
-    }
-
-    #[test]
-    fn a_meeting_without_a_route_is_adopted_unless_it_has_ended() {
-        let found = reconcile(&mut Table::default(), &sweep(20, Some(1)), at(21), false);
-        let m = MeetingId::new("m");
-        let expected = Found { key: m.key(), tenant: tenant(), meeting: Some(m), internal: None };
-        assert_eq!(found.adopt, vec![expected]);
-        let mut ended = sweep(20, Some(1));
-        ended.seen[0].ended = true;
-        let found = reconcile(&mut Table::default(), &ended, at(21), false);
-        assert_eq!(found, Findings::default());
-    }
-
-    /// What the instance lists as this id and internal id is the meeting of the route that was made as `created`.
-    #[track_caller]
-    fn check_listed(
-        created: &str,
-        known_as: Option<&str>,
-        listed: &str,
-        internal: &str,
-        is_it: bool,
-    ) {
-        let (mut table, created) = (Table::default(), MeetingId::new(created));
-        let route = Route {
-            instance: InstanceId::new("s1"),
-            version: Version(1),
-            state: RouteState::Confirmed,
-            tombs: Vec::new(),
-            meeting: Some(created.clone()),
-            internal: known_as.map(InternalId::new),
-            left: None,
-        };
-        table.put(created.key(), &tenant(), Some(route), at(10));
-        let mut sweep = sweep(20, Some(1));
-        sweep.seen[0].meeting = MeetingId::new(listed);
-        sweep.seen[0].internal = Some(InternalId::new(internal));
-        let found = reconcile(&mut table, &sweep, at(21), false);
-        assert_eq!(found.adopt.is_empty(), is_it, "{created} as {listed}, {internal}: {found:?}");
-    }
-
-    #[test]
-    fn a_listed_meeting_is_known_by_its_id_or_by_an_internal_id_that_is_its_own() {
-        let hash = |text: &str| format!("{}-17", MeetingId::new(text).key());
-        check_listed("room", None, "room", &hash("room"), true);
-        check_listed("room", None, "room", "0f-uuid", true);
-        check_listed("room", None, "room", &hash("other"), true);
-        check_listed("a  b", None, "a b", &hash("a  b"), true);
-        check_listed("a  b", None, "c d", &hash("a  b"), false);
-        check_listed("room", Some("0f-uuid"), "listed otherwise", "0f-uuid", true);
-        // A breakout room that the API made on BBB 2.5.
-        check_listed("br", Some("br"), &hash("x"), "br", true);
-        check_listed("br", None, &hash("x"), "br", true);
-        check_listed("room", None, "other", &hash("room"), false);
-    }
-
-    #[test]
-    fn what_an_instance_calls_a_meeting_is_learnt_unless_the_route_is_newer_than_the_list() {
-        let mut table = table("s1", RouteState::Confirmed, &[]);
-        let mut early = sweep(5, Some(1));
-        early.seen[0].internal = Some(InternalId::new("old-1"));
-        assert_eq!(reconcile(&mut table, &early, at(11), false).confirm, vec![]);
-        let mut later = sweep(20, Some(1));
-        later.seen[0].internal = Some(InternalId::new("new-1"));
-        assert_eq!(reconcile(&mut table, &later, at(21), false).confirm.len(), 1);
-        let route = &table.get(&MeetingId::new("m").key(), &tenant()).expect("a slot").route;
-        assert_eq!(route.internal, Some(InternalId::new("new-1")));
-        assert_eq!(reconcile(&mut table, &later, at(22), false).confirm, vec![]);
-    }
-
-    #[track_caller]
-    fn check_copy(tombs: &[&str], users: u64, shared: bool, ended: bool, fetched: bool) {
-        let mut table = table("s2", RouteState::Confirmed, tombs);
-        let asked = if fetched { 200 } else { 20 };
-        let found = reconcile(&mut table, &sweep(asked, Some(users)), at(asked + 1), shared);
-        assert_eq!(found.strays.len(), 1);
-        assert_eq!((found.end.len() == 1, found.fetch.len() == 1), (ended, fetched));
-    }
-
-    #[test]
-    fn a_copy_is_hidden_and_ended_when_it_is_empty_or_entombed() {
-        check_copy(&[], 0, false, true, false);
-        check_copy(&[], 3, false, false, false);
-        check_copy(&["s1"], 3, false, true, false);
-        check_copy(&["s1"], 3, true, true, false);
-        check_copy(&["s1"], 3, true, false, true);
-    }
-}
+mod tests;

@@ -2,9 +2,9 @@
 
 mod usage; // how many meetings and users there are
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::determinism::HashMap;
 use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
@@ -31,6 +31,8 @@ pub(super) struct Slot {
     pub(super) stale: bool,
     /// So many sweeps in a row did not list it.
     pub(super) missing: u8,
+    /// Its instance was asked then for the last list that showed it, since the route is what it is.
+    pub(super) listed_at: Option<Moment>,
     /// Of the last sweep.
     pub(super) participants: u64,
     /// When users joined since, if their tenant has a user pool.
@@ -101,6 +103,7 @@ impl Table {
         if changed {
             slot.settled_at = now;
             slot.missing = 0;
+            slot.listed_at = None;
             slot.leaves = false;
             forecast.take_back(&(key, tenant.clone()));
         }
@@ -331,6 +334,7 @@ impl Slot {
             read_at: now,
             stale: false,
             missing: 0,
+            listed_at: None,
             participants: 0,
             joined: Vec::new(),
             course,

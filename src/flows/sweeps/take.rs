@@ -1,18 +1,21 @@
 //! Taking in what an instance lists: everyone whom it concerns is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use crate::actors::hooks::Owner;
 use crate::actors::lists::Packed;
-use crate::actors::meetings::{Copy, Seen, Sweep, ToDo};
+use crate::actors::meetings::{Copy, Seen, Sweep, ToDo, Twin};
 use crate::actors::recordings::Held;
 use crate::actors::registry::Left;
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
+use crate::determinism::aside;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
@@ -23,6 +26,9 @@ use crate::flows::ask::CallError;
 
 /// So many copies are ended after one sweep; the next sweep goes on.
 const MOST_ENDED: usize = 20;
+
+/// Ends that come later than this after the list are left to the next sweep.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an instance listed.
 pub(super) enum List {
@@ -51,11 +57,12 @@ pub(super) async fn take_in(
     let count = seen.iter().filter(|seen| !seen.ended).count();
     let sweep = Sweep { instance: id.clone(), asked_at, shared, seen };
     match world.actors.meetings.swept(sweep).await {
-        Ok(ToDo { end, look_up }) => {
-            let left = if shared { None } else { left(world, &id, count, asked_at).await };
+        Ok(ToDo { end, twin, look_up }) => {
+            let left = if shared { None } else { left(world, &id, count, twin, asked_at).await };
             world.actors.registry.swept(id.clone(), left);
             world.actors.lists.keep(id, packed.clone());
-            end_copies(world, instance, end).await;
+            let until = Instant::now() + ENDS_WITHIN;
+            end_copies(world, instance, end, until).await;
             if let Some(internal) = look_up {
                 let (world, instance) = (world.clone(), instance.clone());
                 tokio::spawn(async move { world.learn_lookup(&instance, &internal).await });
@@ -69,11 +76,25 @@ pub(super) async fn take_in(
 /// What is left on an instance that listed so many meetings; nothing where nobody wants to know.
 ///
 /// A retired one that seems empty is asked for its recordings once more, if it has not listed them since it was retired.
-async fn left(world: &World, id: &InstanceId, listed: usize, asked_at: Moment) -> Option<Left> {
+async fn left(
+    world: &World,
+    id: &InstanceId,
+    listed: usize,
+    twin: Option<Twin>,
+    asked_at: Moment,
+) -> Option<Left> {
     let roster = world.actors.registry.roster().await.ok()?;
-    let since = roster.get(id)?.retired_since.filter(|_| listed == 0)?;
+    // What has its route on an instance that is the same server and stays is not left here.
+    let stays = |id: &InstanceId| roster.get(id).is_some_and(|member| !member.retired);
+    let twin = twin.filter(|twin| stays(&twin.instance));
+    let here = listed.saturating_sub(twin.as_ref().map_or(0, |twin| twin.meetings));
+    let since = roster.get(id)?.retired_since.filter(|_| here == 0)?;
     let counts = world.actors.meetings.count().await.ok()?;
     let meetings = counts.by_instance.get(id).map_or(0, |usage| usage.meetings);
+    if let Some(twin) = twin {
+        world.actors.recordings.differs(twin.instance);
+        return Some(Left { asked_at, meetings, recordings: Some(0) });
+    }
     let held = world.actors.recordings.held().await.ok()?.get(id).copied();
     let now = world.clock.now();
     let listed_since = |held: &Held| held.listed_ago.is_some_and(|ago| now.before(ago) > since);
@@ -93,7 +114,7 @@ async fn digest(
     hooked: bool,
 ) -> Result<(Vec<Seen>, Vec<Owner>, Packed), CallError> {
     let turn = turns.acquire_owned().await;
-    let digested = tokio::task::spawn_blocking(move || {
+    let digested = aside(move || {
         let _turn = turn;
         let (bytes, packed) = match list {
             List::Answer(bytes) => {
@@ -137,8 +158,16 @@ fn seen(listed: Listed) -> Seen {
 }
 
 /// Ends copies of meetings that live elsewhere: nobody is in them, or their create was given up.
-async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>) {
-    for copy in copies.into_iter().take(MOST_ENDED) {
+///
+/// Each is looked at once more, since time passes with each: the route as the store has it now counts. What is not ended
+/// by then is judged anew after the next sweep.
+async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>, until: Instant) {
+    for copy in copies.into_iter().take(MOST_ENDED).take_while(|_| Instant::now() < until) {
+        let routes = timeout_at(until, world.store.routes(vec![copy.key])).await;
+        let Ok(Ok(records)) = routes else { return };
+        if !copy.is_one_still(records.first().and_then(|record| record.get(&copy.tenant))) {
+            continue;
+        }
         let within = world.config.deadlines.attempt;
         let (told, here, tenant) = (world.clone(), instance.clone(), copy.tenant.clone());
         let done = settle(async move {
