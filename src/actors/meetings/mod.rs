@@ -6,6 +6,7 @@ mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
+mod lease; // how long memory may answer
 mod message;
 mod names;
 mod pools;
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 use self::doubt::Doubt;
 use self::forecast::Forecast;
 use self::keeping::Keeping;
+use self::lease::Lease;
 pub use self::message::*;
 use self::names::Names;
 use self::pools::Unheard;
@@ -62,6 +64,7 @@ pub struct MeetingsState {
     clock: Arc<dyn Clock>,
     randomness: Randomness,
     table: Table,
+    lease: Lease,
     keeping: Keeping,
     /// Whether what is stored of rooms is being read, and whether it was.
     recalling: bool,
@@ -132,6 +135,7 @@ impl Actor for Meetings {
             clock: self.clock.clone(),
             randomness: self.randomness.clone(),
             table: Table::new(Forecast::new(since_1970(&*self.clock))),
+            lease: Lease::default(),
             keeping: Keeping::default(),
             recalling: false,
             recalled: false,
@@ -197,6 +201,8 @@ impl Actor for Meetings {
                 state.table.joined(&key, &tenant, self.clock.now());
             }
             MeetingsMessage::Echo { key, tenant, version } => state.echo(key, tenant, version),
+            MeetingsMessage::Heard(sent) => state.heard(sent),
+            MeetingsMessage::Away(until) => state.away(until),
             MeetingsMessage::Missed => {
                 state.table.doubt(self.clock.now());
                 state.load();
@@ -314,6 +320,7 @@ impl MeetingsState {
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
+                self.lease.met(sent_at);
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use self::mark::Mark;
 use self::peers::{Chore, News, Shared, StoreTime, Turn};
@@ -242,6 +243,11 @@ pub enum Told {
     Became(RouteKey, Box<Became>),
     /// The claim of this version, made here, has been told to all: what others claimed before was told before.
     Echo(RouteKey, TenantId, Version),
+    /// What all had been told at this moment has been told here: what we sent to all then came back. Memory of a shared
+    /// store is believed only for a while after it.
+    Heard(Instant),
+    /// The store was asked and did not answer; until then it will have been asked again.
+    Away(Instant),
     /// What a replica, named by a number, tells the others.
     News(u64, peers::News),
     /// We may have missed something: read everything again.
@@ -258,10 +264,6 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// not know may be true all the same. Asked after an answer, so that no change before it is overlooked.
     fn incarnation(&self) -> u64 {
         0
-    }
-    /// Whether what others change is told at once. If not, memory may be behind though the store answers.
-    fn hears(&self) -> bool {
-        true
     }
     /// What works less well than it should while it answers, for operators.
     fn ailment(&self) -> Option<String> {
@@ -387,7 +389,8 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
         if gone.is_empty() { Ok(()) } else { self.unshelve(Shelf::Recordings, gone).await }
     }
 
-    /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
+    /// Tells what other replicas change, for as long as `tell` is open, and a few times a second that all of it was told
+    /// ([`Told::Heard`]) or that the store does not answer. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);
 }
 

@@ -14,8 +14,8 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,8 +45,6 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
-    /// Whether what others change is told at once.
-    hears: AtomicBool,
     /// The digest of the list of instances that we wrote last.
     written: AtomicU64,
     hints: Hints,
@@ -59,8 +57,7 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        let (hears, written) = (AtomicBool::new(true), AtomicU64::default());
-        Ok(Self { link, sender, hears, written, hints })
+        Ok(Self { link, sender, written: AtomicU64::default(), hints })
     }
 }
 
@@ -72,10 +69,6 @@ impl Store for Redis {
 
     fn incarnation(&self) -> u64 {
         self.link.incarnation.count()
-    }
-
-    fn hears(&self) -> bool {
-        self.hears.load(Relaxed)
     }
 
     fn ailment(&self) -> Option<String> {
@@ -242,7 +235,7 @@ impl Store for Redis {
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
-        follow::follow(&self.link, &self.sender, (&self.hears, &self.written), tell).await;
+        follow::follow(&self.link, &self.sender, &self.written, tell).await;
     }
 }
 
