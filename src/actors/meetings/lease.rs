@@ -55,12 +55,12 @@ impl Lease {
         now < self.away
     }
 
-    /// Whether a record of this age may be believed; `lost`: the store may have lost what memory knows, so that this
-    /// need not have been read of late, if only the store was looked at.
-    pub(super) fn allows(&self, read_at: Moment, lost: bool, now: Moment) -> bool {
+    /// Whether a record may be believed that was asked for then, if it was; `lost`: the store may have lost what memory
+    /// knows, so that it need not have been asked for of late, if only the store was looked at.
+    pub(super) fn allows(&self, asked_at: Option<Moment>, lost: bool, now: Moment) -> bool {
         self.hears(now)
             || self.is_away(now)
-            || now.since(read_at) < UNHEARD_FOR
+            || asked_at.is_some_and(|at| now.since(at) < UNHEARD_FOR)
             || lost && now < self.met
     }
 }
@@ -73,12 +73,8 @@ impl MeetingsState {
         }
         let (now, lost) = (self.clock.now(), self.doubt.stands());
         let doubted = self.table.is_doubted(slot) && !lost && !self.lease.is_away(now);
-        !slot.stale && !doubted && self.lease.allows(slot.read_at, lost, now)
-    }
-
-    /// Whether what others change is told here at once.
-    pub(super) fn hears(&self) -> bool {
-        self.store.shared() && self.lease.hears(self.clock.now())
+        let asked_at = (!slot.hearsay).then_some(slot.read_at);
+        !slot.stale && !doubted && self.lease.allows(asked_at, lost, now)
     }
 
     /// What we sent to all at this moment came back, after all that was told before.
@@ -112,7 +108,7 @@ mod tests {
     fn check(happens: impl FnOnce(&mut Lease), now: u64, believed: bool, if_lost: bool) {
         let mut lease = Lease::default();
         happens(&mut lease);
-        let found = [false, true].map(|lost| lease.allows(at(1_000), lost, at(now)));
+        let found = [false, true].map(|lost| lease.allows(Some(at(1_000)), lost, at(now)));
         assert_eq!(found, [believed, if_lost], "{lease:?} at {now}");
     }
 

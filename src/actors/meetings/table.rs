@@ -24,6 +24,8 @@ pub(super) struct Slot {
     pub(super) read_at: Moment,
     /// Another replica changed it since.
     pub(super) stale: bool,
+    /// What it is was told, and the store not asked: what is told late may not be the last.
+    pub(super) hearsay: bool,
     /// So many sweeps in a row did not list it.
     pub(super) missing: u8,
     /// Its instance was asked then for the last list that showed it, since the route is what it is.
@@ -95,6 +97,7 @@ impl Table {
         let before = std::mem::replace(&mut slot.route, route);
         slot.read_at = now;
         slot.stale = false;
+        slot.hearsay = false;
         if changed {
             slot.settled_at = now;
             slot.missing = 0;
@@ -242,6 +245,9 @@ impl Table {
         let gone = told.is_some_and(|told| self.gone.contains_key(&told));
         if known == was && !gone {
             self.put(key, &tenant, route, now);
+            if let Some(slot) = self.get_mut(&key, &tenant) {
+                slot.hearsay = true;
+            }
             return true;
         }
         self.mark_stale(&key);
@@ -323,6 +329,7 @@ impl Slot {
             settled_at: now,
             read_at: now,
             stale: false,
+            hearsay: false,
             missing: 0,
             listed_at: None,
             participants: 0,

@@ -5,16 +5,12 @@ use crate::domain::meeting::RouteKey;
 use crate::outside::store::Became;
 
 impl MeetingsState {
-    /// Another replica changed a route. Its placements count as ours do. News that come late may not be the last.
+    /// Another replica changed a route. Its placements count as ours do.
     pub(super) fn became(&mut self, key: RouteKey, became: Became) {
         self.sighted.settled(&key, &became.tenant);
         if let Some(route) = &became.route {
             self.names.put(key, &became.tenant, route);
         }
-        let now = self.clock.now();
-        self.table.became(key, became, now);
-        if !self.lease.hears(now) {
-            self.table.changed(key, now);
-        }
+        self.table.became(key, became, self.clock.now());
     }
 }

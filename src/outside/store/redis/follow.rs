@@ -70,8 +70,8 @@ pub(super) async fn follow(
                 }
             },
             () = sleep_until(look_at) => {
-                ear.look_and_tell(&mut outbox).await;
-                look_at = Instant::now() + LOOK_EVERY;
+                let anew = ear.look_and_tell(&mut outbox).await;
+                look_at = Instant::now() + if anew { Duration::ZERO } else { LOOK_EVERY };
             }
         }
     }
@@ -156,8 +156,9 @@ impl<'a> Ear<'a> {
     }
 
     /// Looks, and tells what came of it. That the store does not answer is told as soon as it is late: memory has to make
-    /// do until the next look is late as well, which begins after this one has failed.
-    async fn look_and_tell(&mut self, outbox: &mut Outbox) {
+    /// do until the next look is late as well, which begins after this one has failed. Whether a new subscription stands,
+    /// which waits for its first beat.
+    async fn look_and_tell(&mut self, outbox: &mut Outbox) -> bool {
         let (asked, deadline) = (Instant::now(), self.link.deadline());
         let away = Told::Away(asked + deadline + LOOK_EVERY + ANSWERS_WITHIN * 2);
         let looked = {
@@ -171,12 +172,17 @@ impl<'a> Ear<'a> {
             }
         };
         match looked {
-            Ok(marks) => self.changes(marks).await.into_iter().for_each(|told| outbox.send(told)),
+            Ok(marks) => {
+                let (changes, anew) = self.changes(marks).await;
+                changes.into_iter().for_each(|told| outbox.send(told));
+                anew
+            }
             Err(e) => {
                 outbox.send(away);
                 if self.forget() {
                     warn!(error = %e, "changes of other replicas are not heard");
                 }
+                false
             }
         }
     }
@@ -195,18 +201,19 @@ impl<'a> Ear<'a> {
         self.marks().await
     }
 
-    /// What others have changed since the last look: all of it, as far as is known, where there is a new subscription. One is
-    /// tried only now that the server has answered, so that a silent one does not look like a silent server.
-    async fn changes(&mut self, marks: Marks) -> Vec<Told> {
+    /// What others have changed since the last look: all of it, as far as is known, where there is a new subscription; and
+    /// whether there is. One is tried only now that the server has answered, so that a silent one does not look like a silent server.
+    async fn changes(&mut self, marks: Marks) -> (Vec<Told>, bool) {
         let subscribed = self.subscribe().await;
         let before = self.seen.replace(marks.clone());
         if before.as_ref().is_some_and(|before| before.epoch != marks.epoch) {
             self.link.incarnation.changed();
         }
-        match before {
+        let changes = match before {
             Some(before) if !subscribed => compare(&before, &marks, self.written.load(Relaxed)),
             _ => vec![Told::Everything],
-        }
+        };
+        (changes, subscribed)
     }
 
     /// Looks who answers: one that is no master any more says nothing of what others change.
