@@ -8,6 +8,7 @@ mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
 pub mod take; // what a step does to a record, as a plain function
 mod tenant; // tenants as the predecessor writes them
+mod writes; // whether writes succeed
 mod yaml; // scalars as Go's yaml.v3 writes them
 
 use std::sync::Arc;
@@ -268,6 +269,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// What works less well than it should while it answers, for operators.
     fn ailment(&self) -> Option<String> {
         None
+    }
+    /// Whether it takes writes: writes one tiny record, unseen by everyone else. Fails as well while steps failed lately.
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -32,6 +32,7 @@ use crate::domain::tenant::{TenantDocument, TenantId};
 use super::mark::Mark;
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish};
+use super::writes::Writes;
 use super::{
     InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, TenantChange,
     Told,
@@ -48,6 +49,7 @@ pub struct Redis {
     /// The digest of the list of instances that we wrote last.
     written: AtomicU64,
     hints: Hints,
+    writes: Writes,
 }
 
 impl Redis {
@@ -57,7 +59,8 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        Ok(Self { link, sender, written: AtomicU64::default(), hints })
+        let (written, writes) = (AtomicU64::default(), Writes::default());
+        Ok(Self { link, sender, written, hints, writes })
     }
 }
 
@@ -72,7 +75,11 @@ impl Store for Redis {
     }
 
     fn ailment(&self) -> Option<String> {
-        self.link.copies.ailment()
+        self.writes.ailment().or_else(|| self.link.copies.ailment())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writes.checked(self.link.within(self.link.check()).await)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -166,7 +173,10 @@ impl Store for Redis {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        self.link.within(routes::step(&self.link, &self.sender, self.hints, &steps)).await
+        let steps = routes::step(&self.link, &self.sender, self.hints, &steps);
+        let stepped = self.link.within(steps).await;
+        self.writes.stepped(&stepped);
+        stepped
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
