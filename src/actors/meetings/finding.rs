@@ -6,6 +6,7 @@ use super::lease::BELIEVED_FOR;
 use super::table::Slot;
 use super::{Asker, Home, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle_stored};
+use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
@@ -64,11 +65,14 @@ impl MeetingsState {
         }
         match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
-            None => Where::Unknown {
-                sure: self.loaded && self.roster.all_accounted() && !self.doubt.stands(),
-                doubted: self.doubt.stands(),
-            },
+            None => Where::Unknown { open: self.open() },
         }
+    }
+
+    /// Where meetings may live that have no route, if that is known.
+    fn open(&self) -> Option<Vec<InstanceId>> {
+        let known = self.loaded && self.roster.loaded;
+        known.then(|| self.doubt.open(&self.roster, self.clock.now()))
     }
 
     /// The home of a meeting that its tenant names as its instance does.

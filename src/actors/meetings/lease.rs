@@ -71,7 +71,8 @@ impl MeetingsState {
         if !self.store.shared() {
             return true;
         }
-        let (now, lost) = (self.clock.now(), self.doubt.stands());
+        let now = self.clock.now();
+        let lost = self.doubt.stands(now);
         let doubted = self.table.is_doubted(slot) && !lost && !self.lease.is_away(now);
         let asked_at = (!slot.hearsay).then_some(slot.read_at);
         !slot.stale && !doubted && self.lease.allows(asked_at, lost, now)

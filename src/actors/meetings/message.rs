@@ -209,11 +209,10 @@ pub enum Where {
     At(Home),
     /// A sweep saw it on this instance, and its route is not written yet: adopt it.
     Seen(InstanceId),
-    /// No such meeting. Unless `sure`, some instance was not heard yet: ask them.
+    /// No route. It may live on these instances, of which it is not known what they have: ask them. On any while routes
+    /// or the pool were not read.
     Unknown {
-        sure: bool,
-        /// The store may have gone back to an older state: what was heard of instances before does not count.
-        doubted: bool,
+        open: Option<Vec<InstanceId>>,
     },
 }
 

@@ -159,6 +159,7 @@ impl Actor for Meetings {
             said_blind: None,
         };
         state.configure(&config);
+        state.doubt.follow(&state.roster, state.clock.now());
         Ok(state)
     }
 
@@ -255,6 +256,7 @@ fn since_1970(clock: &dyn Clock) -> Duration {
 impl MeetingsState {
     fn configure(&mut self, config: &Config) {
         self.rules = rules(config);
+        self.doubt.configure(config.health.unknown_for);
         self.cores = config.balancer.cores.clone().into_iter().collect();
         let (range, most) = (config.balancer.metrics_range, config.balancer.known_rooms);
         let gone = self.table.forecast_mut().configure(range, most, self.clock.now());
@@ -264,6 +266,7 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
+        self.doubt.follow(&roster, self.clock.now());
         self.roster = roster;
     }
 
