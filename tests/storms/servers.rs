@@ -12,8 +12,10 @@ use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
 use bigblueswarm::sim::{
     Ask, Fault, InternalIds, Lookup, Meeting, SimServer, SimServers, SimSettings, Version,
 };
+use futures_util::future::join;
 use http::header::LOCATION;
 use http::{HeaderMap, Method};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::history::{Exit, Room, What};
@@ -165,9 +167,8 @@ impl Fleet {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         };
-        let answer = timeout(PATIENCE, self.sims[server].handle(ask)).await;
-        self.look(server, Because::Call).await;
-        let answer = answer.ok()?.ok()?;
+        let asked = timeout(PATIENCE, self.sims[server].handle(ask));
+        let answer = join(asked, self.look(server, Because::Call)).await.0.ok()?.ok()?;
         let location = answer.headers().get(LOCATION)?.to_str().ok()?;
         answer.status().is_redirection().then(|| location.to_owned())
     }
@@ -220,13 +221,11 @@ impl Servers for Way {
         }
         let because = if call == "end" { Because::End } else { Because::Call };
         let fleet = self.fleet.clone();
-        // The server has got the request when it is looked at, whether it answers or not.
-        let looked = tokio::spawn(async move {
-            tokio::task::yield_now().await;
-            fleet.look(server, because).await;
-        });
-        let answer = self.fleet.servers.send(request).await;
-        let _ = looked.await;
+        // The look stands right behind the request in the server's queue, and both go on if the asker goes away.
+        let both =
+            async move { join(fleet.servers.send(request), fleet.look(server, because)).await.0 };
+        let lost = |error: JoinError| Err(SendError::Unanswered(error.to_string()));
+        let answer = tokio::spawn(both).await.unwrap_or_else(lost);
         self.trip().await;
         answer
     }

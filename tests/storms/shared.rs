@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::outside::clock::Clock;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::history::{Event, What};
@@ -29,12 +29,6 @@ impl<T> Held<T> {
         let mut done = None;
         self.0.send_modify(|value| done = Some(act(value)));
         done.expect("it was acted on")
-    }
-
-    /// Waits until the value is so.
-    pub(crate) async fn until(&self, wanted: impl FnMut(&T) -> bool) {
-        let mut seen = self.0.subscribe();
-        seen.wait_for(wanted).await.expect("the sender is held here");
     }
 }
 
@@ -105,7 +99,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// Whether a replica's process runs. Nothing of it passes while it sleeps, and nothing ever once it has crashed.
 #[derive(Clone)]
-pub(crate) struct Process(Held<Phase>);
+pub(crate) struct Process(Held<(Phase, Vec<oneshot::Sender<()>>)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -116,23 +110,40 @@ pub(crate) enum Phase {
 
 impl Process {
     pub(crate) fn new() -> Self {
-        Self(Held::new(Phase::Running))
+        Self(Held::new((Phase::Running, Vec::new())))
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        self.0.get()
+        self.0.with(|(phase, _)| *phase)
     }
 
-    pub(crate) fn turn(&self, phase: Phase) {
-        self.0.with(|now| {
-            if *now != Phase::Crashed {
-                *now = phase;
+    /// It runs, sleeps or has crashed from now on. Who waited goes on in the order in which they came.
+    pub(crate) fn turn(&self, to: Phase) {
+        let waited = self.0.with(|(phase, waiting)| {
+            if *phase != Phase::Crashed {
+                *phase = to;
             }
+            if *phase == Phase::Running { std::mem::take(waiting) } else { Vec::new() }
         });
+        for waiter in waited {
+            let _ = waiter.send(());
+        }
     }
 
     /// Waits until it runs.
     pub(crate) async fn runs(&self) {
-        self.0.until(|phase| *phase == Phase::Running).await;
+        loop {
+            let awake = self.0.with(|(phase, waiting)| {
+                let (wake, awake) = oneshot::channel();
+                (*phase != Phase::Running).then(|| {
+                    waiting.push(wake);
+                    awake
+                })
+            });
+            match awake {
+                None => return,
+                Some(awake) => drop(awake.await),
+            }
+        }
     }
 }

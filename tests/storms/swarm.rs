@@ -1,5 +1,6 @@
 //! All replicas of a storm on their store and servers.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bigblueswarm::determinism::Randomness;
@@ -16,6 +17,8 @@ use crate::store::{Hub, SimStore};
 
 /// So many meetings tenant U may have, where tenants have pools.
 pub(crate) const POOL: u32 = 3;
+/// The embedded store answers within this.
+const STORE_WITHIN: Duration = Duration::from_millis(900);
 /// A start or a restart is over within this.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -28,6 +31,7 @@ pub(crate) struct Swarm {
     began: Instant,
     replicas: Held<Vec<Option<Replica>>>,
     ops: Held<u64>,
+    boots: Held<u64>,
     /// The folder of the embedded store, where there is one.
     folder: Option<tempfile::TempDir>,
 }
@@ -47,6 +51,7 @@ impl Swarm {
             began: Instant::now(),
             replicas: Held::new((0..storm.replicas).map(|_| None).collect()),
             ops: Held::new(0),
+            boots: Held::new(0),
             folder: alone.then(|| tempfile::tempdir().expect("a folder")),
         };
         for n in 0..storm.replicas {
@@ -63,9 +68,9 @@ impl Swarm {
         let ground = Ground { number, fleet, clock, randomness };
         let replica = match &self.folder {
             Some(folder) => {
-                let path = folder.path().join("state.redb");
-                let open = |_: &_| Embedded::open(&path, Duration::from_millis(900));
-                Replica::start(ground, |process| open(process).expect("a store")).await
+                let path = self.next_file(folder.path());
+                let open = |_: &_| Embedded::open(&path, STORE_WITHIN).expect("a store");
+                Replica::start(ground, open).await
             }
             None => {
                 Replica::start(ground, |process| SimStore::new(&self.hub, number, process.clone()))
@@ -73,6 +78,19 @@ impl Swarm {
             }
         };
         self.replicas.with(|all| all[number] = Some(replica));
+    }
+
+    /// The file of the last process, as a kill left it. That process holds its own still.
+    fn next_file(&self, folder: &Path) -> PathBuf {
+        let boots = self.boots.with(|boots| {
+            *boots += 1;
+            *boots
+        });
+        let path = |n: u64| folder.join(format!("state-{n}.redb"));
+        if boots > 1 {
+            std::fs::copy(path(boots - 1), path(boots)).expect("the file is copied");
+        }
+        path(boots)
     }
 
     async fn register(&self, storm: &Storm) {
