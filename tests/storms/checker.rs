@@ -185,6 +185,9 @@ impl Checker<'_> {
         let Some(op) = self.ops.get_mut(&n) else { return };
         op.answered = Some(self.now);
         let (room, call, began, joined) = (op.room.clone(), op.call, op.began, op.joined);
+        if call == Call::End && matches!(answer, Answer::Denied | Answer::Refused(_)) {
+            self.spare(&room);
+        }
         let home = self.home_since(&room, began);
         match answer {
             Answer::Made(internal) => self.made(&room, internal),
@@ -214,6 +217,15 @@ impl Checker<'_> {
                 self.violated(Rule::Closed, &room, format!("a create is refused: {key}"));
             }
             Answer::Running(true) | Answer::Refused(_) | Answer::NotKnown(_) => {}
+        }
+    }
+
+    /// An end was refused: unless another is under way, the room's meetings are not being ended.
+    fn spare(&mut self, room: &Room) {
+        let ends = |op: &Op| op.call == Call::End && op.room == *room;
+        if !self.ops.values().any(|op| ends(op) && op.answered.is_none()) {
+            let of_room = self.meetings.all.iter_mut().filter(|m| m.room == *room);
+            of_room.for_each(|meeting| meeting.ending = false);
         }
     }
 

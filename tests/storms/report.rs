@@ -40,6 +40,9 @@ struct Wish {
     /// Shows the whole history.
     #[arg(long)]
     history: bool,
+    /// Runs each storm twice, and says whose histories differ.
+    #[arg(long)]
+    twice: bool,
     /// Shows this many seeds of each broken rule.
     #[arg(long, default_value_t = 5)]
     show: usize,
@@ -112,7 +115,12 @@ fn many(profile: Profile, wish: &Wish) -> usize {
     let mut by_rule: BTreeMap<Rule, Vec<u64>> = BTreeMap::new();
     let (mut bad, mut events) = (0, 0);
     for seed in from..to {
-        let outcome = run(&Storm::draw(seed, profile));
+        let storm = Storm::draw(seed, profile);
+        let outcome = run(&storm);
+        if wish.twice && run(&storm).events != outcome.events {
+            println!("seed {seed} of {profile} has two histories");
+            bad += 1;
+        }
         let rules: BTreeSet<Rule> = firsts(&outcome).map(|v| v.rule).collect();
         bad += usize::from(!rules.is_empty());
         events += outcome.events.len();

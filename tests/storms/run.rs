@@ -18,8 +18,8 @@ use crate::shared::millis;
 use crate::swarm::{POOL, Swarm};
 
 /// So long nothing happens at the end before nothing may be left.
-const QUIET: Duration = Duration::from_secs(180);
-/// A storm that takes longer by the machine's clock hangs.
+const QUIET: Duration = Duration::from_secs(100);
+/// Of a storm's thread, in bytes.
 const STACK: usize = 16 << 20;
 
 /// What came of a storm.

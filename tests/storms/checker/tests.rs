@@ -107,6 +107,12 @@ fn one_home() {
         .breaks(&[Rule::OneHome]);
     story(|s| _ = s.made(1, "a", "a-1").add(What::Released { server: 1 }).made(2, "a", "a-2"))
         .breaks(&[]);
+    // An end that was refused is none.
+    story(|s| {
+        s.made(1, "a", "a-1").says(Call::End, "a", Answer::Refused("invalidPassword".into()));
+        s.made(2, "a", "a-2");
+    })
+    .breaks(&[Rule::OneHome]);
     // Its end is under way.
     story(|s| {
         s.made(1, "a", "a-1").asks(Call::End, "a");
