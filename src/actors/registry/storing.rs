@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::pool::{replaced, respelt};
+use super::unlisted::with;
 use super::{
     LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState,
     Stored, WAIT_FOR_READING,
@@ -41,6 +42,8 @@ pub(super) enum Edit {
     SignWith(InstanceId, Option<Algorithm>),
     Tag(InstanceId, Vec<String>),
     Forget(InstanceId),
+    /// These are retired if they are missing: other hands took them out.
+    Keep(Vec<InstanceRecord>),
 }
 
 impl Registry {
@@ -207,6 +210,7 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
+        Edit::Keep(kept) => Ok(with(old, &kept)),
         Edit::Forget(id) => match old.iter().find(|record| record.id == id) {
             Some(record) if !record.retired => Err(RegistryError::StillListed(id)),
             Some(_) => Ok(old.iter().filter(|record| record.id != id).cloned().collect()),
