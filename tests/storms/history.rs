@@ -208,16 +208,19 @@ pub(crate) fn of_room(events: &[Event], room: &Room, until: usize, most: usize) 
     let mut internals = std::collections::BTreeSet::new();
     let mut lines = Vec::new();
     for event in &events[..(until + 1).min(events.len())] {
+        match &event.what {
+            What::Asked { op, room: of, call, .. } if of == room && *call != Call::List => {
+                ops.insert(*op);
+            }
+            What::Born { room: of, internal, .. } if of == room => {
+                internals.insert(internal.clone());
+            }
+            _ => {}
+        }
         let concerns = match &event.what {
-            What::Asked { op, room: of, call, .. } => {
-                let here = of == room && *call != Call::List;
-                here && ops.insert(*op) || here
-            }
-            What::Born { room: of, internal, .. } => {
-                of == room && (internals.insert(internal.clone()) || true)
-            }
-            What::Answered { op, .. } => ops.contains(op),
-            What::Joined { internal, .. }
+            What::Asked { op, .. } | What::Answered { op, .. } => ops.contains(op),
+            What::Born { internal, .. }
+            | What::Joined { internal, .. }
             | What::People { internal, .. }
             | What::Gone { internal, .. } => internals.contains(internal),
             What::EndSent { id, .. } => *id == room.id || internals.contains(id),

@@ -46,13 +46,19 @@ impl fmt::Display for Meeting {
     }
 }
 
+/// From when until when a server failed, in milliseconds, and how many faults it has now.
+#[derive(Default)]
+struct Silences {
+    spans: Vec<(u64, Option<u64>)>,
+    faults: usize,
+}
+
 /// All meetings, and how long servers failed.
 #[derive(Default)]
 pub(super) struct Meetings {
     pub(super) all: Vec<Meeting>,
     by_name: BTreeMap<(usize, String), usize>,
-    /// From when until when each server failed, in milliseconds, and how many faults it has now.
-    silences: BTreeMap<usize, (Vec<(u64, Option<u64>)>, usize)>,
+    silences: BTreeMap<usize, Silences>,
     pub(super) released: BTreeSet<usize>,
 }
 
@@ -101,7 +107,7 @@ impl Meetings {
     }
 
     pub(super) fn silent(&mut self, server: usize, on: bool, at: u64) {
-        let (spans, faults) = self.silences.entry(server).or_default();
+        let Silences { spans, faults } = self.silences.entry(server).or_default();
         if on {
             *faults += 1;
             match spans.last_mut() {
@@ -121,7 +127,7 @@ impl Meetings {
 
     /// How long its server failed at a stretch in the meeting's life, in milliseconds.
     pub(super) fn silence(&self, meeting: &Meeting, now: u64) -> u64 {
-        let Some((spans, _)) = self.silences.get(&meeting.server) else { return 0 };
+        let Some(Silences { spans, .. }) = self.silences.get(&meeting.server) else { return 0 };
         let in_its_life =
             spans.iter().filter(|(_, end)| end.is_none_or(|end| end > meeting.born_at));
         in_its_life.map(|(start, end)| end.unwrap_or(now) - start).max().unwrap_or(0)
