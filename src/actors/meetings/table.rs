@@ -343,6 +343,13 @@ impl Slot {
         }
     }
 
+    /// Whether the last list of its instance shows it as it is now: confirmed, and since it is so.
+    pub(super) fn is_listed(&self) -> bool {
+        self.route.state == RouteState::Confirmed
+            && self.missing == 0
+            && self.listed_at.is_some_and(|at| at > self.settled_at)
+    }
+
     /// Whether it counts as a meeting: not ending, and not missing from the last sweep.
     pub(super) fn lives(&self) -> bool {
         self.route.state != RouteState::Ending && self.missing == 0
