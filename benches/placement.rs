@@ -3,7 +3,7 @@
 //! `cargo bench --bench placement` prints all of it, in a few minutes; `-- cells`, `-- circumstances`, `-- decision`
 //! or `-- ranking` a part. Days are those of the program itself, `bigblueswarm simulate --compare`.
 
-use std::collections::{HashMap, HashSet};
+use bigblueswarm::determinism::{HashMap, HashSet};
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;
@@ -113,11 +113,11 @@ impl Pool {
         Self {
             tenant: tenant(),
             roster: Roster::new(members),
-            loads: LoadSnapshot { read_at: Some(NOW), loads, tenants: HashMap::new() },
+            loads: LoadSnapshot { read_at: Some(NOW), loads, tenants: HashMap::default() },
             own: ids.into_iter().enumerate().map(|(n, id)| (id, own(n))).collect(),
-            cores: HashMap::new(),
+            cores: HashMap::default(),
             coming,
-            except: HashSet::new(),
+            except: HashSet::default(),
             tags: TagWish::default(),
         }
     }

@@ -19,13 +19,14 @@ use crate::actors::directory::seats;
 use crate::actors::settle;
 use crate::actors::supervisor::{Supervisor, SupervisorMessage};
 use crate::config::{Config, ConfigSource, Environment};
+use crate::determinism::Randomness;
 use crate::flows::callbacks::Post;
 use crate::flows::{
     DONE_AHEAD, DOUBTS_AHEAD, World, configuration, follow, health, hooks, notices, recordings,
     sweeps, tell,
 };
 use crate::http;
-use crate::outside::clock::{Clock, RuntimeClock};
+use crate::outside::clock::{Clock, SystemClock};
 use crate::outside::loads::embedded::EmbeddedLoads;
 use crate::outside::loads::{self, LoadSource};
 use crate::outside::servers::Servers;
@@ -62,6 +63,7 @@ pub struct Parts {
     /// Where callbacks go.
     pub targets: Arc<dyn Targets>,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Randomness,
     /// Where the configuration is read from again.
     pub source: ConfigSource,
     pub environment: Environment,
@@ -74,7 +76,7 @@ impl Parts {
         source: ConfigSource,
         environment: Environment,
     ) -> Result<Self, ServeError> {
-        let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::start());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let open = || ready(store::open(&config.store, &config.deadlines));
         let opened = when_free(open, |error| matches!(error, StoreError::InUse(_))).await;
         let store = opened.map_err(|error| match error {
@@ -89,7 +91,8 @@ impl Parts {
         let targets = HttpTargets::new(&config.callbacks, Arc::new(SystemLookup))
             .map_err(|error| ServeError::Fault(error.to_string()))?;
         let targets = Arc::new(targets);
-        Ok(Self { store, loads, ingest, servers, targets, clock, source, environment })
+        let randomness = Randomness::default();
+        Ok(Self { store, loads, ingest, servers, targets, clock, randomness, source, environment })
     }
 }
 
@@ -126,21 +129,32 @@ pub struct Swarm {
 pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     let recorder = http::metrics::recorder();
     let (ushers, directory) = seats();
-    let Parts { store, loads, ingest, servers, targets, clock, source, environment } = parts;
+    let Parts { store, loads, ingest, servers, targets, clock, randomness, source, environment } =
+        parts;
     let config = Arc::new(config);
     let world = World {
         actors: directory.clone(),
         servers,
         store: store.clone(),
         clock: clock.clone(),
+        randomness: randomness.clone(),
         done: broadcast::channel(DONE_AHEAD).0,
         doubted: broadcast::channel(DOUBTS_AHEAD).0,
         config: config.clone(),
     };
     let watched = source.clone();
     let carrier = Arc::new(Post { world: world.clone(), targets });
-    let supervisor =
-        Supervisor { store, loads, clock, carrier, source, environment, ushers, directory };
+    let supervisor = Supervisor {
+        store,
+        loads,
+        clock,
+        randomness,
+        carrier,
+        source,
+        environment,
+        ushers,
+        directory,
+    };
     let (actors, ended) = Actor::spawn(None, supervisor, config.clone())
         .await
         .map_err(|error| ServeError::Fault(format!("actors did not start: {error}")))?;

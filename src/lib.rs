@@ -8,6 +8,7 @@ pub mod app; // the one place where every part meets
 pub mod bbb; // BigBlueButton's protocol, plain functions
 pub mod cli; // the command line
 pub mod config; // what an operator can say
+pub mod determinism; // what a simulation makes the same in each run
 pub mod domain; // decisions as plain functions: no tokio, no ractor
 pub mod flows; // one story per file: who is asked, in which order
 #[cfg(feature = "test-util")]

@@ -18,6 +18,7 @@ use super::registry::{Registry, RegistryMessage};
 use super::settings::Settings;
 use super::tenants::{Tenants, TenantsMessage};
 use crate::config::{Config, ConfigSource, Environment};
+use crate::determinism::Randomness;
 use crate::domain::instance::Roster;
 use crate::domain::restart::RestartBudget;
 use crate::outside::clock::Clock;
@@ -87,6 +88,7 @@ pub struct Supervisor {
     pub store: Arc<dyn Store>,
     pub loads: Arc<dyn LoadSource>,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Randomness,
     /// Brings callbacks to their targets.
     pub carrier: Arc<dyn Carrier>,
     pub source: ConfigSource,
@@ -206,12 +208,13 @@ impl Supervisor {
             }
             Role::Callbacks => {
                 let (carrier, sealer) = (self.carrier.clone(), ushers.sealer.clone());
-                let callbacks = Callbacks { store, clock, carrier, sealer };
+                let randomness = self.randomness.clone();
+                let callbacks = Callbacks { store, clock, randomness, carrier, sealer };
                 spawn(callbacks, config, above, |a| ushers.callbacks.place(a)).await
             }
             Role::Meetings => {
-                let (meetings, begin) = (Meetings { store, clock }, (config, roster));
-                spawn(meetings, begin, above, |a| ushers.meetings.place(a)).await
+                let meetings = Meetings { store, clock, randomness: self.randomness.clone() };
+                spawn(meetings, (config, roster), above, |a| ushers.meetings.place(a)).await
             }
             Role::Metrics => {
                 let metrics = Metrics { source: self.loads.clone(), clock };

@@ -2,13 +2,13 @@
 
 mod name;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::name::{InstanceId, InstanceMark};
 use super::moment::Moment;
 use super::secret::Secret;
 use crate::bbb::checksum::Algorithm;
+use crate::determinism::HashMap;
 
 /// Everything needed to call an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]

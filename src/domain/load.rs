@@ -1,10 +1,9 @@
 //! What was measured of the instances, and how old it is.
 
-use std::collections::HashMap;
-
 use super::instance::InstanceId;
 use super::moment::Moment;
 use super::tenant::TenantId;
+use crate::determinism::HashMap;
 
 /// One instance's figures. What was not measured is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,12 +1,12 @@
 //! What operators should know: what was set up so that it can't do what it is for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::instance::{InstanceId, Roster};
 use super::load::LoadSnapshot;
 use super::secret::{BLANKS, has_blanks_around};
 use super::tenant::{TenantDocument, TenantId};
+use crate::determinism::HashMap;
 
 /// So many names are given of a list.
 const NAMED: usize = 3;

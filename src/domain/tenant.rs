@@ -1,6 +1,6 @@
 //! Tenants: who may call, with which secrets, on which instances, and how much.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::instance::InstanceId;
 use super::rules::TenantRules;
 use super::secret::Secret;
 use crate::bbb::checksum::{Algorithm, Algorithms};
+use crate::determinism::HashSet;
 
 /// A tenant's identity: what its meetings, recordings and callbacks are marked with, for ever. It is the host that the
 /// tenant was first given, with a port if that had one; a tenant that is renamed keeps it.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use axum::body::Body;
+use http::{HeaderValue, Method, StatusCode};
 use tracing::info;
 
-use crate::bbb::query;
+use crate::bbb::call::Call;
+use crate::bbb::{form, query};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::{Tenant, TenantId};
@@ -83,13 +85,42 @@ fn is_unknown_call(status: StatusCode, call: &str) -> bool {
         && !ALWAYS_KNOWN.contains(&call)
 }
 
+/// A longer query goes out as a form: servers take 8 KB of a request's first line, and the path and the checksum are
+/// part of it. In bytes.
+const LONGEST_QUERY: usize = 7 * 1024;
+
+/// A call of this query, signed for the instance: a form where the query is too long for a URL, and BBB takes one.
+pub fn request_for(
+    instance: &Arc<Instance>,
+    call: &str,
+    query: &str,
+    within: Duration,
+) -> Outgoing {
+    if query.len() > LONGEST_QUERY && Call::parse(call).is_some_and(Call::takes_forms) {
+        return form_for(instance, call, query, within);
+    }
+    let signed = signed_for(instance, call, query);
+    Outgoing::get(instance.clone(), call, &signed, within)
+}
+
+/// As [`request_for`], a form however short the query is.
+pub fn form_for(instance: &Arc<Instance>, call: &str, query: &str, within: Duration) -> Outgoing {
+    let (url, form) = form::split(query);
+    let signed = signed_for(instance, call, &url);
+    let mut request = Outgoing::get(instance.clone(), call, &signed, within);
+    request.method = Method::POST;
+    request.content_type = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
+    request.body = Body::from(form);
+    request
+}
+
 /// The query of a call, signed for this instance; order and escaping untouched.
 pub fn signed_for(instance: &Instance, call: &str, query: &str) -> String {
     query::signed(query, call, instance.secret.reveal(), instance.sign_with)
 }
 
 impl World {
-    /// Sends a signed GET.
+    /// Sends a signed call that may be repeated.
     pub async fn get(
         &self,
         instance: &Arc<Instance>,
@@ -97,8 +128,7 @@ impl World {
         query: &str,
         within: Duration,
     ) -> Result<Incoming, SendError> {
-        let signed = signed_for(instance, call, query);
-        self.servers.send(Outgoing::get(instance.clone(), call, &signed, within)).await
+        self.servers.send(request_for(instance, call, query, within)).await
     }
 
     /// Sends a tenant's signed request whose answer passes through; an instance that gives none is looked at.
@@ -133,7 +163,7 @@ impl World {
         self.config.deadlines.first_byte.min(self.config.deadlines.list)
     }
 
-    /// As [`World::pass`] for a GET of this query, which is signed here.
+    /// As [`World::pass`] for a call of this query, which is signed here.
     pub async fn pass_get(
         &self,
         tenant: &Tenant,
@@ -141,9 +171,8 @@ impl World {
         call: &str,
         query: &str,
     ) -> Result<Start, Refusal> {
-        let signed = signed_for(instance, call, query);
         let within = self.info_within();
-        self.pass(tenant, call, Outgoing::get(instance.clone(), call, &signed, within)).await
+        self.pass(tenant, call, request_for(instance, call, query, within)).await
     }
 
     /// A tenant's call got no usable answer. An instance that can't be reached is suspect at once. Anything else

@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use http_body_util::BodyExt;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+
+use crate::outside::servers::Outgoing;
 
 /// Parts of a body on their way to an instance.
 const PARTS_AHEAD: usize = 4;
@@ -20,11 +22,30 @@ const REPLAY_PART: usize = 64 * 1024;
 
 type Part = Result<Bytes, io::Error>;
 
+/// What a client's request had besides its URL.
+#[derive(Debug)]
+pub enum RequestBody {
+    Nothing,
+    /// Parameters; they are part of the query by now.
+    Form,
+    /// Documents or a file.
+    Posted(Posted),
+}
+
+impl RequestBody {
+    pub fn posted(&self) -> Option<&Posted> {
+        match self {
+            Self::Posted(posted) => Some(posted),
+            Self::Nothing | Self::Form => None,
+        }
+    }
+}
+
 /// The body of a POST. One task owns the client's stream and a copy of what was read of it: in
 /// memory up to a limit, in a temporary file beyond it.
 #[derive(Debug)]
 pub struct Posted {
-    pub content_type: HeaderValue,
+    content_type: HeaderValue,
     attempts: mpsc::Sender<mpsc::Sender<Part>>,
     length: Option<u64>,
     /// When a part was given to an instance last.
@@ -47,8 +68,14 @@ impl Posted {
         *self.passed.borrow()
     }
 
+    /// This request as a POST of the whole body.
+    pub async fn carried_by(&self, request: Outgoing) -> Outgoing {
+        let content_type = Some(self.content_type.clone());
+        Outgoing { method: Method::POST, content_type, body: self.attempt().await, ..request }
+    }
+
     /// The whole body from its start, as a stream. An earlier attempt's stream ends.
-    pub async fn attempt(&self) -> Body {
+    async fn attempt(&self) -> Body {
         let (to, parts) = mpsc::channel(PARTS_AHEAD);
         // When the task is gone the stream ends at once, which the length tells from a good end.
         let _ = self.attempts.send(to).await;
@@ -66,6 +93,7 @@ async fn pump(mut body: Body, mut kept: Kept, mut wanted: mpsc::Receiver<mpsc::S
         while !ended {
             // The instance's side is watched too: one that is gone frees the client's stream for the next.
             let frame = tokio::select! {
+                biased;
                 frame = body.frame() => frame,
                 () = to.closed() => break,
             };
@@ -122,7 +150,7 @@ impl Kept {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let spool = tokio::task::spawn_blocking(tempfile::tempfile).await??;
+                let spool = crate::determinism::aside(tempfile::tempfile).await??;
                 self.file.insert(File::from_std(spool))
             }
         };

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use http::Method;
-
 use super::World;
 use super::answer::Answer;
 use super::ask::signed_for;
-use super::body::Posted;
+use super::body::RequestBody;
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
 use crate::bbb::reply;
@@ -19,7 +17,7 @@ pub async fn insert_document(
     world: &World,
     tenant: &Arc<Tenant>,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let meeting = super::meeting_id(query)?;
     let home = world.locate_answering(tenant, &meeting).await?;
@@ -42,7 +40,7 @@ pub async fn send_chat_message(
     let home = home.ok_or(Refusal::NoChatMeeting)?;
     let query = world.addressed(&tenant.id, &meeting, &home, query).await?;
     let query = query.ok_or(Refusal::NoChatMeeting)?;
-    put(world, tenant, &home, "sendChatMessage", &query, None).await
+    put(world, tenant, &home, "sendChatMessage", &query, RequestBody::Nothing).await
 }
 
 /// Once, on the one instance that has the meeting: a second attempt could put it there twice.
@@ -52,7 +50,7 @@ async fn put(
     home: &Home,
     call: &str,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let deadlines = &world.config.deadlines;
     let within = match call {
@@ -62,11 +60,9 @@ async fn put(
     };
     let signed = signed_for(&home.instance, call, query);
     let mut request = Outgoing::get(home.instance.clone(), call, &signed, within);
-    request.once = true;
-    if let Some(posted) = &body {
-        request.method = Method::POST;
-        request.content_type = Some(posted.content_type.clone());
-        request.body = posted.attempt().await;
+    if let Some(posted) = body.posted() {
+        request = posted.carried_by(request).await;
     }
+    request.once = true;
     Ok(world.pass(tenant, call, request).await?.into())
 }

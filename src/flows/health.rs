@@ -1,6 +1,5 @@
 //! Watching the instances: a probe says whether one lives, a sweep (see [`super::sweeps`]) what lives on it.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::ask::{CallError, MOST_BYTES};
 use super::check::keep_checking;
 use super::sweeps::Sweeper;
 use crate::bbb::xml;
+use crate::determinism::HashMap;
 use crate::domain::instance::{Instance, InstanceId, InstanceMark};
 use crate::outside::servers::Outgoing;
 use crate::outside::store::peers::Chore;
@@ -38,7 +38,7 @@ struct Watcher {
 
 /// Watches every instance of the pool, for ever. A watcher that fails is started again.
 pub async fn watch(world: World) {
-    let mut watchers: HashMap<InstanceId, Watcher> = HashMap::new();
+    let mut watchers: HashMap<InstanceId, Watcher> = HashMap::default();
     let mut tasks = JoinSet::new();
     let turns = Arc::new(Semaphore::new(DIGESTS));
     let (mut done, mut doubted) = (world.done.subscribe(), world.doubted.subscribe());
@@ -120,7 +120,7 @@ pub(super) async fn current(world: &World, id: &InstanceId) -> Option<Arc<Instan
 async fn keep_probing(world: World, id: InstanceId) {
     loop {
         let rules = world.health_rules().await;
-        let next = Instant::now() + shortened(rules.probe_interval);
+        let next = Instant::now() + world.shortened(rules.probe_interval);
         if let Some(instance) = current(&world, &id).await {
             let sent_at = world.clock.now();
             let result = probe(&world, &instance, rules.probe_timeout).await;
@@ -130,9 +130,11 @@ async fn keep_probing(world: World, id: InstanceId) {
     }
 }
 
-/// An interval less up to a tenth, so that instances are not all asked at the same instant.
-pub(super) fn shortened(interval: Duration) -> Duration {
-    interval.mul_f64(rand::random_range(SPREAD))
+impl World {
+    /// An interval less up to a tenth, so that instances are not all asked at the same instant.
+    pub(super) fn shortened(&self, interval: Duration) -> Duration {
+        interval.mul_f64(self.randomness.within(SPREAD))
+    }
 }
 
 /// The unsigned root call: cheap, and enough to know that the API lives.

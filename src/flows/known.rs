@@ -1,6 +1,5 @@
 //! What the sweeps listed last, for admins: every tenant's meetings, a page at a time.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::actors::lists::Packed;
 use crate::actors::meetings::Stray;
 use crate::actors::seat::AskError;
 use crate::bbb::meetings::{Listed, names, scan};
+use crate::determinism::{HashMap, HashSet, aside};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
@@ -81,7 +81,7 @@ pub async fn meetings(
     let strays = world.actors.meetings.strays().await.unwrap_or_default();
     let turn = timeout(TURN_WITHIN, turns.clone().acquire_owned()).await;
     let turn = turn.map_err(|_| KnownError::Busy)?;
-    let read = tokio::task::spawn_blocking(move || {
+    let read = aside(move || {
         let _turn = turn;
         page(&lists, &strays, &wanted)
     });
@@ -174,7 +174,7 @@ mod tests {
     /// What two instances list, as `id@instance` of one page, the number in all, and who has no list.
     #[track_caller]
     fn check(tenant: Option<&str>, offset: usize, most: usize, expected: (&[&str], usize)) {
-        let lists = HashMap::from([
+        let lists = HashMap::from_iter([
             (id("s1"), list(&["b/t", "ended/t", "a/t"])),
             (id("s2"), list(&["a/u", "c/t"])),
             (id("s3"), Packed::pack(b"no list")),
@@ -190,7 +190,7 @@ mod tests {
             offset,
             most,
         };
-        let known = page(&lists, &HashSet::from([stray("t")]), &wanted);
+        let known = page(&lists, &HashSet::from_iter([stray("t")]), &wanted);
         let shown: Vec<_> =
             known.meetings.iter().map(|m| format!("{}@{}", m.id, m.instance)).collect();
         assert_eq!(

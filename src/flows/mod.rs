@@ -34,6 +34,7 @@ use self::refusal::Refusal;
 use crate::actors::directory::Directory;
 use crate::bbb::query;
 use crate::config::{Config, HealthRules};
+use crate::determinism::Randomness;
 use crate::domain::instance::{InstanceId, InstanceMark};
 use crate::domain::meeting::MeetingId;
 use crate::outside::clock::Clock;
@@ -54,6 +55,7 @@ pub struct World {
     /// For liveness, the predecessor's hints and what replicas share; state is asked of its actor.
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Randomness,
     /// Passes on which chores other replicas did.
     pub done: broadcast::Sender<(Chore, InstanceMark)>,
     /// Passes on which instances gave a client no usable answer.

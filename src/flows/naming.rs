@@ -18,6 +18,7 @@ use crate::actors::meetings::{Copy, Home};
 use crate::bbb::meetings::{Listed, scan};
 use crate::bbb::query;
 use crate::bbb::xml::{Envelope, XmlFault};
+use crate::determinism::aside;
 use crate::domain::instance::Instance;
 use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::naming::{Lookup, Sought, looks_internal};
@@ -310,7 +311,7 @@ impl World {
         let asked = async {
             let answer = self.get(instance, "getMeetings", "", NAME_WITHIN).await?;
             let bytes = whole(answer, most, NAME_WITHIN).await?;
-            let listed = tokio::task::spawn_blocking(move || scan(&bytes)).await;
+            let listed = aside(move || scan(&bytes)).await;
             Ok::<_, CallError>(listed.map_err(|_| BadAnswer::BrokenOff)?.map_err(BadAnswer::from)?)
         };
         timeout(NAME_WITHIN, asked).await.map_err(|_| BadAnswer::Late)?

@@ -1,12 +1,12 @@
 //! What operators should see to: gathered for whoever asks, and said once in the log.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::World;
+use crate::determinism::HashSet;
 use crate::domain::notice::{self, Notice};
 
 /// Between two looks.
@@ -33,7 +33,7 @@ pub async fn notices(world: &World) -> Vec<Notice> {
 
 /// Says in the log what is new, once, and when all is well again. Has no end.
 pub async fn watch(world: World) {
-    let mut said = HashSet::new();
+    let mut said = HashSet::default();
     loop {
         let now: HashSet<_> = notices(&world).await.into_iter().collect();
         metrics::gauge!("bigblueswarm_notices").set(now.len() as f64);

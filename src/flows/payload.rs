@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use tokio::task::spawn_blocking;
-
 use super::World;
 use crate::bbb::lrs;
+use crate::determinism::{Randomness, aside};
 use crate::domain::instance::Instance;
 use crate::domain::secret::Secret;
 use crate::domain::tenant::Tenant;
@@ -22,18 +21,22 @@ impl World {
     pub(super) async fn payload(&self, tenant: &Tenant, query: &str) -> Option<Payload> {
         let text = lrs::of(query)?;
         let secrets: Vec<Secret> = tenant.secrets.iter().take(MOST_SECRETS).cloned().collect();
-        let opened = spawn_blocking(move || {
-            secrets.iter().find_map(|secret| lrs::open(&text, secret.reveal()))
-        });
+        let opened =
+            aside(move || secrets.iter().find_map(|secret| lrs::open(&text, secret.reveal())));
         opened.await.ok()?.map(Payload)
     }
 }
 
 impl Payload {
     /// The create's query as this instance can read it.
-    pub(super) async fn sealed<'q>(&self, query: &'q str, instance: &Instance) -> Cow<'q, str> {
-        let (plain, secret, salt) = (self.0.clone(), instance.secret.clone(), rand::random());
-        let sealed = spawn_blocking(move || lrs::seal(&plain, secret.reveal(), salt));
+    pub(super) async fn sealed<'q>(
+        &self,
+        query: &'q str,
+        instance: &Instance,
+        randomness: &Randomness,
+    ) -> Cow<'q, str> {
+        let (plain, secret, salt) = (self.0.clone(), instance.secret.clone(), randomness.draw());
+        let sealed = aside(move || lrs::seal(&plain, secret.reveal(), salt));
         match sealed.await {
             Ok(sealed) => Cow::Owned(lrs::with(query, &sealed)),
             Err(_) => Cow::Borrowed(query),

@@ -1,6 +1,5 @@
 //! getSessions: what every instance says, merged: the sessions of the tenant's own meetings.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{self, Listed};
 use crate::bbb::sessions::{Session, merged, scan};
 use crate::bbb::xml::XmlFault;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::Tenant;
@@ -55,7 +55,7 @@ pub async fn get_sessions(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
         return Err(Refusal::Internal("list all sessions: a server does not answer"));
     }
     // Two addresses of one server list the same.
-    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut first: HashMap<&str, usize> = HashMap::default();
     let raw: Vec<&[u8]> = lists
         .iter()
         .enumerate()

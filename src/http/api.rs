@@ -27,7 +27,7 @@ use crate::bbb::session::SessionCall;
 use crate::bbb::xml::Envelope;
 use crate::domain::tenant::Tenant;
 use crate::flows::answer::Answer;
-use crate::flows::body::Posted;
+use crate::flows::body::{Posted, RequestBody};
 use crate::flows::refusal::Refusal;
 use crate::flows::{
     World, create, documents, end, hooks, info, join, meetings, recordings, sessions,
@@ -167,15 +167,15 @@ async fn run(
         let unsigned = world.config.compat.unsigned_forms;
         let text = form.text(parts, body).await?;
         let query = form::checked(&tenant, call, parts, &text, unsigned)?;
-        return dispatch(world, call, &tenant, &query, None, Wanted::by(parts)).await;
+        return dispatch(world, call, &tenant, &query, RequestBody::Form, Wanted::by(parts)).await;
     }
     let raw = parts.uri.query().unwrap_or_default();
     if call.is_about_recordings() {
         complete(call, raw)?;
     }
     let query = checked(&tenant, call, raw)?;
-    let posted = if is_post { posted(world, call, parts, body)? } else { None };
-    dispatch(world, call, &tenant, &query, posted, Wanted::by(parts)).await
+    let body = if is_post { posted(world, call, parts, body)? } else { RequestBody::Nothing };
+    dispatch(world, call, &tenant, &query, body, Wanted::by(parts)).await
 }
 
 /// Calls about recordings say what is missing before the checksum is verified, but not without one.
@@ -193,12 +193,12 @@ async fn dispatch(
     call: Call,
     tenant: &Arc<Tenant>,
     query: &str,
-    posted: Option<Posted>,
+    body: RequestBody,
     wanted: Wanted,
 ) -> Result<Answer, Refusal> {
     match call {
         // Boxed, as its many waits would make the futures of all calls large.
-        Call::Create => Box::pin(create::create(world, tenant, query, posted)).await,
+        Call::Create => Box::pin(create::create(world, tenant, query, body)).await,
         Call::Join => {
             let joined = join::join(world, tenant, query).await;
             joined.or_else(|refusal| refused_join::redirected(refusal, tenant, query, wanted))
@@ -208,41 +208,40 @@ async fn dispatch(
         Call::GetMeetings => meetings::get_meetings(world, tenant).await,
         Call::GetSessions => sessions::get_sessions(world, tenant).await,
         Call::End => end::end(world, tenant, query).await,
-        Call::InsertDocument => documents::insert_document(world, tenant, query, posted).await,
+        Call::InsertDocument => documents::insert_document(world, tenant, query, body).await,
         Call::SendChatMessage => documents::send_chat_message(world, tenant, query).await,
         Call::GetRecordings => recordings::get_recordings(world, tenant, query).await,
         Call::PublishRecordings | Call::DeleteRecordings | Call::UpdateRecordings => {
             recordings::change(world, tenant, call, query).await
         }
         Call::GetRecordingTextTracks => recordings::get_tracks(world, tenant, query).await,
-        Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, posted).await,
+        Call::PutRecordingTextTrack => recordings::put_track(world, tenant, query, body).await,
         Call::HooksCreate => hooks::create(world, tenant, query).await,
         Call::HooksList => hooks::list(world, tenant, query).await,
         Call::HooksDestroy => hooks::destroy(world, tenant, query).await,
     }
 }
 
-/// The body of a POST with its bare type, as instances want it; `None` when there is none.
-fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<Option<Posted>, Refusal> {
+/// The body of a POST with its bare type, as instances want it.
+fn posted(world: &World, call: Call, parts: &Parts, body: Body) -> Result<RequestBody, Refusal> {
     if !has_body(&body) {
-        return Ok(None);
+        return Ok(RequestBody::Nothing);
     }
     if length(parts).is_some_and(|n| n > world.config.limits.body_bytes as u64) {
         return Err(Refusal::TooLarge);
     }
-    match kind(parts).as_str() {
+    let kind = match kind(parts).as_str() {
         "application/xml" | "text/xml" if call.takes_documents() => {
-            let kind = HeaderValue::from_static("application/xml");
-            Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
+            HeaderValue::from_static("application/xml")
         }
         "multipart/form-data" if call == Call::PutRecordingTextTrack => {
             // With its parameter, which says where the parts begin.
             let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
-            let kind = kind.ok_or(Refusal::ContentType)?;
-            Ok(Some(Posted::new(kind, body, world.config.limits.replay_body)))
+            kind.ok_or(Refusal::ContentType)?
         }
-        _ => Err(Refusal::ContentType),
-    }
+        _ => return Err(Refusal::ContentType),
+    };
+    Ok(RequestBody::Posted(Posted::new(kind, body, world.config.limits.replay_body)))
 }
 
 fn length(parts: &Parts) -> Option<u64> {

@@ -20,7 +20,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::counter;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -28,6 +27,7 @@ use tower::load_shed::LoadShedLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::config::Limits;
+use crate::determinism::aside;
 use crate::domain::secret::Secret;
 use crate::outside::clock::{Clock, RuntimeClock};
 use crate::outside::loads::embedded::{Busy, EmbeddedLoads, Parsed, Precision, parse};
@@ -134,7 +134,7 @@ async fn take(ingest: &Ingest, request: Request) -> Result<(), Refusal> {
     let text = timeout(BODY_WITHIN, collect(request.into_body(), ingest.most));
     let text = text.await.map_err(|_| Refusal::Late)??;
     // Megabytes of lines take a while, and a panic of the parser ends here.
-    let parsed = spawn_blocking(move || parse(&String::from_utf8_lossy(&text), precision)).await;
+    let parsed = aside(move || parse(&String::from_utf8_lossy(&text), precision)).await;
     let Parsed { points, faults } = parsed.map_err(|_| Refusal::Broken)?;
     loads.write(points).await.map_err(|Busy| Refusal::Busy)?;
     if faults.is_empty() { Ok(()) } else { Err(Refusal::BadLines(faults.to_string())) }

@@ -14,6 +14,27 @@ pub trait Clock: Send + Sync + 'static {
     fn wall(&self) -> SystemTime;
 }
 
+/// The system's clock: the time of day follows when somebody sets it.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock(Instant);
+
+impl SystemClock {
+    /// Starts counting now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        Moment(self.0.elapsed())
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
 /// The runtime's clock; a test that pauses the runtime's time holds this one too.
 #[derive(Clone, Copy, Debug)]
 pub struct RuntimeClock {

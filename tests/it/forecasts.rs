@@ -1,6 +1,6 @@
 //! Stories about what is still to come: what a room did the last time, webcams, and how many cores there are.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -179,7 +179,7 @@ async fn a_reading_gives_means_newest_values_ages_and_tenants() {
     assert_eq!((first.meetings, first.online, age(&first)), (Some(1), Some(true), 10.0));
     let usage = TenantUsage { meetings: 6, participants: 30 };
     let tenants = ["t.example.org", "u.example.org:8443"].map(|host| (TenantId::new(host), usage));
-    assert_eq!(snapshot.tenants, tenants.into());
+    assert_eq!(snapshot.tenants, tenants.into_iter().collect());
 }
 
 #[tokio::test]

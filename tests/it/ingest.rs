@@ -217,7 +217,10 @@ async fn what_telegraf_writes_is_read_as_loads() {
     assert_eq!((load.cpu, load.mem, load.cores), (Some(8.5), Some(20.5), Some(8.0)));
     assert_eq!((load.meetings, load.participants, load.online), (Some(3), Some(40), Some(true)));
     let usage = TenantUsage { meetings: 2, participants: 30 };
-    assert_eq!(world.snapshot().await.tenants, [(TenantId::new("t.example.org"), usage)].into());
+    assert_eq!(
+        world.snapshot().await.tenants,
+        [(TenantId::new("t.example.org"), usage)].into_iter().collect()
+    );
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod instances;
 mod inward;
 mod isolation;
 mod json_answers;
+mod long_requests;
 mod maintenance;
 mod malformed;
 mod many_found;

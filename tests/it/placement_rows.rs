@@ -1,6 +1,6 @@
 //! Stories P1 to P7: which instance takes a meeting, and how figures and admins change that.
 
-use std::collections::{HashMap, HashSet};
+use bigblueswarm::determinism::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,8 @@ async fn p4_an_instance_without_recent_figures_takes_nothing_while_others_have_t
     let world = plan(3).start().await;
     tokio::time::sleep(Duration::from_secs(600)).await; // no figure is older than the program
     let old = Load { newest: Moment(Duration::from_secs(301)), ..load(0.0, 0.0) };
-    let loads = HashMap::from([(id(&world.sims[1]), old), (id(&world.sims[2]), load(80.0, 80.0))]);
+    let loads =
+        HashMap::from_iter([(id(&world.sims[1]), old), (id(&world.sims[2]), load(80.0, 80.0))]);
     world.loads.say(loads);
     world.refreshed().await;
     for n in 0..4 {
@@ -113,7 +114,7 @@ async fn p4_without_any_figures_the_fewest_meetings_decide_and_the_log_warns() {
     }
     assert_eq!(spread(&world).await, [2, 1, 0]);
     assert!(!log.text().contains("no instance has measurements"));
-    world.loads.say(HashMap::new());
+    world.loads.say(HashMap::default());
     world.refreshed().await;
     let explained = explain(&world).await;
     assert_eq!(explained["blind"], json!(true));

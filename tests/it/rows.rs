@@ -338,6 +338,11 @@ const REAL: &[(&str, &[&str])] = &[
         "x16_the_lrs_payload_is_opened_with_ts_secrets_and_sealed_with_the_servers",
     ]),
     ("X17", &[]),
+    ("X18", &[
+        "x18_a_form_stays_a_form_and_reaches_servers_that_take_8_kb_in_a_line",
+        "x18_what_grows_beyond_7_kb_on_its_way_goes_as_a_form",
+        "x18_413_and_414_of_all_servers_are_the_requests_fault_and_said",
+    ]),
     ("X19", &[]),
     ("X20", &[]),
     ("X21", &[

@@ -35,7 +35,9 @@ async fn two() -> World {
     T.create(&world, "seminar").await.assert_success();
     assert_eq!(world.homes("seminar").await, [1]);
     let load = |cpu| crate::world::load(cpu, cpu);
-    world.loads.say([(id(&world.sims[0]), load(50.0)), (id(&world.sims[1]), load(1.0))].into());
+    world.loads.say(
+        [(id(&world.sims[0]), load(50.0)), (id(&world.sims[1]), load(1.0))].into_iter().collect(),
+    );
     world.refreshed().await;
     T.create(&world, "tutorial").await.assert_success();
     assert_eq!(world.homes("tutorial").await, [2]);

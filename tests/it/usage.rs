@@ -1,6 +1,6 @@
 //! What tenants use: as sweeps count it, and as agents measured it where no sweep has said anything yet.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::world::{T, World, plan};
 
 fn measured(meetings: u64, participants: u64) -> HashMap<TenantId, TenantUsage> {
-    HashMap::from([(TenantId::new(T.host), TenantUsage { meetings, participants })])
+    HashMap::from_iter([(TenantId::new(T.host), TenantUsage { meetings, participants })])
 }
 
 async fn usage(world: &World, tenant: &str) -> Value {

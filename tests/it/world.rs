@@ -1,6 +1,6 @@
 //! The whole program on simulated BBB servers, as one value: no sockets, and time as the story wants it.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Plan {
             (sims, servers)
         });
         let said = watch::channel(Ok(rising(&sims))).0;
-        let tenants = watch::channel(HashMap::new()).0;
+        let tenants = watch::channel(HashMap::default()).0;
         let loads = ScriptedLoads { said, tenants, clock: clock.clone() };
         let added = (!self.as_stored).then_some(self.tenants);
         for tenant in added.into_iter().flatten() {
@@ -234,6 +234,7 @@ impl Plan {
             servers: self.network.unwrap_or_else(|| Arc::new(servers.clone())),
             targets: Arc::new(targets.clone()),
             clock,
+            randomness: Default::default(),
             source: ConfigSource::Given(Box::new(self.config.clone())),
             environment: Default::default(),
         };

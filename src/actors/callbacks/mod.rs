@@ -6,7 +6,6 @@ mod message;
 mod sharing; // who may have how much under way, and which targets are left alone
 mod storing; // what is accepted, many in one write
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use self::storing::{Arrivals, Waiting};
 use super::{answer, settle_stored};
 use crate::bbb::callback::{KEY_BYTES, Sealer};
 use crate::config::{Callbacks as Rules, Config};
+use crate::determinism::{HashMap, Randomness};
 use crate::domain::delivery::{DeliveryId, millis};
 use crate::outside::clock::Clock;
 use crate::outside::store::queue::{Due, Room};
@@ -48,6 +48,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub struct Callbacks {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Randomness,
     pub carrier: Arc<dyn Carrier>,
     /// Where the key is written for all who seal and open.
     pub sealer: watch::Sender<Option<Arc<Sealer>>>,
@@ -89,7 +90,7 @@ impl CallbacksState {
             turn: 0,
             look_at: 0,
             failing: false,
-            under_way: HashMap::new(),
+            under_way: HashMap::default(),
             keyed_for: None,
             tasks: TaskTracker::new(),
         }
@@ -305,7 +306,7 @@ impl Callbacks {
         }
         state.keyed_for = Some(incarnation);
         let known = self.sealer.borrow().as_ref().map(|sealer| *sealer.key());
-        let propose: [u8; KEY_BYTES] = known.unwrap_or_else(rand::random);
+        let propose: [u8; KEY_BYTES] = known.unwrap_or_else(|| self.randomness.draw());
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
             let read = settle_stored(async move { store.callback_key(propose).await }).await;

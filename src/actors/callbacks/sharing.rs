@@ -1,12 +1,11 @@
 //! Who may have how much under way at once: no tenant takes all of it, events leave room for calls, and a target that
 //! fails is left alone, for each tenant and lane by itself.
 
-use std::collections::HashMap;
-
 use ractor::RpcReplyPort;
 
 use super::{AT_ONCE, CallbackError, Callbacks, CallbacksState, answer};
 use crate::bbb::callback::Kind;
+use crate::determinism::HashMap;
 use crate::domain::circuit::Circuit;
 use crate::domain::delivery::Slip;
 use crate::outside::store::queue::{Lane, Tally, Target, Way, Wish};

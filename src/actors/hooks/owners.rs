@@ -1,7 +1,8 @@
 //! Whose meetings are, by instance and internal id: a bounded memory, the oldest go first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::determinism::HashMap;
 use crate::domain::instance::InstanceId;
 use crate::domain::tenant::TenantId;
 

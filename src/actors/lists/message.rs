@@ -1,6 +1,5 @@
 //! What the lists actor hears, and the handle its askers hold.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use ractor::RpcReplyPort;
 use super::Round;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::meetings::Memo;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::tenant::TenantId;
 

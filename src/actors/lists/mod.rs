@@ -4,7 +4,7 @@
 mod message;
 mod round;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -14,6 +14,7 @@ use self::round::Rounds;
 pub use self::round::{Answers, Round};
 use super::answer;
 use crate::bbb::meetings::Memo;
+use crate::determinism::HashMap;
 use crate::domain::instance::{InstanceId, Roster};
 
 /// The lists actor as the runtime sees it.

@@ -1,6 +1,5 @@
 //! A round over the instances, shared by those who asked for a list before it began.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::tenant::TenantId;
 
 /// The answer of each tenant, in pieces; `None` where some of its meetings are not known just now.
@@ -61,7 +61,7 @@ impl Rounds {
     /// The round that has not begun, with this tenant among those it is for.
     pub(super) fn join(&mut self, tenant: TenantId) -> Arc<Round> {
         let last = &self.last;
-        let begin = || (Arc::new(Round::after(last.clone())), HashSet::new());
+        let begin = || (Arc::new(Round::after(last.clone())), HashSet::default());
         let (round, tenants) = self.next.get_or_insert_with(begin);
         tenants.insert(tenant);
         round.clone()
@@ -85,12 +85,12 @@ mod tests {
         let mut rounds = Rounds::default();
         let one = rounds.join(t.clone());
         assert!(Arc::ptr_eq(&one, &rounds.join(u.clone())) && one.turn.is_cancelled());
-        assert_eq!(rounds.begin(&one), Some(HashSet::from([t.clone(), u])));
+        assert_eq!(rounds.begin(&one), Some(HashSet::from_iter([t.clone(), u])));
         let two = rounds.join(t.clone());
         assert!(!Arc::ptr_eq(&one, &two) && !two.turn.is_cancelled());
         assert_eq!(rounds.begin(&one), None);
         drop(one.under_way());
         assert!(two.turn.is_cancelled());
-        assert_eq!(rounds.begin(&two), Some(HashSet::from([t])));
+        assert_eq!(rounds.begin(&two), Some(HashSet::from_iter([t])));
     }
 }

@@ -1,12 +1,11 @@
 //! When the store may have gone back to an older state: what it does not know is asked for, and what
 //! we know is written again.
 
-use std::collections::HashMap;
-
 use tracing::{info, warn};
 
 use super::queue::Then;
 use super::{MeetingsState, Sweep};
+use crate::determinism::HashMap;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::meeting::RouteKey;
 use crate::domain::moment::Moment;

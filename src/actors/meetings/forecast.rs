@@ -1,12 +1,12 @@
 //! What meetings will cost, as far as it is known here: each instance's, those on their way to one, and what rooms
 //! did the last time. Every meeting counts once: where it is going, else where it is.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::keeping::Recalled;
 use super::message::Seen;
 use super::table::Slot;
+use crate::determinism::HashMap;
 use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase, RoomKey, Rooms};
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::meeting::{Route, RouteKey, RouteState};
@@ -252,7 +252,7 @@ impl Forecast {
     /// Takes over what was stored; of what is known here, what the store is to learn or to forget.
     pub(super) fn recalled(&mut self, stored: Recalled, now: Moment) -> Vec<RoomKey> {
         let Recalled { rooms, lessons } = stored;
-        let known: std::collections::HashSet<_> = rooms.iter().map(|(room, ..)| *room).collect();
+        let known: crate::determinism::HashSet<_> = rooms.iter().map(|(room, ..)| *room).collect();
         let mut owed: Vec<_> =
             self.rooms.keys().filter(|room| !known.contains(room)).copied().collect();
         for (room, habit, at) in rooms {

@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 use super::forecast::Forecast;
 use super::{LOAD_AGAIN_AFTER, MeetingsMessage, MeetingsState};
 use crate::actors::settle_stored;
+use crate::determinism::aside;
 use crate::domain::forecast::{Habit, Lessons, RoomKey};
 use crate::domain::moment::Moment;
 use crate::outside::store::{Shelf, Shelved, Store, StoreError};
@@ -166,7 +167,7 @@ impl MeetingsState {
         tokio::spawn(async move {
             let read = settle_stored(async move {
                 let records = store.shelf(Shelf::Rooms).await?;
-                let read = tokio::task::spawn_blocking(move || Recalled::read(&records)).await;
+                let read = aside(move || Recalled::read(&records)).await;
                 read.map_err(|e| StoreError::Unreadable(e.to_string()))
             });
             let _ = myself.cast(MeetingsMessage::Recalled(read.await));

@@ -1,6 +1,5 @@
 //! What the meetings actor hears, and the handle its askers hold.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use ractor::RpcReplyPort;
 use super::keeping::Recalled;
 use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::RoomKey;
 use crate::domain::instance::{Instance, InstanceId, Roster, Twin};
 use crate::domain::load::LoadSnapshot;

@@ -18,7 +18,6 @@ mod table;
 mod told;
 mod twins; // instances that list the same meetings
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +36,7 @@ use self::sighted::Sighted;
 use self::table::{Slot, Table};
 use super::{answer, settle_stored};
 use crate::config::Config;
+use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
@@ -54,6 +54,7 @@ const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 pub struct Meetings {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Randomness,
 }
 
 /// Its state.
@@ -61,6 +62,7 @@ pub struct MeetingsState {
     myself: ActorRef<MeetingsMessage>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    randomness: Randomness,
     table: Table,
     keeping: Keeping,
     /// Whether what is stored of rooms is being read, and whether it was.
@@ -130,24 +132,25 @@ impl Actor for Meetings {
             myself,
             store: self.store.clone(),
             clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
             table: Table::new(Forecast::new(since_1970(&*self.clock))),
             keeping: Keeping::default(),
             recalling: false,
             recalled: false,
             roster,
             rules: rules(&config),
-            cores: HashMap::new(),
+            cores: HashMap::default(),
             loaded: false,
             loading: None,
             load_again: false,
             queue: Queue::default(),
-            claiming: HashMap::new(),
-            unheard: HashMap::new(),
+            claiming: HashMap::default(),
+            unheard: HashMap::default(),
             telling: JoinSet::new(),
-            fetching: HashMap::new(),
+            fetching: HashMap::default(),
             sighted: Sighted::default(),
             names: Names::default(),
-            strays: HashMap::new(),
+            strays: HashMap::default(),
             missing: leaving::Missing::new(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
@@ -287,7 +290,7 @@ impl MeetingsState {
 
     /// A version that no route has had: 64 random bits.
     fn draw(&self) -> Version {
-        Version(rand::random())
+        Version(self.randomness.draw())
     }
 
     fn load(&mut self) {
@@ -350,7 +353,7 @@ impl MeetingsState {
 
     fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
         let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question(tenant, loads, &HashSet::new(), tags, &coming))
+        explain(&self.question(tenant, loads, &HashSet::default(), tags, &coming))
     }
 
     /// The routes of these tenants to these instances, but for those whose meeting was ended.

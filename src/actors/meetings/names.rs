@@ -1,11 +1,12 @@
 //! By which names instances know their meetings: how each looks meetings up, and the internal ids that are not made of
 //! the meeting's id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::determinism::HashMap;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::meeting::{InternalId, Route, RouteKey};
 use crate::domain::moment::Moment;

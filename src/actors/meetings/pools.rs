@@ -4,12 +4,12 @@
 //! until it is told, and so knows of all that came before: if they fill the pool, this one is given up. So of
 //! claims that come together as many stay as there is room for, and which ones is the same for all.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::claims::Of;
 use super::queue::Then;
 use super::{MeetingsMessage, MeetingsState, RouteError, Wish};
+use crate::determinism::HashSet;
 use crate::domain::meeting::{MeetingId, RouteKey, Version};
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;

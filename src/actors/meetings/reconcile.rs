@@ -1,12 +1,12 @@
 //! What a sweep of one instance means for the routes: a decision, made of plain values.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::forecast::Tally;
 use super::message::{Copy, Seen, Stray, Sweep};
 use super::names::is_odd;
 use super::table::{Slot, Table};
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteState, Version};
 use crate::domain::moment::Moment;
@@ -70,7 +70,7 @@ pub(super) struct Found {
 /// Compares what an instance lists with what we know, which learns how its meetings go on. `shared`: others write the store too.
 pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: bool) -> Findings {
     let mut findings = Findings::default();
-    let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::new();
+    let mut listed: HashMap<(RouteKey, &TenantId), &Seen> = HashMap::default();
     let known = known_as(table, sweep);
     for seen in sweep.seen.iter().filter(|seen| !seen.ended) {
         let odd = seen.internal.as_ref().filter(|id| is_odd(id, seen.meeting.key()));
@@ -126,7 +126,7 @@ fn known_as(table: &Table, sweep: &Sweep) -> KnownAs {
     let is_odd =
         |seen: &Seen| seen.internal.as_ref().is_some_and(|id| is_odd(id, seen.meeting.key()));
     if !sweep.seen.iter().any(is_odd) {
-        return KnownAs::new();
+        return KnownAs::default();
     }
     let here = table.slots().filter(|(_, slot)| slot.route.instance == sweep.instance);
     let known = |(key, slot): (&RouteKey, &Slot)| {

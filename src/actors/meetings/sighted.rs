@@ -1,9 +1,8 @@
 //! Meetings that a sweep saw and that have no route yet: theirs is being written, which takes a while where they are many.
 
-use std::collections::HashMap;
-
 use super::Sweep;
 use super::reconcile::Found;
+use crate::determinism::HashMap;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::RouteKey;
 use crate::domain::tenant::TenantId;

@@ -1,6 +1,5 @@
 //! Taking in what sweeps saw.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use super::claims::Of;
 use super::queue::Then;
 use super::reconcile::{Findings, Found, reconcile};
 use super::{MeetingsState, Sweep, ToDo};
+use crate::determinism::HashSet;
 use crate::domain::meeting::{InternalId, RouteState};
 use crate::domain::moment::Moment;
 use crate::outside::store::Becomes;

@@ -2,9 +2,9 @@
 
 mod usage; // how many meetings and users there are
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::determinism::HashMap;
 use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};

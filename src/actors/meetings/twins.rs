@@ -1,11 +1,12 @@
 //! Instances that list the same meetings are one server.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::queue::Then;
 use super::reconcile::Elsewhere;
 use super::table::Table;
 use super::{MeetingsState, Sweep};
+use crate::determinism::HashSet;
 use crate::domain::instance::{InstanceId, Roster, Twin};
 use crate::domain::meeting::RouteKey;
 use crate::domain::tenant::TenantId;

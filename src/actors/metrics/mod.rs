@@ -98,6 +98,7 @@ impl Metrics {
         tokio::spawn(async move {
             let news = async {
                 tokio::select! {
+                    biased;
                     () = source.news() => {}
                     () = woken.notified() => {}
                 }

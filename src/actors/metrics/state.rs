@@ -1,6 +1,5 @@
 //! What the metrics actor knows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::message::Reading;
 use crate::config::Config;
+use crate::determinism::HashMap;
 use crate::domain::instance::{InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::moment::Moment;
@@ -50,7 +50,7 @@ impl MetricsState {
             view: View::of(balancer),
             busy: false,
             since: now,
-            wanted: HashMap::new(),
+            wanted: HashMap::default(),
             woken: Arc::new(Notify::new()),
         };
         state.show(now);

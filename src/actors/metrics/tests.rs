@@ -1,6 +1,5 @@
 //! Stories in paused time, told through the handle.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::actors::seat::{Usher, seat};
 use crate::bbb::checksum::Algorithm;
+use crate::determinism::HashMap;
 use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::secret::Secret;
@@ -48,7 +48,7 @@ impl Scripted {
     fn snapshot(&self, n: usize) -> LoadSnapshot {
         let now = self.clock.now();
         let load = Load { meetings: Some(n as u64), newest: now, ..Load::default() };
-        let loads = HashMap::from([(InstanceId::new("i"), load)]);
+        let loads = HashMap::from_iter([(InstanceId::new("i"), load)]);
         LoadSnapshot { read_at: Some(now), loads, ..LoadSnapshot::default() }
     }
 }

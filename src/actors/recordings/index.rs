@@ -1,12 +1,13 @@
 //! Every recording that is known, each tenant's newest first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::recording::{Packed, Recording};
 use crate::bbb::recordings::{Described, Filter, Page};
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::InstanceId;
 use crate::domain::tenant::TenantId;
 
@@ -204,7 +205,7 @@ impl Index {
 
     /// How many there are on each instance that has any; a server lists deleted ones for a while.
     pub(super) fn counts(&self) -> HashMap<InstanceId, Amount> {
-        let mut counts: HashMap<InstanceId, Amount> = HashMap::new();
+        let mut counts: HashMap<InstanceId, Amount> = HashMap::default();
         for entry in self.by_tenant.values().flat_map(BTreeMap::values) {
             let count = counts.entry(entry.instance.clone()).or_default();
             count.all += usize::from(&*entry.state != "deleted");

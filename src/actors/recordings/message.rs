@@ -1,6 +1,5 @@
 //! What the recordings actor hears, and the handle its askers hold.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::keeping::Owed;
 use super::recording::Recording;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::recordings::{Counted, Page};
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{InstanceId, Roster};
 use crate::outside::store::{Shelved, StoreError};
 

@@ -18,6 +18,7 @@ pub use self::message::*;
 pub use self::recording::{Packed, Recording, print};
 use self::state::State;
 use super::{answer, settle_stored};
+use crate::determinism::aside;
 use crate::domain::instance::InstanceId;
 use crate::outside::store::{Shelf, Store, StoreError};
 
@@ -138,7 +139,7 @@ impl Recordings {
         tokio::spawn(async move {
             let read = settle_stored(async move {
                 let stored = store.shelf(Shelf::Recordings).await?;
-                let read = tokio::task::spawn_blocking(move || message::read_all(&stored)).await;
+                let read = aside(move || message::read_all(&stored)).await;
                 read.map_err(|e| StoreError::Unreadable(e.to_string()))
             });
             let _ = myself.cast(RecordingsMessage::Loaded(read.await));

@@ -1,6 +1,6 @@
 //! What is known of recordings and of the instances they are on.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::index::{Index, Place, Wanted};
 use super::keeping::Keeping;
 use super::message::{Count, Glimpse, Held, Last, Survey};
 use super::recording::Recording;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{InstanceId, Roster};
 
 /// An instance is looked at so often at most, while somebody lists.
@@ -50,9 +51,9 @@ impl State {
             most_bytes,
             index: Index::default(),
             keeping: Keeping::default(),
-            instances: HashMap::new(),
+            instances: HashMap::default(),
             by_age: VecDeque::new(),
-            guarded: HashMap::new(),
+            guarded: HashMap::default(),
             roster: Arc::default(),
         }
     }
@@ -170,7 +171,7 @@ impl State {
     /// An instance listed all of what is wanted: the rest of that is gone.
     pub(super) fn miss(&mut self, instance: &InstanceId, wanted: &Wanted, listed: &[Glimpse]) {
         let there: HashSet<&str> = listed.iter().map(|(id, _)| id.as_str()).collect();
-        for found in self.index.on(wanted, &HashSet::from([instance.clone()])) {
+        for found in self.index.on(wanted, &HashSet::from_iter([instance.clone()])) {
             if !there.contains(&*found.id) && !self.guarded.contains_key(&found.id) {
                 self.forget(&found.id);
             }

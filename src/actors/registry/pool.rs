@@ -1,6 +1,5 @@
 //! The pool as a plain value: what is stored of each instance, and what was seen of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::twins::join;
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
+use crate::determinism::HashMap;
 use crate::domain::instance::{
     AdminState, Instance, InstanceId, InstanceMark, Member, Roster, SameServer,
 };
@@ -122,7 +122,7 @@ impl Pool {
 /// One record of each server: a listed one counts before one that is retired, and else the first. A store that other
 /// programs wrote may hold one server in two spellings.
 fn one_each(mut records: Vec<InstanceRecord>) -> Vec<InstanceRecord> {
-    let mut first: HashMap<InstanceId, (bool, Secret)> = HashMap::new();
+    let mut first: HashMap<InstanceId, (bool, Secret)> = HashMap::default();
     for record in &records {
         let (retired, secret) = first
             .entry(record.id.clone())
@@ -159,7 +159,7 @@ pub(super) fn replaced(
     old: &[InstanceRecord],
     list: Vec<(String, Secret)>,
 ) -> Result<Vec<InstanceRecord>, RegistryError> {
-    let mut listed: HashMap<InstanceId, Secret> = HashMap::new();
+    let mut listed: HashMap<InstanceId, Secret> = HashMap::default();
     let mut records = Vec::with_capacity(list.len());
     for (url, secret) in list {
         if secret.is_empty() {

@@ -1,12 +1,12 @@
 //! What replicas tell each other of the instances' health.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 use super::pool::Pool;
 use super::{Registry, RegistryState};
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::InstanceMark;
 use crate::domain::moment::Moment;
 use crate::outside::store::peers::{MOST_NAMED, Outlook};
@@ -48,7 +48,8 @@ impl Registry {
                 changed = true;
             }
         }
-        let doubts = if believed { outlook.doubts.into_iter().collect() } else { HashSet::new() };
+        let doubts =
+            if believed { outlook.doubts.into_iter().collect() } else { HashSet::default() };
         for mark in state.others.doubt(by, doubts, now) {
             if let Some((id, watch)) = state.pool.marked(mark)
                 && watch.doubted_elsewhere(by)

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::{Subscriber, answer, settle};
 use crate::config::{Config, ConfigSource, Environment, Parsed, Part};
+use crate::determinism::aside;
 
 pub use message::*;
 
@@ -153,7 +154,7 @@ async fn read(
     environment: Environment,
     before: Vec<Part>,
 ) -> Result<Box<Parsed>, String> {
-    let work = tokio::task::spawn_blocking(move || source.load_after(&environment, &before));
+    let work = aside(move || source.load_after(&environment, &before));
     let settled = timeout(READ_WITHIN, work).await;
     let settled =
         settled.map_err(|_| format!("no configuration was read within {READ_WITHIN:?}"))?;

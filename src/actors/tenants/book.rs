@@ -1,11 +1,12 @@
 //! The tenants as a plain value: found by host.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::warn;
 
 use super::message::{TenantError, TenantWish};
+use crate::determinism::HashMap;
 use crate::domain::secret::Secret;
 use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
 use crate::outside::store::TenantChange;
@@ -25,8 +26,8 @@ impl Book {
     pub(super) fn new(global: Secret) -> Self {
         Self {
             documents: BTreeMap::new(),
-            by_host: HashMap::new(),
-            by_id: HashMap::new(),
+            by_host: HashMap::default(),
+            by_id: HashMap::default(),
             shadowed: BTreeSet::new(),
             global,
         }

@@ -1,10 +1,11 @@
 //! What rooms did the last time: so many of them, the longest unused forgotten first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use sha1::{Digest, Sha1};
 
 use super::Habit;
+use crate::determinism::HashMap;
 use crate::domain::meeting::RouteKey;
 use crate::domain::tenant::TenantId;
 

@@ -5,7 +5,6 @@ mod score;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,6 +18,7 @@ use super::load::LoadSnapshot;
 use super::moment::Moment;
 use super::tag::TagWish;
 use super::tenant::Tenant;
+use crate::determinism::{HashMap, HashSet};
 
 /// How candidates are ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]

@@ -52,9 +52,9 @@ fn scene(policy: Policy) -> Scene {
         tenant,
         members: Vec::new(),
         loads: LoadSnapshot::default(),
-        own: HashMap::new(),
-        cores: HashMap::new(),
-        except: HashSet::new(),
+        own: HashMap::default(),
+        cores: HashMap::default(),
+        except: HashSet::default(),
         tags: TagWish::default(),
         rules,
     }

@@ -35,7 +35,7 @@ impl World {
         };
         let sealer = self.actors.callbacks.sealer_within(KEY_WITHIN).await;
         let sealer = sealer.ok_or(Refusal::Internal("reach its store"))?;
-        let nonce = rand::random();
+        let nonce = self.randomness.draw();
         Ok(Cow::Owned(rewritten(query, |kind, url| {
             let (tenant, meeting) = (tenant.id.as_str().to_owned(), meeting.as_str().to_owned());
             let sealed = Sealed::Meeting { tenant, meeting, url: url.to_owned(), nonce };

@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::Method;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -12,8 +11,10 @@ use super::fault::Fault;
 use crate::actors::meetings::Home;
 use crate::bbb::xml::Envelope;
 use crate::flows::answer::{BadAnswer, read};
-use crate::flows::ask::{CHECK_WITHIN, CallError, MOST_BYTES, Presence, signed_for};
-use crate::flows::body::Posted;
+use crate::flows::ask::{
+    CHECK_WITHIN, CallError, MOST_BYTES, Presence, form_for, request_for, signed_for,
+};
+use crate::flows::body::{Posted, RequestBody};
 use crate::outside::servers::{Outgoing, SendError};
 
 /// What came of one attempt on one instance.
@@ -84,7 +85,7 @@ impl Creation<'_> {
         let (patience, mut last) = (self.world.config.deadlines.attempt, Instant::now());
         loop {
             sleep_until(last + patience).await;
-            match self.body.and_then(Posted::passed_at).filter(|&passed| passed > last) {
+            match self.body.posted().and_then(Posted::passed_at).filter(|&passed| passed > last) {
                 Some(passed) => last = passed,
                 None => return,
             }
@@ -101,17 +102,22 @@ impl Creation<'_> {
     async fn send(&self, home: &Home) -> Answered {
         let within = self.by.saturating_duration_since(Instant::now());
         let query = match &self.payload {
-            Some(payload) => payload.sealed(&self.query, &home.instance).await,
+            Some(payload) => {
+                payload.sealed(&self.query, &home.instance, &self.world.randomness).await
+            }
             None => self.query.as_str().into(),
         };
-        let signed = signed_for(&home.instance, "create", &query);
-        let mut request = Outgoing::get(home.instance.clone(), "create", &signed, within);
+        let mut request = match self.body {
+            RequestBody::Nothing => request_for(&home.instance, "create", &query, within),
+            RequestBody::Form => form_for(&home.instance, "create", &query, within),
+            RequestBody::Posted(posted) => {
+                let signed = signed_for(&home.instance, "create", &query);
+                posted
+                    .carried_by(Outgoing::get(home.instance.clone(), "create", &signed, within))
+                    .await
+            }
+        };
         request.once = true;
-        if let Some(posted) = self.body {
-            request.method = Method::POST;
-            request.content_type = Some(posted.content_type.clone());
-            request.body = posted.attempt().await;
-        }
         let answer = self.world.servers.send(request).await?;
         Ok(read(answer, MOST_BYTES, within).await?)
     }

@@ -4,7 +4,6 @@ mod attempt;
 mod fault;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +14,7 @@ use self::fault::Tried;
 use super::World;
 use super::answer::Answer;
 use super::ask::{CHECK_WITHIN, Presence};
-use super::body::Posted;
+use super::body::RequestBody;
 use super::naming::PARENT;
 use super::payload::Payload;
 use super::refusal::Refusal;
@@ -23,6 +22,7 @@ use crate::actors::meetings::{Home, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
+use crate::determinism::HashSet;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
@@ -40,7 +40,7 @@ struct Creation<'a> {
     query: String,
     /// What of the query each instance gets sealed with its own secret.
     payload: Option<Payload>,
-    body: Option<&'a Posted>,
+    body: &'a RequestBody,
     only: Option<InstanceId>,
     tags: TagWish,
     except: HashSet<InstanceId>,
@@ -55,7 +55,7 @@ pub async fn create(
     world: &World,
     tenant: &Arc<Tenant>,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let (world, tenant, query) = (world.clone(), tenant.clone(), query.to_owned());
     let told = settle(async move { whole(&world, &tenant, &query, body).await }).await;
@@ -66,9 +66,9 @@ async fn whole(
     world: &World,
     tenant: &Arc<Tenant>,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
-    let (query, tags) = tenant.rules.create(query, body.is_some());
+    let (query, tags) = tenant.rules.create(query, body.posted().is_some());
     let query = query.as_str();
     let meeting = super::meeting_id(query)?;
     if query::single(query, "name")?.is_none_or(|name| name.is_empty()) {
@@ -82,10 +82,10 @@ async fn whole(
         meeting,
         query: query::tagged(&called_back, tenant.id.as_str()),
         payload: world.payload(tenant, &query).await,
-        body: body.as_ref(),
+        body: &body,
         only,
         tags,
-        except: HashSet::new(),
+        except: HashSet::default(),
         tried: Tried::default(),
         by: Instant::now() + world.config.deadlines.create,
     };

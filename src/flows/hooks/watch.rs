@@ -1,6 +1,6 @@
 //! Looking after registrations: every hook stands on every instance of its tenant's pool, and no other there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::register::{Registrar, prefix};
 use crate::bbb::callback::{Kind, Sealed, Sealer};
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::hook::{Hook, Hooks};
 use crate::domain::instance::{Health, Instance, InstanceId, Roster};
 use crate::domain::tenant::TenantId;
@@ -82,7 +83,7 @@ impl Plan {
 pub async fn watch(world: World) {
     let Some(base) = world.config.callbacks.base_url.clone() else { return pending().await };
     let (tell, told) = watch::channel(Plan::default());
-    let mut keepers: HashMap<InstanceId, AbortHandle> = HashMap::new();
+    let mut keepers: HashMap<InstanceId, AbortHandle> = HashMap::default();
     let mut tasks = JoinSet::new();
     let mut changes = world.actors.hooks.changes();
     loop {
@@ -102,6 +103,7 @@ pub async fn watch(world: World) {
         }
         while tasks.try_join_next().is_some() {}
         tokio::select! {
+            biased;
             Ok(()) = changes.changed() => {}
             () = sleep(LOOK_EVERY) => {}
         }
@@ -161,6 +163,7 @@ impl Keeper {
                 }
             };
             tokio::select! {
+                biased;
                 changed = plans.changed() => if changed.is_err() { return },
                 () = next => {}
             }

@@ -7,7 +7,6 @@ mod list; // one instance's list
 mod remembered; // what stands in for an instance that does not answer
 mod round; // the lists of all
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use super::answer::Answer;
 use super::refusal::Refusal;
 use crate::actors::lists::{Answers, Begun, Round};
 use crate::actors::settle;
+use crate::determinism::HashSet;
 use crate::domain::tenant::{Tenant, TenantId};
 
 /// The longest that a round waits for the one before it, which a slow instance may hold up.
@@ -47,7 +47,7 @@ async fn listed(world: &World, tenant: TenantId) -> Result<Vec<Bytes>, Refusal> 
     }
     // The round came to nothing, or the actor is being started again: a round of one's own says why.
     let by = Instant::now() + world.config.deadlines.list;
-    let alone = Begun { tenants: HashSet::from([tenant.clone()]), ..Begun::default() };
+    let alone = Begun { tenants: HashSet::from_iter([tenant.clone()]), ..Begun::default() };
     let mut answers = go_round(world, alone, by).await?;
     answers.remove(&tenant).flatten().ok_or(UNKNOWN)
 }

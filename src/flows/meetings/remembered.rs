@@ -1,6 +1,5 @@
 //! What stands in for instances that do not answer: what they listed last, as far as routes still say so.
 
-use std::collections::{HashMap, HashSet};
 use std::iter;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use bytes::Bytes;
 use super::list::{Kept, Wanted, stored};
 use crate::actors::meetings::LivingRoute;
 use crate::bbb::meetings::Listed;
+use crate::determinism::{HashMap, HashSet, aside};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey};
 use crate::domain::tenant::TenantId;
@@ -33,7 +33,7 @@ impl Remembered {
         if silent.is_empty() {
             return Ok(Self::default());
         }
-        let mut routes: HashMap<_, HashMap<_, _>> = HashMap::new();
+        let mut routes: HashMap<_, HashMap<_, _>> = HashMap::default();
         for route in world.actors.meetings.routes(silent.clone(), wanted.to_vec()).await? {
             let LivingRoute { key, tenant, instance, confirmed } = route;
             routes.entry((instance, tenant)).or_default().insert(key, confirmed);
@@ -41,7 +41,7 @@ impl Remembered {
         let last = world.actors.lists.last(silent).await?;
         let wanted = wanted.clone();
         // Beside the runtime's own threads: they may be large.
-        let read = tokio::task::spawn_blocking(move || {
+        let read = aside(move || {
             let lists = last.into_iter();
             lists.filter_map(|(id, list)| Some((id, stored(&list, &wanted)?))).collect()
         });

@@ -1,6 +1,5 @@
 //! A round: every instance at once, and one answer for each tenant.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -12,6 +11,7 @@ use super::remembered::Remembered;
 use crate::actors::lists::{Answers, Begun};
 use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{Listed, Memo, merged};
+use crate::determinism::HashMap;
 use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
@@ -87,7 +87,7 @@ struct Once<'a> {
 
 impl<'a> Once<'a> {
     fn of(lists: impl Iterator<Item = &'a Kept>) -> Self {
-        let mut once = Self { first: HashMap::new(), all: true };
+        let mut once = Self { first: HashMap::default(), all: true };
         for (at, kept) in lists.enumerate() {
             for id in kept.meetings().filter_map(named) {
                 once.all &= *once.first.entry(id).or_insert(at) == at;

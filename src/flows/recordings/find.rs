@@ -1,6 +1,5 @@
 //! Where recordings are: what the recordings actor knows, else what the instances say.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tracing::debug;
 
 use super::among;
 use crate::actors::recordings::{Place, Recording};
+use crate::determinism::HashMap;
 use crate::domain::instance::{Health, Instance, InstanceId, Roster};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::flows::World;
@@ -87,7 +87,7 @@ async fn search(
     let by = Instant::now() + SEARCH_WITHIN;
     let asked = roster.servers().filter(|member| member.health != Health::Dead);
     let said = join_all(asked.map(|member| ask(world, &member.instance, ids, by))).await;
-    let mut found = HashMap::new();
+    let mut found = HashMap::default();
     let mut answered = Vec::new();
     for (instance, seen) in said.into_iter().flatten() {
         for Recording { id, tenant, .. } in &seen {

@@ -2,7 +2,6 @@
 //! had last.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use super::pages::{self, Gathered, each_page};
 use crate::actors::recordings::{self as kept, Glimpse, Recording, Wanted, print};
 use crate::bbb::query;
 use crate::bbb::recordings::{Filter, Page, Recorded, add, merged};
+use crate::determinism::{HashSet, aside};
 use crate::domain::instance::{Health, Instance, InstanceId, Member, Roster};
 use crate::domain::tenant::Tenant;
 use crate::flows::World;
@@ -153,7 +153,7 @@ impl Asking<'_> {
             return Err(UNHEARD);
         }
         let unpacked = move || last.found.iter().filter_map(Found::unpacked).collect();
-        Ok(tokio::task::spawn_blocking(unpacked).await.unwrap_or_default())
+        Ok(aside(unpacked).await.unwrap_or_default())
     }
 }
 
@@ -187,7 +187,7 @@ impl Found {
 
 /// The page that is asked for, or all, newest first; a recording that several instances have counts once.
 fn merge(mut found: Vec<Found>, page: Option<Page>) -> Vec<Bytes> {
-    let mut ids = HashSet::new();
+    let mut ids = HashSet::default();
     found.retain(|found| ids.insert(found.id.clone()));
     found.sort_by(|a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
     let (offset, limit) = page.map_or((0, usize::MAX), |page| (page.offset, page.limit));

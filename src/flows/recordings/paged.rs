@@ -1,7 +1,6 @@
 //! A page of getRecordings: which recordings it has and how many there are says the index, what they are like
 //! say their instances, which are asked for just these.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::list::{Asking, UNHEARD, listing, lives, stale};
 use super::{among, look};
 use crate::actors::recordings::{Found, Paged, Recording, Survey};
 use crate::bbb::recordings::Page;
+use crate::determinism::{HashMap, HashSet, aside};
 use crate::domain::instance::{Instance, InstanceId, Member, Roster};
 use crate::flows::answer::Answer;
 use crate::flows::refusal::Refusal;
@@ -32,7 +32,7 @@ pub(super) async fn page(
     let Paged { total, found } =
         asking.world.actors.recordings.page(asking.wanted.clone(), page).await?;
     let fresh = fresh(asking, roster, &asked, &found).await;
-    let shown = tokio::task::spawn_blocking(move || shown(found, &fresh)).await;
+    let shown = aside(move || shown(found, &fresh)).await;
     let (shown, gone) = shown.map_err(|_| Refusal::Internal("list the recordings"))?;
     Ok(Answer::Merged(listing(&shown, Some(total.saturating_sub(gone)))))
 }
@@ -85,7 +85,7 @@ async fn fresh(
     asked: &HashSet<InstanceId>,
     found: &[Found],
 ) -> Fresh {
-    let mut by_instance: HashMap<&InstanceId, Vec<String>> = HashMap::new();
+    let mut by_instance: HashMap<&InstanceId, Vec<String>> = HashMap::default();
     for found in found.iter().filter(|found| !asked.contains(&found.instance)) {
         by_instance.entry(&found.instance).or_default().push(found.id.to_string());
     }

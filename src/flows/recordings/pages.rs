@@ -1,6 +1,5 @@
 //! An instance's recordings, page by page, so that no answer is large and none is forbidden.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use futures_util::stream;
 
 use crate::bbb::query;
 use crate::bbb::recordings::{Ahead, List, MOST_OF_A_PAGE, Pages, Recorded, alone, joined, scan};
+use crate::determinism::{HashMap, aside};
 use crate::domain::instance::Instance;
 use crate::flows::World;
 use crate::flows::answer::{BadAnswer, whole};
@@ -117,7 +117,7 @@ pub(super) async fn page(
 
 /// Reads a page beside the runtime's own threads: it may be large.
 async fn taken_apart(bytes: Bytes) -> Result<Page, CallError> {
-    let read = tokio::task::spawn_blocking(move || scan(&bytes).map(|list| Page { bytes, list }));
+    let read = aside(move || scan(&bytes).map(|list| Page { bytes, list }));
     let page = read.await.map_err(|_| BadAnswer::BrokenOff)?;
     Ok(page.map_err(BadAnswer::from)?)
 }

@@ -16,7 +16,7 @@ use crate::domain::tenant::Tenant;
 use crate::flows::World;
 use crate::flows::answer::{Answer, BadAnswer, believed, whole};
 use crate::flows::ask::{CallError, MOST_BYTES, signed_for};
-use crate::flows::body::Posted;
+use crate::flows::body::RequestBody;
 use crate::flows::refusal::Refusal;
 use crate::outside::servers::{Incoming, Outgoing};
 
@@ -30,7 +30,7 @@ pub async fn get_tracks(
 ) -> Result<Answer, Refusal> {
     let call = Call::GetRecordingTextTracks;
     match home(world, tenant, call, query).await? {
-        Ok(instance) => send(world, tenant, &instance, call, query, None).await,
+        Ok(instance) => send(world, tenant, &instance, call, query, RequestBody::Nothing).await,
         Err(id) => Ok(failed("noRecordings", &format!("No recording found for {id}"))),
     }
 }
@@ -40,7 +40,7 @@ pub async fn put_track(
     world: &World,
     tenant: &Arc<Tenant>,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let call = Call::PutRecordingTextTrack;
     match home(world, tenant, call, query).await? {
@@ -70,19 +70,17 @@ async fn send(
     instance: &Arc<Instance>,
     call: Call,
     query: &str,
-    body: Option<Posted>,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let within = world.config.deadlines.first_byte;
     let signed = signed_for(instance, call.name(), query);
     let mut request = Outgoing::get(instance.clone(), call.name(), &signed, within);
-    if !call.takes_get() {
+    if let Some(posted) = body.posted() {
+        request = posted.carried_by(request).await;
+    } else if !call.takes_get() {
         request.method = Method::POST;
     }
     request.once = !call.takes_get();
-    if let Some(posted) = &body {
-        request.content_type = Some(posted.content_type.clone());
-        request.body = posted.attempt().await;
-    }
     let asked = async {
         let answer = world.servers.send(request).await?;
         let is_json = is_json(&answer);

@@ -1,17 +1,17 @@
 //! Looking after recordings: each instance is asked for all of its own now and then.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 
 use super::pages::{Page, each_page};
 use crate::actors::recordings::Recording;
 use crate::bbb::recordings::Recorded;
+use crate::determinism::{HashMap, aside};
 use crate::domain::instance::{Health, Instance, InstanceId};
 use crate::flows::World;
 use crate::flows::answer::BadAnswer;
@@ -35,7 +35,7 @@ const OVERDUE: f64 = 2.5;
 
 /// Sweeps the recordings of every instance of the pool, for ever.
 pub async fn watch(world: World) {
-    let mut watchers: HashMap<InstanceId, (AbortHandle, watch::Sender<u64>)> = HashMap::new();
+    let mut watchers: HashMap<InstanceId, (AbortHandle, watch::Sender<u64>)> = HashMap::default();
     let mut tasks = JoinSet::new();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut done = world.done.subscribe();
@@ -105,8 +105,9 @@ impl Sweeper {
                 Ok(false) => {
                     // Another replica is at it.
                     tokio::select! {
-                        () = sleep(LOOK_EVERY) => {}
+                        biased;
                         Ok(()) = self.news.changed() => {}
+                        () = sleep(LOOK_EVERY) => {}
                     }
                     continue;
                 }
@@ -125,14 +126,15 @@ impl Sweeper {
     /// Waits for the interval that is in force, or for news; but not while the actor knows nothing of the
     /// instance, as after it was started again, or it has more or fewer recordings than are known.
     async fn wait_until_due(&mut self) {
-        let share = rand::random_range(SPREAD);
+        let share = self.world.randomness.within(SPREAD);
         loop {
             let interval = self.world.recordings_interval().await;
             let wait = if self.failing { interval.min(AGAIN_AFTER) } else { interval };
             let left = (self.last + wait.mul_f64(share)).saturating_duration_since(Instant::now());
             tokio::select! {
-                () = sleep(left.clamp(LOOK_AGAIN_AFTER, LOOK_EVERY)) => {}
+                biased;
                 Ok(()) = self.news.changed() => return,
+                () = sleep(left.clamp(LOOK_AGAIN_AFTER, LOOK_EVERY)) => {}
             }
             if left.is_zero() {
                 return;
@@ -192,7 +194,7 @@ impl Sweeper {
             return false;
         }
         let reading = move || Recording::unbundle(&id, &bundle);
-        let Ok(Some(seen)) = spawn_blocking(reading).await else { return false };
+        let Ok(Some(seen)) = aside(reading).await else { return false };
         self.world.actors.recordings.swept(self.id.clone(), seen);
         self.taken = shared.asked;
         self.last = now.checked_sub(shared.age).unwrap_or(now);

@@ -16,7 +16,7 @@ use self::take::{List, take_in};
 use super::World;
 use super::answer::{BadAnswer, whole};
 use super::ask::CallError;
-use super::health::{current, shortened};
+use super::health::current;
 use crate::actors::lists::Packed;
 use crate::bbb::xml::XmlFault;
 use crate::config::HealthRules;
@@ -65,8 +65,9 @@ impl Sweeper {
             let rules = self.world.health_rules().await;
             let wait = self.round(&rules, told).await;
             told = tokio::select! {
-                () = sleep(wait) => false,
+                biased;
                 Ok(()) = self.news.changed() => true,
+                () = sleep(wait) => false,
             };
         }
     }
@@ -78,7 +79,8 @@ impl Sweeper {
         let Some(instance) = current(&self.world, &self.id).await else { return interval };
         if told {
             if self.take_shared(&instance, interval).await {
-                return self.until(interval.mul_f64(LATE) + interval - shortened(interval));
+                return self
+                    .until(interval.mul_f64(LATE) + interval - self.world.shortened(interval));
             }
             let early = self.until(interval);
             if early > LOOK_AGAIN_AFTER {
@@ -169,7 +171,7 @@ impl Sweeper {
             true => rules.probe_interval.min(rules.sweep_interval),
             false => rules.sweep_interval,
         };
-        shortened(wait).saturating_sub(began.elapsed())
+        self.world.shortened(wait).saturating_sub(began.elapsed())
     }
 
     /// Asks the instance for its list and takes it in.

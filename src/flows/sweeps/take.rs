@@ -15,6 +15,7 @@ use crate::actors::recordings::Held;
 use crate::actors::registry::Left;
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
+use crate::determinism::aside;
 use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
@@ -119,7 +120,7 @@ async fn digest(
     hooked: bool,
 ) -> Result<(Vec<Seen>, Vec<Owner>, Packed), CallError> {
     let turn = turns.acquire_owned().await;
-    let digested = tokio::task::spawn_blocking(move || {
+    let digested = aside(move || {
         let _turn = turn;
         let (bytes, packed) = match list {
             List::Answer(bytes) => {

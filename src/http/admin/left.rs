@@ -1,6 +1,5 @@
 //! What is left on instances that were taken out of the list: none is forgotten before it says itself that it has nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -14,6 +13,7 @@ use super::instances::{Which, pool};
 use super::refusal::Refusal;
 use crate::actors::meetings::Counts;
 use crate::actors::recordings::Held;
+use crate::determinism::HashMap;
 use crate::domain::instance::{Health, InstanceId, Member, Roster};
 use crate::domain::moment::Moment;
 use crate::flows::World;

@@ -1,11 +1,11 @@
 //! A list of instances as an admin posts it, and what is wrong with it.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::bbb::checksum::Algorithm;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::secret::{BLANKS, Secret, has_blanks_around};
 
@@ -57,7 +57,7 @@ pub(crate) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
     faults.extend(empty.map(|(url, _)| format!("instance URL {url:?}: the secret is empty")));
     let blank = listed.iter().filter(|(_, secret)| has_blanks_around(secret.reveal()));
     faults.extend(blank.map(|(url, _)| format!("instance URL {url:?}: the secret {BLANKS}")));
-    let mut servers: HashMap<InstanceId, &(String, Secret)> = HashMap::new();
+    let mut servers: HashMap<InstanceId, &(String, Secret)> = HashMap::default();
     for posted @ (url, secret) in listed {
         let first = servers.entry(InstanceId::new(url.as_str())).or_insert(posted);
         if first.0 != *url && first.1 != *secret {
@@ -74,7 +74,7 @@ pub(crate) fn faults(listed: &[(String, Secret)]) -> Vec<String> {
 /// is the same instance.
 pub(super) fn url_faults<'u>(urls: impl Iterator<Item = &'u str>) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut spellings = HashSet::new();
+    let mut spellings = HashSet::default();
     for url in urls {
         if let Err(fault) = Instance::new(url, Secret::new(""), Algorithm::Sha256) {
             faults.push(fault.to_string());

@@ -1,6 +1,5 @@
 //! Tenants: listed, shown, put and deleted.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -14,6 +13,7 @@ use super::notices::Warnings;
 use super::pool::url_faults;
 use super::refusal::{Refusal, once_read};
 use crate::actors::tenants::FindError;
+use crate::determinism::HashMap;
 use crate::domain::secret::{BLANKS, has_blanks_around};
 use crate::domain::tenant::{TenantDocument, TenantId};
 use crate::domain::{notice, rules};

@@ -144,7 +144,7 @@ fn metrics_fault(seen: &Seen) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use crate::determinism::HashMap;
 
     use super::*;
     use crate::bbb::checksum::Algorithm;
@@ -175,7 +175,7 @@ mod tests {
 
     fn reading(newest: Moment) -> Reading {
         let up = member("http://a", Health::Up, true).instance.id.clone();
-        let loads = HashMap::from([(up, Load { newest, ..Load::default() })]);
+        let loads = HashMap::from_iter([(up, Load { newest, ..Load::default() })]);
         let loads = LoadSnapshot { read_at: Some(newest), loads, ..LoadSnapshot::default() };
         Reading { loads: Arc::new(loads), failed: None }
     }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::bbb::callback::KEY_BYTES;
+use crate::determinism::aside;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
@@ -82,7 +82,7 @@ async fn on_its_turn<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let gone = |_| StoreError::Away("the program is stopping".into());
     let turn = turns.acquire_owned().await.map_err(gone)?;
-    let done = spawn_blocking(move || {
+    let done = aside(move || {
         let _turn = turn;
         kept.run(work)
     });

@@ -1,6 +1,5 @@
 //! The queue of what is owed to tenants' servers: any replica may deliver, each parcel one at a time.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +7,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use crate::bbb::callback::KEY_BYTES;
+use crate::determinism::HashMap;
 use crate::domain::delivery::DeliveryId;
 
 /// So long a parcel that was settled is remembered, so that the same once more is known: the instance
@@ -99,7 +99,7 @@ pub struct Wish {
 impl Wish {
     /// A wish for so many, whoever's they are.
     pub fn any(lane: Lane, most: usize, bytes: usize) -> Self {
-        let (targets, tenants) = (HashMap::new(), HashMap::new());
+        let (targets, tenants) = (HashMap::default(), HashMap::default());
         let (per_target, per_tenant) = (usize::MAX, usize::MAX);
         Self { lane, most, bytes, per_target, per_tenant, targets, tenants }
     }

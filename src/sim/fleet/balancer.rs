@@ -1,7 +1,8 @@
 //! The placement that serves, asked as the program asks it: with a roster, the means that it would have read, its own
 //! placements, and what sweeps and rooms' history say of the meetings.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::determinism::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,9 +58,9 @@ impl Balancer {
             roster: Roster::new(members.clone()),
             members,
             loads: LoadSnapshot::default(),
-            own: HashMap::new(),
+            own: HashMap::default(),
             known: cores.iter().map(|_| BTreeMap::new()).collect(),
-            lost: HashMap::new(),
+            lost: HashMap::default(),
             lessons: Lessons::default(),
             tenant: tenant(),
             tags: TagWish::default(),
@@ -82,7 +83,7 @@ impl Balancer {
             roster: &self.roster,
             loads: &self.loads,
             own: &self.own,
-            cores: &HashMap::new(),
+            cores: &HashMap::default(),
             coming: &self.begins(called).outlook(now, &self.lessons),
             except: &except,
             tags: &self.tags,

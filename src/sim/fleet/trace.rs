@@ -1,6 +1,6 @@
 //! A day that really was: an operator's own meetings, read from CSV.
 
-use std::collections::HashMap;
+use crate::determinism::HashMap;
 use std::time::Duration;
 
 use jiff::civil::DateTime;

@@ -1,6 +1,6 @@
 //! What the predecessor did not have.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::sync::Arc;
 
 use bigblueswarm::actors::meetings::{Counts, Stray, Usage};
@@ -52,14 +52,15 @@ async fn the_state_of_each_instance_is_shown() {
     members[1].why = Some("connection refused".into());
     let b = InstanceId::new(B);
     held.counts = Counts {
-        by_instance: HashMap::from([(b.clone(), Usage { meetings: 2, participants: 31 })]),
+        by_instance: HashMap::from_iter([(b.clone(), Usage { meetings: 2, participants: 31 })]),
         strays: Arc::new(
             [Stray {
                 meeting: MeetingId::new("m"),
                 tenant: TenantId::new("t.example.org"),
                 instance: b,
             }]
-            .into(),
+            .into_iter()
+            .collect(),
         ),
         loaded: true,
         ..Counts::default()

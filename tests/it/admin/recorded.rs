@@ -1,6 +1,6 @@
 //! The predecessor's answers, as they were recorded from it.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -124,6 +124,7 @@ impl Scene {
             servers: Arc::new(Nobody),
             store: Arc::new(Away(held.clone())),
             clock: Arc::new(RuntimeClock::start()),
+            randomness: Default::default(),
             done: tokio::sync::broadcast::channel(1).0,
             doubted: tokio::sync::broadcast::channel(1).0,
             config,

@@ -11,7 +11,7 @@ use super::spelling::post;
 use crate::program::within;
 use crate::replicas::shared;
 use crate::services::redis::RedisServer;
-use crate::world::{T, World, plan};
+use crate::world::{T, World, id, load, plan};
 
 /// S1 leaves the pool for good, with what is on it.
 async fn forget_first(world: &World) {
@@ -43,7 +43,7 @@ async fn filled(world: &World) {
 #[tokio::test(start_paused = true)]
 async fn routes_go_with_their_instance_so_that_a_meeting_pool_is_free_again() {
     let world = plan(2).start().await;
-    world.loads.say([(crate::world::id(&world.sims[0]), crate::world::load(1.0, 1.0))].into());
+    world.loads.say([(id(&world.sims[0]), load(1.0, 1.0))].into_iter().collect());
     world.refreshed().await;
     filled(&world).await;
     forget_first(&world).await;
@@ -57,12 +57,12 @@ async fn routes_go_with_their_instance_so_that_a_meeting_pool_is_free_again() {
 #[tokio::test(start_paused = true)]
 async fn routes_of_an_instance_that_left_while_the_program_was_down_go_at_the_start() {
     let world = plan(2).start().await;
-    world.loads.say([(crate::world::id(&world.sims[0]), crate::world::load(1.0, 1.0))].into());
+    world.loads.say([(id(&world.sims[0]), load(1.0, 1.0))].into_iter().collect());
     world.refreshed().await;
     filled(&world).await;
     let mut pool = world.store.instances().await.expect("the store answers");
     let again = plan(2).on(&world).store(world.store.clone()).with_what_is_stored();
-    let (store, first) = (world.store.clone(), crate::world::id(&world.sims[0]));
+    let (store, first) = (world.store.clone(), id(&world.sims[0]));
     world.swarm.stop().await;
     pool.retain(|record| record.id != first);
     store.set_instances(pool).await.expect("the store answers");

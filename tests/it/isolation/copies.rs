@@ -26,7 +26,11 @@ async fn x3_a_copy_of_room_12_is_ended_and_not_the_meeting_whose_internal_id_beg
         let other = hashing_to("12");
         create(&world, U, &other).await.assert_success();
         assert_eq!(world.homes(&other).await, [1]);
-        world.loads.say([(crate::world::id(&world.sims[1]), crate::world::load(5.0, 5.0))].into());
+        world.loads.say(
+            [(crate::world::id(&world.sims[1]), crate::world::load(5.0, 5.0))]
+                .into_iter()
+                .collect(),
+        );
         world.refreshed().await;
         create(&world, T, "12").await.assert_success();
         assert_eq!(world.homes("12").await, [2]);

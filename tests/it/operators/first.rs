@@ -1,6 +1,6 @@
 //! Row X24: the very first calls, and the first measurements.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::time::Duration;
 
 use http::Method;
@@ -77,7 +77,7 @@ async fn x24_the_first_measurements_of_agents_count_within_two_seconds() {
 async fn x24_the_first_measurements_in_a_database_count_within_two_seconds() {
     let world = plan(2).start().await;
     let all = rising(&world.sims);
-    world.loads.say(HashMap::new());
+    world.loads.say(HashMap::default());
     sleep(Duration::from_secs(100)).await;
     assert_eq!(measured(&world).await, [None, None]);
     world.loads.say(all.clone());
@@ -85,7 +85,7 @@ async fn x24_the_first_measurements_in_a_database_count_within_two_seconds() {
     assert!(measured(&world).await.iter().all(Option::is_some));
     // An instance that joins a pool that is measured already.
     world.swarm.world.actors.registry.replace(Vec::new()).await.expect("taken");
-    world.loads.say(HashMap::new());
+    world.loads.say(HashMap::default());
     sleep(Duration::from_secs(60)).await;
     world.register().await;
     sleep(Duration::from_millis(4_100)).await;

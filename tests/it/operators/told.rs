@@ -1,6 +1,6 @@
 //! Row X22: what was set up so that it can't do what it is for is said at once.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 use std::time::Duration;
 
 use bigblueswarm::domain::instance::InstanceId;

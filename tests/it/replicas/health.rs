@@ -113,7 +113,7 @@ async fn a_replica_that_is_cut_off_from_all_loses_nothing_and_the_others_go_on()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_whose_create_failed_on_one_replica_is_suspect_on_the_other_at_once() {
     let scene = Scene::start(3).await;
-    scene.a.sims[0].faults().on("create").set(Fault::Internal).await;
+    scene.a.sims[0].faults().on("create").set(Fault::Refuse).await;
     T.create(&scene.b, "m1").await.assert_success();
     assert_eq!(health(&scene.b).await[0], Health::Suspect);
     let began = Instant::now();

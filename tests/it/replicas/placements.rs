@@ -1,6 +1,6 @@
 //! Placements and pools count over all replicas: several place as one would.
 
-use std::collections::HashMap;
+use bigblueswarm::determinism::HashMap;
 
 use bigblueswarm::domain::tenant::TenantDocument;
 
@@ -36,7 +36,7 @@ async fn creates_spread_evenly(measured: bool) {
     for replica in &replicas {
         let equal: HashMap<_, _> =
             replica.sims.iter().map(|sim| (id(sim), load(10.0, 10.0))).collect();
-        replica.loads.say(if measured { equal } else { HashMap::new() });
+        replica.loads.say(if measured { equal } else { HashMap::default() });
     }
     replicas[0].refreshed().await;
     for n in 0..30 {

@@ -147,7 +147,7 @@ impl Story {
     #[track_caller]
     fn assert_consistent(&self) {
         let forecast = self.table.forecast();
-        let mut expected: HashMap<InstanceId, (usize, Outlook)> = HashMap::new();
+        let mut expected: HashMap<InstanceId, (usize, Outlook)> = HashMap::default();
         let slots = self.table.slots();
         let there = slots.filter_map(|(_, s)| Some((&s.route.instance, s.counted.as_ref()?)));
         for (id, outlook) in there.chain(forecast.going.values().map(|(id, outlook)| (id, outlook)))

@@ -1,9 +1,8 @@
 //! How many meetings and users there are, by instance and by tenant.
 
-use std::collections::HashMap;
-
 use super::{Slot, Table};
 use crate::actors::meetings::message::Usage;
+use crate::determinism::HashMap;
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::RouteKey;
 use crate::domain::moment::Moment;
@@ -61,7 +60,7 @@ impl Table {
     pub(in crate::actors::meetings) fn usage(
         &self,
     ) -> (HashMap<InstanceId, Usage>, HashMap<TenantId, Usage>) {
-        let (mut by_instance, mut by_tenant) = (HashMap::new(), HashMap::new());
+        let (mut by_instance, mut by_tenant) = (HashMap::default(), HashMap::default());
         for (_, slot) in self.slots().filter(|(_, slot)| slot.lives()) {
             slot.count_in(by_instance.entry(slot.route.instance.clone()).or_default());
             slot.count_in(by_tenant.entry(slot.tenant.clone()).or_default());

@@ -137,7 +137,11 @@ fn bytes_are_bounded_and_those_heard_longest_ago_go_first() {
     state.swept(&one, seen(&["a"]));
     state.swept(&two, seen(&["b"]));
     let with_bytes = |on: &InstanceId| {
-        state.index.on(&wanted(""), &HashSet::from([on.clone()])).iter().all(|f| f.raw.is_some())
+        state
+            .index
+            .on(&wanted(""), &HashSet::from_iter([on.clone()]))
+            .iter()
+            .all(|f| f.raw.is_some())
     };
     assert!(!with_bytes(&one) && with_bytes(&two));
     assert_eq!(known(&state).len(), 2, "they are known all the same");

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
@@ -12,6 +12,7 @@ use tracing::warn;
 use super::super::figure::{Figure, busy};
 use super::points::Point;
 use crate::config::CpuMetric;
+use crate::determinism::HashMap;
 use crate::domain::instance::InstanceId;
 use crate::domain::load::{Load, LoadSnapshot, count, percent};
 use crate::domain::moment::Moment;
@@ -61,7 +62,7 @@ struct Counts {
 
 impl Window {
     pub(super) fn new(range: Duration, cpu: CpuMetric) -> Self {
-        Self { range, cpu, agents: HashMap::new(), tenants: 0, full: false }
+        Self { range, cpu, agents: HashMap::default(), tenants: 0, full: false }
     }
 
     /// Looks so far back from now on, and at this processor figure. What was kept of the other one is
@@ -263,7 +264,7 @@ fn whole(dated: Option<Dated>) -> u64 {
 }
 
 fn newest_times(points: &[Point]) -> HashMap<InstanceId, i64> {
-    let mut newest = HashMap::new();
+    let mut newest = HashMap::default();
     for point in points {
         let Some(time) = point.time else { continue };
         match newest.get_mut(&point.instance) {

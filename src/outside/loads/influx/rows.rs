@@ -1,6 +1,5 @@
 //! From InfluxDB's rows to a snapshot.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use influxdb2::api::query::FluxRecord;
@@ -9,6 +8,7 @@ use influxdb2_structmap::value::Value;
 use super::super::figure::{Figure, INSTANCE_TAG, busy, tenant};
 use super::flux::Query;
 use crate::config::CpuMetric;
+use crate::determinism::HashMap;
 use crate::domain::instance::InstanceId;
 use crate::domain::load::{Load, LoadSnapshot, count, percent};
 use crate::domain::moment::Moment;
@@ -41,7 +41,7 @@ fn means(rows: &[FluxRecord], into: &mut LoadSnapshot, put: impl Fn(&mut Load, f
 
 /// The newest row of each figure counts: an agent that changed its name leaves two for a while.
 fn newest(rows: &[FluxRecord], into: &mut LoadSnapshot, read_at: Moment) {
-    let mut found: HashMap<(InstanceId, &str, &str), (Duration, f64)> = HashMap::new();
+    let mut found: HashMap<(InstanceId, &str, &str), (Duration, f64)> = HashMap::default();
     for row in rows {
         let names = (instance(row), text(row, "_measurement"), text(row, "_field"));
         let (Some(instance), Some(measurement), Some(field)) = names else { continue };
