@@ -133,6 +133,9 @@ pub struct Route {
     pub meeting: Option<MeetingId>,
     /// What the instance calls it, once it said so: in its answer to the create, or in a list.
     pub internal: Option<InternalId>,
+    /// Where the meeting lived before it was claimed here, until the claim is confirmed: if that comes to nothing, it lives
+    /// there as before.
+    pub left: Option<InstanceId>,
 }
 
 /// Every tenant's route of one meeting id.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderValue, Method, StatusCode};
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::bbb::call::Call;
@@ -59,6 +60,12 @@ impl CallError {
             Self::Bad(BadAnswer::Status(status)) if is_unknown_call(*status, call) => {
                 Refusal::Unsupported
             }
+            // What stands before the instance says that it does not answer.
+            Self::Bad(BadAnswer::Status(
+                StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT,
+            )) => Refusal::Silent,
             Self::Bad(BadAnswer::Status(status)) => match Rejection::of(*status) {
                 Some(rejection) => Refusal::Rejected(rejection, *status),
                 None => {
@@ -69,10 +76,9 @@ impl CallError {
             Self::Bad(BadAnswer::Xml(_) | BadAnswer::Json | BadAnswer::TooLarge(_)) => {
                 Refusal::Server("its answer can't be understood".into())
             }
-            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late | BadAnswer::Shifted) => {
-                Refusal::Server("its answer broke off".into())
-            }
-            Self::Send(_) => Refusal::Internal("reach the meeting's server"),
+            Self::Bad(BadAnswer::Shifted) => Refusal::Server("its answer broke off".into()),
+            Self::Send(SendError::Request(_)) => Refusal::Internal("send such a request"),
+            Self::Bad(BadAnswer::BrokenOff | BadAnswer::Late) | Self::Send(_) => Refusal::Silent,
         }
     }
 }
@@ -163,6 +169,21 @@ impl World {
         self.config.deadlines.first_byte.min(self.config.deadlines.list)
     }
 
+    /// What an instance says to a signed call that may be repeated, all within one deadline.
+    pub async fn told(
+        &self,
+        instance: &Arc<Instance>,
+        call: &str,
+        query: &str,
+        within: Duration,
+    ) -> Result<Start, CallError> {
+        let told = async {
+            let answer = self.get(instance, call, query, within).await?;
+            Ok(start(answer, self.most_passed(), within).await?)
+        };
+        timeout(within, told).await.unwrap_or(Err(BadAnswer::Late.into()))
+    }
+
     /// As [`World::pass`] for a call of this query, which is signed here.
     pub async fn pass_get(
         &self,
@@ -171,8 +192,8 @@ impl World {
         call: &str,
         query: &str,
     ) -> Result<Start, Refusal> {
-        let within = self.info_within();
-        self.pass(tenant, call, request_for(instance, call, query, within)).await
+        let told = self.told(instance, call, query, self.info_within()).await;
+        told.map_err(|error| self.unreached(&tenant.id, instance, call, &error))
     }
 
     /// A tenant's call got no usable answer. An instance that can't be reached is suspect at once. Anything else

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::World;
-use super::answer::{BadAnswer, Start, start};
+use super::answer::{BadAnswer, Start};
 use super::ask::CallError;
 use super::health::{current, probe};
 use crate::config::HealthRules;
@@ -55,12 +55,12 @@ fn tell(world: &World, id: &InstanceId, found: Found) {
 
 /// The root call, and the list of meetings as far as it takes to know that there is one.
 async fn look(world: &World, instance: &Arc<Instance>, rules: &HealthRules) -> Found {
-    let lists = timeout(rules.sweep_timeout, lists(world, instance, rules.sweep_timeout));
+    let lists = lists(world, instance, rules.sweep_timeout);
     let (root, listed) = tokio::join!(probe(world, instance, rules.probe_timeout), lists);
     if let Err(why) = root {
         return Found::Fails(why);
     }
-    match listed.unwrap_or(Err(BadAnswer::Late.into())) {
+    match listed {
         Ok(None) => Found::Well,
         Ok(Some(key)) => Found::Refuses(format!("getMeetings FAILED: {key}")),
         Err(CallError::Bad(error @ BadAnswer::Signature)) => {
@@ -76,8 +76,7 @@ async fn lists(
     instance: &Arc<Instance>,
     within: Duration,
 ) -> Result<Option<String>, CallError> {
-    let answer = world.get(instance, "getMeetings", "", within).await?;
-    Ok(match start(answer, world.most_passed(), within).await? {
+    Ok(match world.told(instance, "getMeetings", "", within).await? {
         Start::Success(..) => None,
         Start::Failed(_, said) => Some(said.message_key.unwrap_or_default()),
     })

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use super::World;
-use super::answer::{Answer, read};
+use super::answer::{Answer, BadAnswer, read};
 use super::ask::{CallError, MOST_BYTES};
 use super::refusal::Refusal;
 use crate::actors::meetings::Home;
@@ -21,11 +23,11 @@ pub async fn end(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<Ans
             home = elsewhere(world, tenant, &home).await?.ok_or(Refusal::NotFound)?;
             continue;
         };
-        let asked = async {
+        let asked = timeout(within, async {
             let answer = world.get(&home.instance, "end", &named, within).await?;
             Ok::<_, CallError>(read(answer, MOST_BYTES, within).await?)
-        };
-        let asked = asked.await;
+        });
+        let asked = asked.await.unwrap_or(Err(BadAnswer::Late.into()));
         let (body, envelope) =
             asked.map_err(|error| world.unreached(&tenant.id, &home.instance, "end", &error))?;
         if envelope.success {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::LOCATION;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::World;
 use super::answer::{Answer, BadAnswer, start};
@@ -33,18 +34,46 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
         // Boxed, since it is rare and its waits would make the futures of all joins large.
         home = Box::pin(arrived(world, tenant, &meeting, &home)).await?;
     }
-    let Some(query) = world.addressed(&tenant.id, &meeting, &home, query).await? else {
+    let redirect = query::value(query, "redirect");
+    let redirects = !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false"));
+    if redirects && home.suspect {
+        // Boxed for the same reason.
+        Box::pin(answering(world, tenant, &meeting, &home)).await?;
+    }
+    let deadlines = &world.config.deadlines;
+    let within = if home.suspect { deadlines.connect } else { world.info_within() };
+    let by = Instant::now() + within;
+    let named = timeout_at(by, world.addressed(&tenant.id, &meeting, &home, query)).await;
+    let Some(query) = named.unwrap_or(Err(Refusal::Silent)).map_err(to_join)? else {
         world.not_there(&tenant.id, &home).await?;
         return Err(Refusal::NothingToJoin);
     };
     let (query, instance) = (&*query, &home.instance);
-    let redirect = query::value(query, "redirect");
-    if !redirect.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
+    if redirects {
         let signed = signed_for(instance, "join", query);
         let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
-    session(world, tenant, instance, query).await
+    session(world, tenant, instance, query, by).await
+}
+
+/// A refusal in the words of join: an instance that does not answer is away, whatever else is known of it.
+fn to_join(refusal: Refusal) -> Refusal {
+    if matches!(refusal, Refusal::Silent) { Refusal::Unavailable } else { refusal }
+}
+
+/// Nobody is sent to an instance in doubt unless it says something of the meeting.
+async fn answering(
+    world: &World,
+    tenant: &Tenant,
+    meeting: &MeetingId,
+    home: &Home,
+) -> Result<(), Refusal> {
+    let asked = world.sighted(&home.instance, &tenant.id, meeting, CHECK_WITHIN);
+    match timeout(CHECK_WITHIN, asked).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+    }
 }
 
 /// Asks the instance for the session. What its first checks refuse BBB answers with a redirect even here, and so
@@ -54,9 +83,10 @@ async fn session(
     tenant: &Tenant,
     instance: &Arc<Instance>,
     query: &str,
+    by: Instant,
 ) -> Result<Answer, Refusal> {
-    let within = world.config.deadlines.first_byte;
-    let asked = async {
+    let within = by.saturating_duration_since(Instant::now());
+    let asked = timeout(within, async {
         let answer = world.get(instance, "join", query, within).await?;
         if let Some(errors) = errors(&answer) {
             if errors.contains("checksumError") {
@@ -65,8 +95,9 @@ async fn session(
             return Ok(Answer::RefusedTo(errors));
         }
         Ok::<_, CallError>(start(answer, world.most_passed(), within).await?.into())
-    };
-    asked.await.map_err(|error| world.unreached(&tenant.id, instance, "join", &error))
+    });
+    let asked = asked.await.unwrap_or(Err(BadAnswer::Late.into()));
+    asked.map_err(|error| to_join(world.unreached(&tenant.id, instance, "join", &error)))
 }
 
 /// Where an instance sends a browser whose join it refuses.

@@ -113,7 +113,11 @@ impl World {
                 Where::At(home) => Some(home),
                 Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
                 Where::Unknown { sure, doubted } => {
-                    self.unknown(tenant, meeting, sure, doubted).await?.known()?
+                    match self.unknown(tenant, meeting, sure, doubted).await? {
+                        // An instance that may have it does not answer.
+                        Searched::NotKnown => return Err(Refusal::Unavailable),
+                        known => known.found(),
+                    }
                 }
             };
             if home.is_some() && tenant.user_pool.is_some() {

@@ -55,6 +55,9 @@ pub enum Refusal {
     NoParent,
     #[error("the meeting's instance is away")]
     Unavailable,
+    /// The instance that has what the call is about does not answer just now: what it has is not known.
+    #[error("the instance does not answer")]
+    Silent,
     #[error("no instance can take the meeting")]
     NoInstance,
     #[error("no instance with the required tag can take the meeting")]
@@ -113,7 +116,7 @@ impl From<AskError> for Refusal {
 
 impl From<Silent> for Refusal {
     fn from(_: Silent) -> Self {
-        Self::Internal("reach the meeting's server")
+        Self::Silent
     }
 }
 

@@ -72,6 +72,11 @@ fn words(refusal: &Refusal) -> (StatusCode, &'static str, Cow<'static, str>) {
             "meetingUnavailable",
             "The server of this meeting is away. Please try again in a moment.",
         ),
+        Refusal::Silent => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internalError",
+            "BigBlueSwarm failed to reach the meeting's server",
+        ),
         Refusal::NoInstance => (
             ok,
             "noInstanceFound",
@@ -169,7 +174,8 @@ impl Refusal {
             }
             _ => (status, failure(key, &message, wanted)).into_response(),
         };
-        let unknown = matches!(self, Self::NoInstance | Self::Internal(_) | Self::Server(_));
+        let unknown =
+            matches!(self, Self::NoInstance | Self::Silent | Self::Internal(_) | Self::Server(_));
         let outcome = if unknown { Outcome::Failed } else { Outcome::Refused };
         response.extensions_mut().insert(outcome);
         response
@@ -198,6 +204,8 @@ mod tests {
         check(Refusal::NoMeetingId, 200, "missingParamMeetingID");
         check(Refusal::EmptyMeetingId, 200, "validationError");
         check(Refusal::Internal("reach its store"), 500, "internalError");
+        check(Refusal::Silent, 500, "internalError");
+        check(Refusal::Unavailable, 200, "meetingUnavailable");
         let too_long = StatusCode::URI_TOO_LONG;
         check(Refusal::Rejected(Rejection::TooLong, too_long), 200, "requestTooLong");
         check(Refusal::Unprocessed("HTTP status 500".into()), 200, "internalError");

@@ -26,7 +26,7 @@ pub(super) fn redirected(
     wanted: Wanted,
 ) -> Result<Answer, Refusal> {
     let may_wait = matches!(refusal, Refusal::Unavailable) && wanted == Wanted::Page;
-    if may_wait || matches!(refusal, Refusal::Internal(_) | Refusal::Server(_)) {
+    if may_wait || matches!(refusal, Refusal::Silent | Refusal::Internal(_) | Refusal::Server(_)) {
         return Err(refusal);
     }
     let query = tenant.rules.join(query);
@@ -43,7 +43,9 @@ pub(super) fn page(refusal: &Refusal, headers: &HeaderMap, v3_statuses: bool) ->
     let mut page = match refusal {
         Refusal::Checksum | Refusal::Query(QueryFault::ChecksumTwice) => return None,
         Refusal::Unsupported | Refusal::ContentType | Refusal::TooLarge => return None,
-        Refusal::Unavailable | Refusal::Internal(_) | Refusal::Server(_) => pages::waiting(headers),
+        Refusal::Unavailable | Refusal::Silent | Refusal::Internal(_) | Refusal::Server(_) => {
+            pages::waiting(headers)
+        }
         Refusal::Maintenance(text) => pages::maintenance(headers, text),
         Refusal::NothingToJoin => pages::no_meeting(headers),
         Refusal::UserPool => pages::full(headers),

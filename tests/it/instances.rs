@@ -3,4 +3,5 @@
 mod addresses;
 mod gone;
 mod left;
+mod removed;
 mod spelling;

@@ -1,5 +1,8 @@
 //! What is not known just now is said so, never as gone: silent servers, and refusals that clients understand.
 
+mod joins;
+mod moves;
+
 use std::time::Duration;
 
 use axum::body::Body;

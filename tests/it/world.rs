@@ -10,7 +10,7 @@ use bigblueswarm::app::{self, Parts, Swarm};
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::bbb::query;
 use bigblueswarm::config::{Config, ConfigSource};
-use bigblueswarm::domain::instance::{InstanceId, Roster};
+use bigblueswarm::domain::instance::{Health, InstanceId, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot, TenantUsage};
 use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::secret::Secret;
@@ -263,6 +263,12 @@ impl World {
     pub(crate) async fn register(&self) {
         let list = self.sims.iter().map(|sim| (sim.url(), sim.secret().clone())).collect();
         self.swarm.world.actors.registry.replace(list).await.expect("the list is taken");
+    }
+
+    /// How healthy this server is, by its number from 0.
+    pub(crate) async fn health(&self, n: usize) -> Health {
+        let roster = self.swarm.world.actors.registry.roster().await.expect("a roster");
+        roster.get(&id(&self.sims[n])).expect("a member").health
     }
 
     /// Waits until the pool is as wanted; a minute at most.

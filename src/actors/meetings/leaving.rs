@@ -21,7 +21,26 @@ const GONE_AFTER: Duration = Duration::from_secs(5);
 const MOST: usize = 1_000;
 
 /// Instances that routes name and the pool does not, and since when that is seen.
-pub(super) type Missing = BTreeMap<InstanceId, Moment>;
+#[derive(Debug, Default)]
+pub(super) struct Missing(BTreeMap<InstanceId, Moment>);
+
+impl Missing {
+    /// Of the instances that routes name, those that have left the pool.
+    fn look<'a>(
+        &mut self,
+        named: impl Iterator<Item = &'a InstanceId>,
+        roster: &Roster,
+        now: Moment,
+    ) -> BTreeSet<InstanceId> {
+        let missing: BTreeSet<_> = named.filter(|id| roster.get(id).is_none()).collect();
+        self.0.retain(|id, _| missing.contains(id));
+        for id in missing {
+            self.0.entry(id.clone()).or_insert(now);
+        }
+        let left = self.0.iter().filter(|(_, since)| now.since(**since) >= GONE_AFTER);
+        left.map(|(id, _)| id.clone()).collect()
+    }
+}
 
 impl MeetingsState {
     /// Removes the routes to instances that have left the pool.
@@ -30,22 +49,16 @@ impl MeetingsState {
         if !self.loaded || !self.roster.loaded {
             return;
         }
-        let now = self.clock.now();
         let named = self.table.slots().map(|(_, slot)| &slot.route.instance);
-        let missing: BTreeSet<_> =
-            named.filter(|id| self.roster.get(id).is_none()).cloned().collect();
-        self.missing.retain(|id, _| missing.contains(id));
-        for id in missing {
-            self.missing.entry(id).or_insert(now);
+        let gone = self.missing.look(named, &self.roster, self.clock.now());
+        if gone.is_empty() {
+            return;
         }
-        let has_left = |id| self.missing.get(id).is_some_and(|at| now.since(*at) >= GONE_AFTER);
-        let left = self.table.slots().filter(|(_, slot)| has_left(&slot.route.instance));
-        let left = left.map(|(key, slot)| (*key, slot.tenant.clone(), slot.route.version));
-        let left: Vec<_> = left.take(MOST).collect();
-        if !left.is_empty() {
-            info!(routes = left.len(), "routes go with the instances that have left the pool");
-        }
-        for (key, tenant, version) in left {
+        let routes = self.table.slots().filter(|(_, slot)| gone.contains(&slot.route.instance));
+        let routes = routes.map(|(key, slot)| (*key, slot.tenant.clone(), slot.route.version));
+        let routes: Vec<_> = routes.take(MOST).collect();
+        info!(routes = routes.len(), "routes go with the instances that have left the pool");
+        for (key, tenant, version) in routes {
             self.change(self.of(key, tenant), Some(version), Becomes::Removed, Then::Quiet);
         }
     }
@@ -57,5 +70,25 @@ impl MeetingsState {
         if self.strays.len() < known {
             self.all_strays = Arc::new(self.strays.values().flatten().cloned().collect());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_left_when_it_is_missing_for_a_while_and_not_before() {
+        let (id, at) = (InstanceId::new("s1"), |secs| Moment(Duration::from_secs(secs)));
+        let mut missing = Missing::default();
+        let mut look = |named: &[&InstanceId], secs| {
+            let gone = missing.look(named.iter().copied(), &Roster::default(), at(secs));
+            gone.len()
+        };
+        assert_eq!([look(&[&id], 1), look(&[&id], 5), look(&[&id, &id], 6)], [0, 0, 1]);
+        assert_eq!(
+            [look(&[], 7), look(&[&id], 8), look(&[&id], 12), look(&[&id], 13)],
+            [0, 0, 0, 1]
+        );
     }
 }

@@ -164,14 +164,20 @@ pub struct Home {
     pub lost: bool,
     /// The instance takes new meetings.
     pub accepts: bool,
+    /// Whether the instance answers is in doubt.
+    pub suspect: bool,
+    /// It is only claimed here, and may still live where it was before.
+    pub unsettled: bool,
 }
 
 impl Home {
     /// The home, if a call can be sent there; `None` when the meeting is gone with its instance.
     ///
-    /// Fails with [`Silent`] while the instance is dead since a moment ago: whether the meeting lives is not known.
+    /// Fails with [`Silent`] while the instance is dead since a moment ago, or the meeting is on its way from such a one:
+    /// whether it lives is not known.
     pub fn answering(self) -> Result<Option<Self>, Silent> {
         match (self.lost, self.released) {
+            _ if self.unsettled => Err(Silent),
             (true, _) => Ok(None),
             (false, true) => Err(Silent),
             (false, false) => Ok(Some(self)),

@@ -38,7 +38,7 @@ use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
-use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
@@ -151,7 +151,7 @@ impl Actor for Meetings {
             sighted: Sighted::default(),
             names: Names::default(),
             strays: HashMap::default(),
-            missing: leaving::Missing::new(),
+            missing: leaving::Missing::default(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
@@ -285,7 +285,14 @@ impl MeetingsState {
             released: member.releases_meetings(),
             lost: member.lost_meetings(),
             accepts: member.refusal().is_none(),
+            suspect: member.health == Health::Suspect,
+            unsettled: route.left.as_ref().is_some_and(|left| self.may_live(left)),
         })
+    }
+
+    /// Whether a meeting of this instance may live, as far as anybody can know.
+    fn may_live(&self, instance: &InstanceId) -> bool {
+        self.roster.get(instance).is_some_and(|member| !member.lost_meetings())
     }
 
     /// A version that no route has had: 64 random bits.
@@ -367,15 +374,15 @@ impl MeetingsState {
         }
         let wanted = |slot: &Slot| {
             slot.route.state != RouteState::Ending
-                && instances.contains(&slot.route.instance)
+                && instances.contains(slot.lives_on())
                 && tenants.contains(&slot.tenant)
         };
         let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
         let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
             key: *key,
             tenant: slot.tenant.clone(),
-            instance: slot.route.instance.clone(),
-            confirmed: slot.route.state == RouteState::Confirmed,
+            instance: slot.lives_on().clone(),
+            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
         };
         Ok(routes.map(route).collect())
     }

@@ -152,6 +152,7 @@ mod tests {
             tombs: Vec::new(),
             meeting: Some(MeetingId::new(meeting)),
             internal: Some(InternalId::new(internal)),
+            left: None,
         }
     }
 

@@ -90,6 +90,8 @@ pub(super) fn reconcile(table: &mut Table, sweep: &Sweep, now: Moment, shared: b
             Some(slot) if slot.route.instance == sweep.instance => {
                 listed.insert((key, tenant), seen);
             }
+            // It is being created elsewhere, and lives here until that is confirmed.
+            Some(slot) if slot.route.left.as_ref() == Some(&sweep.instance) => {}
             Some(slot) => {
                 let (meeting, internal) = (seen.meeting.clone(), seen.internal.clone());
                 let (home, living) = (slot.route.instance.clone(), slot.route.internal.clone());

@@ -350,6 +350,11 @@ impl Slot {
             && self.listed_at.is_some_and(|at| at > self.settled_at)
     }
 
+    /// Where the meeting lives as far as is known: a move counts once it is confirmed.
+    pub(super) fn lives_on(&self) -> &InstanceId {
+        self.route.left.as_ref().unwrap_or(&self.route.instance)
+    }
+
     /// Whether it counts as a meeting: not ending, and not missing from the last sweep.
     pub(super) fn lives(&self) -> bool {
         self.route.state != RouteState::Ending && self.missing == 0

@@ -5,6 +5,7 @@ mod pool;
 mod storing;
 mod told;
 mod twins; // instances that are one server
+mod unlisted;
 mod watch;
 
 use std::collections::VecDeque;
@@ -274,9 +275,15 @@ impl Registry {
                 if !state.pool.loaded {
                     info!(instances = records.len(), "instances are loaded");
                 }
+                let kept = unlisted::unexplained(&state.pool, &records, &mark);
+                let records = unlisted::with(&records, &kept);
+                unlisted::say(&state.pool, &records, &mark);
                 state.pool.take(records, mark, self.clock.now());
                 self.publish(state);
                 state.behind = false;
+                if !kept.is_empty() {
+                    self.edit(myself, Edit::Keep(kept), None, state);
+                }
                 self.store_next(myself, state);
             }
             Err(error) => {

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::pool::{replaced, respelt};
+use super::unlisted::with;
 use super::{
     LOAD_AGAIN_AFTER, MOST_WAITING, Registry, RegistryError, RegistryMessage, RegistryState,
     Stored, WAIT_FOR_READING,
@@ -46,6 +47,8 @@ pub(super) enum Edit {
         id: InstanceId,
         into: Option<InstanceId>,
     },
+    /// These are retired if they are missing: other hands took them out.
+    Keep(Vec<InstanceRecord>),
 }
 
 impl Registry {
@@ -212,6 +215,7 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::SetAdmin(id, admin) => with_record(old, id, |record| record.admin = admin),
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
+        Edit::Keep(kept) => Ok(with(old, &kept)),
         Edit::Forget(id) => without_retired(old, id).map(|(records, _)| records),
         Edit::Done { id, into } => {
             let (mut records, gone) = without_retired(old, id)?;

@@ -49,9 +49,19 @@ impl Remembered {
         Ok(Self { lists, routes })
     }
 
-    /// The `n`th tenant's meetings of the last lists, without those that have another home meanwhile; `None` if a
-    /// confirmed meeting is in none of them, as it was made after its instance was last heard.
-    pub(super) fn pieces(&self, n: usize, tenant: &TenantId) -> Option<Vec<Bytes>> {
+    /// The `n`th tenant's meetings of the last lists, without those that have another home meanwhile, or are in the
+    /// `heard` lists of others, where they are just being made; `None` if a confirmed meeting is in none of them, as it was
+    /// made after its instance was last heard.
+    pub(super) fn pieces<'a>(
+        &self,
+        n: usize,
+        tenant: &TenantId,
+        heard: impl Iterator<Item = &'a Listed>,
+    ) -> Option<Vec<Bytes>> {
+        if self.lists.is_empty() && self.routes.is_empty() {
+            return Some(Vec::new());
+        }
+        let heard: HashSet<_> = heard.flat_map(keys).collect();
         let confirmed = |routes: &HashMap<_, bool>| routes.values().filter(|c| **c).count();
         let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
         let expected: usize = of_tenant.map(|(_, routes)| confirmed(routes)).sum();
@@ -62,7 +72,9 @@ impl Remembered {
             let route = |listed: &Listed| keys(listed).find(|key| routes.contains_key(key));
             let listed: HashSet<_> = kept[n].meetings().filter_map(route).collect();
             found += listed.iter().filter(|key| routes[*key]).count();
-            pieces.extend(kept[n].pieces(|listed| route(listed).is_some()));
+            let is_wanted =
+                |listed: &Listed| route(listed).is_some_and(|key| !heard.contains(&key));
+            pieces.extend(kept[n].pieces(is_wanted));
         }
         (found == expected).then_some(pieces)
     }

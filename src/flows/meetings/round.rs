@@ -59,19 +59,22 @@ pub(super) async fn go_round(
     let remembered = Remembered::of(world, silent, &wanted).await?;
     let strays = world.actors.meetings.strays().await?;
     let answer = |(n, tenant): (usize, &TenantId)| {
+        let is_stray = |instance: &InstanceId, listed: &Listed| {
+            let meeting = MeetingId::new(listed.meeting_id.as_str());
+            let (tenant, instance) = (tenant.clone(), instance.clone());
+            !strays.is_empty() && strays.contains(&Stray { meeting, tenant, instance })
+        };
         let once = Once::of(lists.iter().map(|(_, kept)| &kept[n]));
         let listed = lists.iter().enumerate().flat_map(|(at, (instance, kept))| {
-            let is_stray = |listed: &Listed| {
-                let meeting = MeetingId::new(listed.meeting_id.as_str());
-                let (tenant, instance) = (tenant.clone(), instance.clone());
-                !strays.is_empty() && strays.contains(&Stray { meeting, tenant, instance })
-            };
             match strays.is_empty() && once.all {
                 true => kept[n].all(),
-                false => kept[n].pieces(|listed| !is_stray(listed) && once.is_of(at, listed)),
+                false => kept[n].pieces(|m| !is_stray(instance, m) && once.is_of(at, m)),
             }
         });
-        let last = remembered.pieces(n, tenant);
+        let heard = lists.iter().flat_map(|(instance, kept)| {
+            kept[n].meetings().filter(move |listed| !is_stray(instance, listed))
+        });
+        let last = remembered.pieces(n, tenant, heard);
         (tenant.clone(), last.map(|last| merged(listed.chain(last))))
     };
     Ok(wanted.iter().enumerate().map(answer).collect())

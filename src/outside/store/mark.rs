@@ -21,6 +21,14 @@ pub enum Verdict {
 }
 
 impl Mark {
+    /// Whether one of us changed what is stored since it was `known`. What differs without that other hands have done.
+    pub fn follows(&self, known: &Self) -> bool {
+        match self.epoch == known.epoch {
+            true => self.revision > known.revision,
+            false => self.base == known.epoch,
+        }
+    }
+
     /// Compares what is stored with what is known; `empty`: nothing is stored.
     ///
     /// What an admin changed since the loss stands, and so does what was written into an emptied store by hand.
@@ -68,5 +76,16 @@ mod tests {
         check(mark("e2", 6, "e1"), false, true); // written again by who knew less
         check(mark("e2", 7, "e1"), false, false); // by who knew as much, or changed since
         check(mark("e3", 2, "e2"), false, false);
+    }
+
+    #[test]
+    fn what_nobody_of_us_changed_follows_on_nothing() {
+        let known = mark("e1", 7, "");
+        let check = |stored: Mark, expected| assert_eq!(stored.follows(&known), expected);
+        check(mark("e1", 7, ""), false);
+        check(mark("e1", 8, ""), true);
+        check(mark("e2", 7, "e1"), true);
+        check(mark("e2", 0, ""), false);
+        check(mark("e2", 3, ""), false);
     }
 }

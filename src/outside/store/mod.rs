@@ -108,17 +108,13 @@ pub enum Becomes {
     State(RouteState),
     /// `claimed` on the first candidate that holds no other tenant's meeting of this id; with
     /// `tomb`, the instance it leaves may hold a copy and is added to `tombs`. Its new home is never a tomb.
-    Moved {
-        candidates: Vec<InstanceId>,
-        tomb: bool,
-    },
+    Moved { candidates: Vec<InstanceId>, tomb: bool },
     /// `confirmed` on this instance, for a meeting that was found there. `expect: None` means: none
     /// stands. Tombs stay, but for this instance.
-    Adopted {
-        instance: InstanceId,
-    },
+    Adopted { instance: InstanceId },
     /// The same route without this tomb. Lost when no route stands.
     Unburied(InstanceId),
+    /// None; `confirmed` where it was before for a meeting that was claimed elsewhere since.
     Removed,
 }
 

@@ -22,6 +22,8 @@ pub(super) struct StoredRoute {
     meeting: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     internal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<String>,
 }
 
 impl From<&Route> for StoredRoute {
@@ -33,6 +35,7 @@ impl From<&Route> for StoredRoute {
             tombs: route.tombs.iter().map(|tomb| tomb.as_str().to_owned()).collect(),
             meeting: route.meeting.as_ref().map(|id| id.as_str().to_owned()),
             internal: route.internal.as_ref().map(|id| id.as_str().to_owned()),
+            left: route.left.as_ref().map(|left| left.as_str().to_owned()),
         }
     }
 }
@@ -50,6 +53,7 @@ impl TryFrom<StoredRoute> for Route {
             tombs: stored.tombs.into_iter().map(InstanceId::new).collect(),
             meeting: stored.meeting.map(MeetingId::new),
             internal: stored.internal.map(InternalId::new),
+            left: stored.left.map(InstanceId::new),
         })
     }
 }
@@ -82,7 +86,7 @@ pub(super) fn read_became(text: &str) -> Option<Became> {
 }
 
 /// What is kept of an instance beside its URL. Holds a secret, so it is never shown.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StoredInstance {
     #[serde(default, skip_serializing_if = "Option::is_none")]

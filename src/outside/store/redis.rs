@@ -14,8 +14,8 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +47,8 @@ pub struct Redis {
     sender: String,
     /// Whether what others change is told at once.
     hears: AtomicBool,
+    /// The digest of the list of instances that we wrote last.
+    written: AtomicU64,
     hints: Hints,
 }
 
@@ -57,7 +59,8 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        Ok(Self { link, sender, hears: AtomicBool::new(true), hints })
+        let (hears, written) = (AtomicBool::new(true), AtomicU64::default());
+        Ok(Self { link, sender, hears, written, hints })
     }
 }
 
@@ -99,10 +102,12 @@ impl Store for Redis {
     ) -> Result<Option<Mark>, StoreError> {
         let (sender, what) = (&*self.sender, pool::INSTANCES);
         let guarded = Guarded { sender, what, from, exactly: true, again };
+        self.written.store(pool::digest_of(&pool), Relaxed);
         pool::change(&self.link, guarded, &pool).await
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
+        self.written.store(pool::digest_of(&pool), Relaxed);
         pool::replace(&self.link, &self.sender, &pool).await
     }
 
@@ -237,7 +242,7 @@ impl Store for Redis {
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
-        follow::follow(&self.link, &self.sender, &self.hears, tell).await;
+        follow::follow(&self.link, &self.sender, (&self.hears, &self.written), tell).await;
     }
 }
 

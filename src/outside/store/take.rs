@@ -49,7 +49,7 @@ fn claim(record: &mut RouteRecord, ask: &ClaimAsk) -> Claimed {
     };
     let (version, meeting) = (ask.version, ask.meeting.clone());
     let (state, tombs) = (RouteState::Claimed, Vec::new());
-    let route = Route { instance, version, state, tombs, meeting, internal: None };
+    let route = Route { instance, version, state, tombs, meeting, internal: None, left: None };
     record.insert(ask.tenant.clone(), route.clone());
     Claimed::New(route)
 }
@@ -60,13 +60,17 @@ fn change(record: &mut RouteRecord, ask: &ChangeAsk) -> Changed {
         return Changed::Lost(present.cloned());
     }
     let next = match &ask.becomes {
-        Becomes::Removed => {
-            record.remove(&ask.tenant);
-            return Changed::Done(None);
-        }
+        Becomes::Removed => match present.and_then(back) {
+            Some(route) => Some(route),
+            None => {
+                record.remove(&ask.tenant);
+                return Changed::Done(None);
+            }
+        },
         Becomes::State(state) => present.map(|route| Route {
             state: *state,
             internal: ask.internal.clone().or_else(|| route.internal.clone()),
+            left: route.left.clone().filter(|_| *state == RouteState::Claimed),
             ..route.clone()
         }),
         Becomes::Unburied(tomb) => present.map(|route| without_tomb(route.clone(), tomb)),
@@ -94,7 +98,10 @@ fn first_free(
     candidates: &[InstanceId],
 ) -> Option<InstanceId> {
     let held = |instance: &InstanceId| {
-        record.iter().any(|(tenant, route)| tenant != own && route.instance == *instance)
+        record.iter().any(|(tenant, route)| {
+            let holds = route.instance == *instance || route.left.as_ref() == Some(instance);
+            tenant != own && holds
+        })
     };
     candidates.iter().find(|instance| !held(instance)).cloned()
 }
@@ -108,12 +115,30 @@ fn settled(before: Option<&Route>, ask: &ChangeAsk, home: InstanceId, tomb: bool
     {
         tombs.push(left.clone());
     }
-    let (state, internal) = match ask.becomes {
-        Becomes::Moved { .. } => (RouteState::Claimed, None),
-        _ => (RouteState::Confirmed, ask.internal.clone()),
+    let (state, internal, left) = match ask.becomes {
+        Becomes::Moved { .. } => (RouteState::Claimed, None, before.and_then(lived)),
+        _ => (RouteState::Confirmed, ask.internal.clone(), None),
     };
-    let (version, meeting) = (ask.version, ask.meeting.clone());
-    without_tomb(Route { instance: home.clone(), version, state, tombs, meeting, internal }, &home)
+    let (version, meeting, instance) = (ask.version, ask.meeting.clone(), home.clone());
+    let route = Route { instance, version, state, tombs, meeting, internal, left };
+    without_tomb(route, &home)
+}
+
+/// Where the meeting of a route lives, as far as is known.
+fn lived(route: &Route) -> Option<InstanceId> {
+    match route.state {
+        RouteState::Confirmed => Some(route.instance.clone()),
+        RouteState::Claimed => route.left.clone(),
+        RouteState::Ending => None,
+    }
+}
+
+/// The route as it was before its meeting was claimed elsewhere, if that is what it stands for.
+fn back(route: &Route) -> Option<Route> {
+    let left = route.left.clone()?;
+    let (state, instance) = (RouteState::Confirmed, left.clone());
+    let route = Route { instance, state, internal: None, left: None, ..route.clone() };
+    Some(without_tomb(route, &left))
 }
 
 fn without_tomb(mut route: Route, tomb: &InstanceId) -> Route {

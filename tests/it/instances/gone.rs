@@ -88,18 +88,3 @@ async fn routes_go_with_their_instance_on_every_replica_and_the_predecessors_key
     }
     T.create(&b, "five").await.assert_failed(200, "meetingPoolReached");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_a_tool_writes_in_two_steps_costs_no_meeting_its_route() {
-    let redis = RedisServer::start();
-    let world = plan(1).store(shared(&redis)).start().await;
-    T.create(&world, "room").await.assert_success();
-    redis.ask::<()>(&["DEL", "instances:list"]).expect("redis");
-    world.until(|roster| roster.members().is_empty()).await;
-    let (url, secret) = (world.sims[0].url(), world.sims[0].secret().clone());
-    redis.ask::<()>(&["HSET", "instances:list", &url, secret.reveal()]).expect("redis");
-    world.until(|roster| roster.members().len() == 1).await;
-    sleep(Duration::from_secs(7)).await;
-    assert_eq!(records(&world.store).await, 1);
-    T.info(&world, "room").await.assert_success();
-}

@@ -24,11 +24,11 @@ fn body(reply: &Reply) -> Value {
 }
 
 /// What the state says of a server; nothing where it does not name it.
-async fn row(world: &World, sim: &SimServer) -> Option<Value> {
+pub(super) async fn row(world: &World, sim: &SimServer) -> Option<Value> {
     state(world).await.into_iter().find(|row| row["url"] == json!(sim.url()))
 }
 
-async fn forget(world: &World, url: &str) -> Reply {
+pub(super) async fn forget(world: &World, url: &str) -> Reply {
     world.admin(Method::POST, &format!("/admin/api/instances/forget?url={url}"), "").await
 }
 

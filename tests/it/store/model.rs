@@ -75,7 +75,8 @@ impl Model {
 
     fn home(&self, key: RouteKey, own: &TenantId, wanted: &[InstanceId]) -> Option<InstanceId> {
         let others = self.0.iter().filter(|(k, t, _)| *k == key && t != own);
-        let held: Vec<&InstanceId> = others.map(|(.., route)| &route.instance).collect();
+        let held = others.flat_map(|(.., route)| route.left.iter().chain([&route.instance]));
+        let held: Vec<&InstanceId> = held.collect();
         wanted.iter().find(|candidate| !held.contains(candidate)).cloned()
     }
 
@@ -87,7 +88,8 @@ impl Model {
             return Claimed::Taken;
         };
         let (version, state, meeting) = (ask.version, RouteState::Claimed, ask.meeting.clone());
-        let route = Route { instance, version, state, tombs: vec![], meeting, internal: None };
+        let tombs = vec![];
+        let route = Route { instance, version, state, tombs, meeting, internal: None, left: None };
         self.set(ask.key, &ask.tenant, Some(route.clone()));
         Claimed::New(route)
     }
@@ -103,13 +105,21 @@ impl Model {
                 (std::slice::from_ref(instance), false, RouteState::Confirmed)
             }
             Becomes::Removed => {
-                self.set(ask.key, &ask.tenant, None);
-                return Changed::Done(None);
+                let Some(Route { left: Some(left), meeting, mut tombs, .. }) = before else {
+                    self.set(ask.key, &ask.tenant, None);
+                    return Changed::Done(None);
+                };
+                tombs.retain(|tomb| *tomb != left);
+                let (version, state) = (ask.version, RouteState::Confirmed);
+                let (instance, internal, left) = (left, None, None);
+                let back = Route { instance, version, state, tombs, meeting, internal, left };
+                return self.done(ask, back);
             }
             Becomes::State(state) => {
                 let Some(route) = before else { return Changed::Lost(None) };
                 let internal = ask.internal.clone().or(route.internal);
-                return self.done(ask, Route { state: *state, internal, ..route });
+                let left = route.left.filter(|_| *state == RouteState::Claimed);
+                return self.done(ask, Route { state: *state, internal, left, ..route });
             }
             Becomes::Unburied(tomb) => {
                 let Some(mut route) = before else { return Changed::Lost(None) };
@@ -118,8 +128,13 @@ impl Model {
             }
         };
         let Some(instance) = self.home(ask.key, &ask.tenant, wanted) else { return Changed::Taken };
-        let mut tombs = vec![];
+        let (mut tombs, mut lived) = (vec![], None);
         if let Some(route) = before {
+            lived = match route.state {
+                RouteState::Confirmed => Some(route.instance.clone()),
+                RouteState::Claimed => route.left.clone(),
+                RouteState::Ending => None,
+            };
             let left = Some(route.instance).filter(|_| buried);
             for tomb in route.tombs.into_iter().chain(left) {
                 if tomb != instance && !tombs.contains(&tomb) {
@@ -129,7 +144,9 @@ impl Model {
         }
         let meeting = ask.meeting.clone();
         let internal = ask.internal.clone().filter(|_| state == RouteState::Confirmed);
-        self.done(ask, Route { instance, version: ask.version, state, tombs, meeting, internal })
+        let left = lived.filter(|_| state == RouteState::Claimed);
+        let version = ask.version;
+        self.done(ask, Route { instance, version, state, tombs, meeting, internal, left })
     }
 
     fn done(&mut self, ask: &ChangeAsk, route: Route) -> Changed {

@@ -81,6 +81,7 @@ impl Story {
             tombs: Vec::new(),
             meeting: None,
             internal: None,
+            left: None,
         })
     }
 

@@ -25,6 +25,7 @@ fn table(instance: &str, state: RouteState, tombs: &[&str]) -> Table {
         tombs: tombs.iter().map(|t| InstanceId::new(*t)).collect(),
         meeting: None,
         internal: Some(internal(1_000)),
+        left: None,
     };
     table.put(MeetingId::new("m").key(), &tenant(), Some(route), at(10));
     table
@@ -100,6 +101,7 @@ fn check_listed(created: &str, known_as: Option<&str>, listed: &str, internal: &
         tombs: Vec::new(),
         meeting: Some(created.clone()),
         internal: known_as.map(InternalId::new),
+        left: None,
     };
     table.put(created.key(), &tenant(), Some(route), at(10));
     let mut sweep = sweep(20, Some(1));

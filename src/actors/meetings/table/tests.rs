@@ -13,6 +13,7 @@ fn record(instance: &str) -> RouteRecord {
         tombs: Vec::new(),
         meeting: None,
         internal: None,
+        left: None,
     };
     RouteRecord::from([(TenantId::new("t"), route)])
 }

@@ -2,9 +2,8 @@
 //! since a published message is lost when nobody hears it.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -21,6 +20,7 @@ use crate::outside::store::{Became, Shelf, StoreError, Told};
 
 use super::keys;
 use super::link::{Heard, Link};
+use super::pool::{List, digest};
 
 /// How often the counts are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -30,14 +30,14 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
 const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
 /// Follows until the receiver is dropped; `hears` is kept to whether what others change is told at once. A
-/// server that is away changes nothing, as far as we can know.
+/// server that is away changes nothing, as far as we can know. `written` is the digest of the list that we wrote last.
 pub(super) async fn follow(
     link: &Link,
     sender: &str,
-    hears: &AtomicBool,
+    (hears, written): (&AtomicBool, &AtomicU64),
     tell: mpsc::Sender<Told>,
 ) {
-    let mut ear = Ear::new(link, sender);
+    let mut ear = Ear::new(link, sender, written);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
     let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
     loop {
@@ -170,6 +170,7 @@ fn read_news(message: &[u8], own: &str) -> Option<Told> {
 struct Ear<'a> {
     link: &'a Link,
     sender: &'a str,
+    written: &'a AtomicU64,
     subscription: Option<Subscription>,
     /// Not before this is a subscription tried again.
     subscribe_at: Instant,
@@ -182,12 +183,13 @@ struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    fn new(link: &'a Link, sender: &'a str) -> Self {
+    fn new(link: &'a Link, sender: &'a str, written: &'a AtomicU64) -> Self {
         let subscribe_at = Instant::now();
         let servers_at = subscribe_at;
         Self {
             link,
             sender,
+            written,
             subscription: None,
             subscribe_at,
             servers_at,
@@ -207,7 +209,7 @@ impl<'a> Ear<'a> {
             self.link.incarnation.changed();
         }
         Ok(match before {
-            Some(before) if !subscribed => compare(&before, &marks),
+            Some(before) if !subscribed => compare(&before, &marks, self.written.load(Relaxed)),
             _ => vec![Told::Everything],
         })
     }
@@ -272,19 +274,16 @@ impl<'a> Ear<'a> {
         asked.cmd("HGETALL").arg(keys::own_revisions(self.sender));
         asked.cmd("HGETALL").arg(keys::instances(self.link.is_cluster()));
         type Counts = BTreeMap<String, i64>;
-        type Read = (String, Counts, Counts, BTreeMap<Vec<u8>, Vec<u8>>);
+        type Read = (String, Counts, Counts, List);
         let (epoch, all, own, listed): Read = self.link.send(&asked).await?;
         let count = |counts: &Counts, what| counts.get(what).copied().unwrap_or_default();
-        let mut list = DefaultHasher::new();
-        listed.hash(&mut list);
         Ok(Marks {
             epoch,
-            instances: count(&all, "instances"),
             instances_by_others: count(&all, "instances") - count(&own, "instances"),
             tenants_by_others: count(&all, "tenants") - count(&own, "tenants"),
             shelves_by_others: Shelf::TOLD
                 .map(|shelf| count(&all, shelf.name()) - count(&own, shelf.name())),
-            list: list.finish(),
+            list: digest(&listed),
         })
     }
 
@@ -299,7 +298,6 @@ impl<'a> Ear<'a> {
 #[derive(Clone, Debug, PartialEq)]
 struct Marks {
     epoch: String,
-    instances: i64,
     instances_by_others: i64,
     tenants_by_others: i64,
     /// In the order of [`Shelf::TOLD`].
@@ -308,13 +306,14 @@ struct Marks {
     list: u64,
 }
 
-fn compare(before: &Marks, now: &Marks) -> Vec<Told> {
+fn compare(before: &Marks, now: &Marks, written: u64) -> Vec<Told> {
     if before.epoch != now.epoch {
         return vec![Told::Everything];
     }
-    let uncounted = before.instances == now.instances && before.list != now.list;
     let mut told = Vec::new();
-    if uncounted || before.instances_by_others != now.instances_by_others {
+    // What we wrote ourselves is known, and hides nothing that a tool changed in the same moment.
+    let by_tools = before.list != now.list && now.list != written;
+    if by_tools || before.instances_by_others != now.instances_by_others {
         told.push(Told::Instances);
     }
     if before.tenants_by_others != now.tenants_by_others {
@@ -336,7 +335,6 @@ mod tests {
     fn check(change: impl FnOnce(&mut Marks), expected: &[Told]) {
         let before = Marks {
             epoch: "e".into(),
-            instances: 5,
             instances_by_others: 3,
             tenants_by_others: 2,
             shelves_by_others: [4, 4],
@@ -344,17 +342,17 @@ mod tests {
         };
         let mut now = before.clone();
         change(&mut now);
-        assert_eq!(compare(&before, &now), expected);
+        assert_eq!(compare(&before, &now, 9), expected);
     }
 
     #[test]
     fn what_others_changed_is_told_and_our_own_is_not() {
         check(|_| {}, &[]);
-        check(|m| (m.instances, m.list) = (6, 8), &[]);
-        check(|m| (m.instances, m.instances_by_others) = (6, 4), &[Told::Instances]);
+        check(|m| m.instances_by_others = 4, &[Told::Instances]);
         check(|m| m.tenants_by_others = 9, &[Told::Tenants]);
         check(|m| m.shelves_by_others[0] = 5, &[Told::Shelf(Shelf::Hooks)]);
         check(|m| m.list = 8, &[Told::Instances]);
+        check(|m| m.list = 9, &[]);
         check(|m| m.epoch = "f".into(), &[Told::Everything]);
     }
 }

@@ -15,6 +15,8 @@ const POOLED_INSTANCES: &str = "bigblueswarm:{pool}:instances";
 pub(super) const POOLED_TENANTS: &str = "bigblueswarm:{pool}:tenants";
 /// What we know of instances beyond that: URL → JSON.
 pub(super) const FACTS: &str = "bigblueswarm:{pool}:facts";
+/// The predecessor's hash as it was when one of us read or wrote it last: what other tools take out of it is still known.
+pub(super) const LISTED: &str = "bigblueswarm:{pool}:listed";
 /// Counts changes: `instances`, `tenants` and by its name each shelf that is told of.
 pub(super) const REVISIONS: &str = "bigblueswarm:{pool}:revisions";
 /// From which epoch instances and tenants were written again.

@@ -1,9 +1,10 @@
 //! Instances: the predecessor's list says who exists, with which secret; our facts say the rest.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher};
 
 use redis::Pipeline;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::domain::instance::{AdminState, InstanceId};
 use crate::domain::secret::Secret;
@@ -16,6 +17,22 @@ use super::keys;
 use super::link::Link;
 
 type Hash = BTreeMap<String, String>;
+/// The list of instances as it stands there.
+pub(super) type List = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// By which a list is known again.
+pub(super) fn digest(list: &List) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    list.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The digest of the list that this pool makes.
+pub(super) fn digest_of(pool: &[InstanceRecord]) -> u64 {
+    let listed = pool.iter().filter(|record| !record.retired);
+    let entry = |r: &InstanceRecord| (r.id.as_str().into(), r.secret.reveal().into());
+    digest(&listed.map(entry).collect())
+}
 
 /// What is counted under this name.
 pub(super) const INSTANCES: &str = "instances";
@@ -38,9 +55,26 @@ pub(super) async fn read(link: &Link) -> Result<(Vec<InstanceRecord>, Mark), Sto
     asked.atomic();
     ask_mark(&mut asked, INSTANCES);
     asked.cmd("HGETALL").arg(list).cmd("HGETALL").arg(keys::FACTS);
-    type Read = (Option<String>, Option<i64>, Option<String>, Hash, Hash);
-    let (epoch, revision, base, listed, facts): Read = link.send(&asked).await?;
-    Ok((merge(listed, facts)?, mark((epoch, revision, base))))
+    asked.cmd("HGETALL").arg(keys::LISTED);
+    type Read = (Option<String>, Option<i64>, Option<String>, Hash, Hash, Hash);
+    let (epoch, revision, base, listed, facts, before): Read = link.send(&asked).await?;
+    remember(link, &listed, &before).await;
+    Ok((merge(listed, facts, before)?, mark((epoch, revision, base))))
+}
+
+/// Writes down what another tool listed, so that it is known still when a tool takes it out again. The next reading
+/// does what could not be done now.
+async fn remember(link: &Link, listed: &Hash, before: &Hash) {
+    let news = listed.iter().filter(|(url, secret)| before.get(*url) != Some(*secret));
+    let news: Vec<_> = news.collect();
+    if news.is_empty() {
+        return;
+    }
+    let mut command = redis::pipe();
+    command.cmd("HSET").arg(keys::LISTED).arg(&news).ignore();
+    if let Err(error) = link.send::<()>(&command).await {
+        debug!(%error, "which instances are listed was not written down");
+    }
 }
 
 /// Replaces the pool if it is in the state that it is changed from.
@@ -50,11 +84,14 @@ pub(super) async fn change(
     pool: &[InstanceRecord],
 ) -> Result<Option<Mark>, StoreError> {
     let list = keys::instances(link.is_cluster());
-    let mut commands = vec![words(&["DEL", list]), words(&["DEL", keys::FACTS])];
+    let mut commands: Vec<_> =
+        [list, keys::FACTS, keys::LISTED].iter().map(|key| words(&["DEL", key])).collect();
     for record in pool {
         let url = record.id.as_str();
         if !record.retired {
-            commands.push(words(&["HSET", list, url, record.secret.reveal()]));
+            for key in [list, keys::LISTED] {
+                commands.push(words(&["HSET", key, url, record.secret.reveal()]));
+            }
         }
         if let Some(facts) = facts_of(record) {
             commands.push(words(&["HSET", keys::FACTS, url, &json(&facts)]));
@@ -70,12 +107,14 @@ pub(super) async fn replace(
 ) -> Result<(), StoreError> {
     let mut transaction = redis::pipe();
     let list = keys::instances(link.is_cluster());
-    transaction.atomic().cmd("DEL").arg(list).arg(keys::FACTS).ignore();
+    transaction.atomic().cmd("DEL").arg(list).arg(keys::FACTS).arg(keys::LISTED).ignore();
     for record in pool {
         let url = record.id.as_str();
         if !record.retired {
             let secret = record.secret.reveal();
-            transaction.cmd("HSET").arg(list).arg(url).arg(secret).ignore();
+            for key in [list, keys::LISTED] {
+                transaction.cmd("HSET").arg(key).arg(url).arg(secret).ignore();
+            }
         }
         if let Some(facts) = facts_of(record) {
             transaction.cmd("HSET").arg(keys::FACTS).arg(url).arg(json(&facts)).ignore();
@@ -95,10 +134,10 @@ fn facts_of(record: &InstanceRecord) -> Option<StoredInstance> {
     (!plain).then(|| StoredInstance { secret: None, ..StoredInstance::whole(record) })
 }
 
-/// The list stands: what is in it is not retired, and what another tool took out of it is gone. A tool may spell an
-/// instance otherwise than it was; what is known of it counts all the same. Of two spellings in the list the first
-/// in the order of the texts counts.
-fn merge(listed: Hash, facts: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
+/// The list stands: what is in it is not retired, and what another tool took out of it, as it was listed `before`, is.
+/// A tool may spell an instance otherwise than it was; what is known of it counts all the same. Of two spellings in the
+/// list the first in the order of the texts counts.
+fn merge(listed: Hash, facts: Hash, before: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
     let mut known: BTreeMap<InstanceId, (String, StoredInstance)> = BTreeMap::new();
     for (url, text) in facts {
         let (id, facts) = (InstanceId::new(url.as_str()), read_facts(&text)?);
@@ -130,6 +169,14 @@ fn merge(listed: Hash, facts: Hash) -> Result<Vec<InstanceRecord>, StoreError> {
             InstanceRecord { id: id.clone(), secret, admin, retired: false, sign_with, tags };
         pool.insert(id, record);
     }
+    for (url, secret) in before {
+        let id = InstanceId::new(url.as_str());
+        if !pool.contains_key(&id) {
+            let (url, known) = known.remove(&id).unwrap_or((url, StoredInstance::default()));
+            let known = StoredInstance { secret: Some(secret), retired: true, ..known };
+            pool.extend(known.named(&url).map(|record| (id, record)));
+        }
+    }
     let retired = known.into_iter().filter(|(_, (_, known))| known.retired);
     pool.extend(retired.filter_map(|(id, (url, known))| Some((id, known.named(&url)?))));
     Ok(pool.into_values().collect())
@@ -145,9 +192,20 @@ mod tests {
 
     #[track_caller]
     fn check(listed: &[&str], facts: &[(&str, &str)], expected: &[(&str, AdminState, bool)]) {
-        let listed = listed.iter().map(|url| (url.to_string(), "s".to_owned())).collect();
+        check_after(&[], listed, facts, expected);
+    }
+
+    #[track_caller]
+    fn check_after(
+        before: &[&str],
+        listed: &[&str],
+        facts: &[(&str, &str)],
+        expected: &[(&str, AdminState, bool)],
+    ) {
+        let list = |urls: &[&str]| urls.iter().map(|u| (u.to_string(), "s".to_owned())).collect();
         let facts = facts.iter().map(|(url, text)| (url.to_string(), text.to_string())).collect();
-        let pool = merge(listed, facts).expect("readable facts");
+        let pool = merge(list(listed), facts, list(before)).expect("readable facts");
+        assert!(pool.iter().all(|record| record.secret.reveal() == "s"));
         let seen: Vec<_> = pool.iter().map(|r| (r.id.as_str(), r.admin, r.retired)).collect();
         assert_eq!(seen, expected);
     }
@@ -161,6 +219,21 @@ mod tests {
         check(&["b"], &[("a", retired)], &[("a", Draining, true), ("b", Enabled, false)]);
         check(&["a"], &[("a", retired)], &[("a", Enabled, false)]);
         check(&[], &[("a", r#"{"admin":"draining"}"#)], &[]);
+    }
+
+    #[test]
+    fn what_another_tool_takes_out_is_retired_with_what_is_known_of_it() {
+        use AdminState::{Draining, Enabled};
+        let b = ("b", Enabled, false);
+        check_after(&["a", "b"], &["b"], &[], &[("a", Enabled, true), b]);
+        let draining = r#"{"admin":"draining"}"#;
+        check_after(&["a", "b"], &["b"], &[("a", draining)], &[("a", Draining, true), b]);
+        check_after(&["a", "b"], &["a", "b"], &[("a", draining)], &[("a", Draining, false), b]);
+        check_after(&["a"], &[], &[], &[("a", Enabled, true)]);
+        let retired = r#"{"secret":"old","admin":"draining","retired":true}"#;
+        check_after(&["a"], &["b"], &[("a", retired)], &[("a", Draining, true), b]);
+        // Another spelling is no other server.
+        check_after(&["http://a"], &["http://A:80/"], &[], &[("http://A:80/", Enabled, false)]);
     }
 
     #[test]

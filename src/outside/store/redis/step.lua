@@ -30,7 +30,10 @@ end
 
 local function first_free(from)
   local held = {}
-  for _, route in ipairs(others()) do held[normal(route.instance)] = true end
+  for _, route in ipairs(others()) do
+    held[normal(route.instance)] = true
+    if route.left then held[normal(route.left)] = true end
+  end
   for i = from, #ARGV do
     if not held[normal(ARGV[i])] then return ARGV[i] end
   end
@@ -97,6 +100,14 @@ if (route and route.version or '') ~= expected then
   return present and { 'lost', present } or { 'lost' }
 end
 
+if what == 'removed' and route and route.left then
+  -- What was claimed elsewhere lives where it did before.
+  local left = route.left
+  name(left)
+  local tombs = tombs_of(route, left)
+  return store('done', { instance = left, state = 'confirmed', tombs = tombs, meeting = route.meeting })
+end
+
 if what == 'removed' then
   if redis.call('HDEL', KEYS[1], tenant) > 0 then
     tell(nil)
@@ -115,6 +126,7 @@ if what == 'moved' or what == 'adopted' then
   local next = { instance = home, tombs = tombs, meeting = meeting }
   next.state = moved and 'claimed' or 'confirmed'
   if not moved then next.internal = internal end
+  if moved and route then next.left = route.state == 'confirmed' and from or route.state == 'claimed' and route.left or nil end
   return store('done', next)
 end
 
@@ -123,6 +135,7 @@ if what == 'state' then
   route.state = ARGV[8]
   route.internal = internal or route.internal
   route.tombs = tombs_of(route)
+  if route.state ~= 'claimed' then route.left = nil end
   if route.state == 'confirmed' then name(route.instance) end
   if route.state == 'ending' then unname(route.instance) end
 else
