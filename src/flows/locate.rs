@@ -195,7 +195,7 @@ impl World {
             return Err(Refusal::Internal("load its state"));
         }
         let is_open = |id: &InstanceId| open.as_ref().is_none_or(|open| open.contains(id));
-        let members = || roster.members().iter().filter(|member| is_open(&member.instance.id));
+        let members = || roster.servers().filter(|member| is_open(&member.instance.id));
         let asked = members().filter(|member| !member.releases_meetings());
         let mut answers: FuturesUnordered<_> = asked
             .map(|member| async {

@@ -7,6 +7,7 @@ mod finding;
 mod forecast;
 mod keeping;
 mod lease; // how long memory may answer
+mod leaving; // routes to instances that left the pool
 mod message;
 mod names;
 mod pools;
@@ -16,6 +17,7 @@ mod sighted;
 mod sweeping;
 mod table;
 mod told;
+mod twins; // instances that list the same meetings
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -91,8 +93,7 @@ pub struct MeetingsState {
     sighted: Sighted,
     names: Names,
     strays: HashMap<InstanceId, HashSet<Stray>>,
-    /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
-    twins_said: HashSet<(InstanceId, InstanceId)>,
+    missing: leaving::Missing,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
     doubt: Doubt,
@@ -129,6 +130,7 @@ impl Actor for Meetings {
         myself.cast(MeetingsMessage::Recall)?;
         myself.cast(MeetingsMessage::Reload)?;
         myself.send_after(keeping::LOOK_EVERY, || MeetingsMessage::Keep);
+        myself.send_after(leaving::LOOK_EVERY, || MeetingsMessage::Clear);
         let mut state = MeetingsState {
             myself,
             store: self.store.clone(),
@@ -153,7 +155,7 @@ impl Actor for Meetings {
             sighted: Sighted::default(),
             names: Names::default(),
             strays: HashMap::default(),
-            twins_said: HashSet::default(),
+            missing: leaving::Missing::default(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
@@ -217,6 +219,7 @@ impl Actor for Meetings {
             MeetingsMessage::Recall => state.recall(),
             MeetingsMessage::Recalled(result) => state.recalled(result),
             MeetingsMessage::Keep => state.keep(),
+            MeetingsMessage::Clear => state.clear(),
             MeetingsMessage::Kept { rooms, result } => state.kept(rooms, result),
             MeetingsMessage::Configure(config) => state.configure(&config),
             #[cfg(feature = "test-util")]
@@ -267,6 +270,7 @@ impl MeetingsState {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
         self.doubt.follow(&roster, self.clock.now());
+        self.forget_strays(&roster);
         self.roster = roster;
     }
 
