@@ -72,7 +72,8 @@ impl MeetingsState {
         self.table.place(key, &tenant, &candidates[0], self.clock.now());
         let (version, meeting) = (self.draw(), Some(wish.meeting.clone()));
         self.expect_echo(key, version, &wish);
-        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version };
+        let most = wish.tenant.meeting_pool;
+        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version, most };
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
     }
@@ -221,7 +222,9 @@ impl MeetingsState {
         let route = match stepped {
             Stepped::Claimed(Claimed::Existing(route) | Claimed::New(route)) => Some(route),
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
-            Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
+            Stepped::Claimed(Claimed::Taken | Claimed::Full) | Stepped::Changed(Changed::Taken) => {
+                return;
+            }
         };
         if let Some(route) = route {
             self.names.put(key, tenant, route);
@@ -248,6 +251,7 @@ impl MeetingsState {
     ) {
         let outcome = match result {
             Err(error) => Err(error.into()),
+            Ok(Stepped::Claimed(Claimed::Full)) => Err(RouteError::PoolFull),
             Ok(Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken)) => {
                 Err(RouteError::Taken)
             }

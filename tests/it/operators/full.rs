@@ -90,7 +90,7 @@ async fn a_full_disk_is_named() {
     let client = program.client(T);
     // Nothing can be written at all.
     limit(&program, Some(1));
-    is_named(&program, "writes fail").await;
+    is_named(&program, "too large").await;
     limit(&program, None);
     is_well(&program).await;
     // What is there can be written, and the file can't grow: creates fail, a tiny record finds room.
@@ -104,7 +104,7 @@ async fn a_full_disk_is_named() {
         !client.get("create", &create).await.expect("an answer").succeeded()
     })
     .await;
-    is_named(&program, "writes fail").await;
+    is_named(&program, "too large").await;
     limit(&program, None);
     is_well(&program).await;
 }
