@@ -54,7 +54,7 @@ impl MeetingsState {
             self.fetch(fetch);
         }
         self.keep_strays(sweep, strays);
-        self.doubt.swept(sweep, &self.roster);
+        self.doubt_swept(sweep);
         let twin = self.twin(sweep, twins);
         ToDo { end, twin, look_up: self.look_up(sweep) }
     }

@@ -17,12 +17,17 @@ use crate::outside::store::peers::Outlook;
 use crate::outside::store::{InstanceRecord, StoreError};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Calls wait for it, which clients give up after 5 s.
+const READ_WITHIN: Duration = Duration::from_millis(1_900);
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the registry can be told and asked.
 pub enum RegistryMessage {
     /// The pool as it is now. Asked by flows and the admin surface.
     Roster { reply_to: RpcReplyPort<Arc<Roster>> },
+    /// Reads the pool from the store, and tells all subscribers before it answers. Asked by flows when a route names an
+    /// instance that nobody here knows.
+    Read { reply_to: RpcReplyPort<Result<(), StoreError>> },
     /// Replaces the whole list. Asked by the admin surface. Answers after it is stored; until then
     /// everybody sees the old list, afterwards the new one.
     Replace { list: Vec<(String, Secret)>, reply_to: RpcReplyPort<Result<(), RegistryError>> },
@@ -131,6 +136,11 @@ impl RegistryHandle {
     /// The pool as it is now.
     pub async fn roster(&self) -> Result<Arc<Roster>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Roster { reply_to }).await
+    }
+
+    /// Has the pool read from the store: whoever is asked afterwards knows it as it is now.
+    pub async fn read(&self) -> Result<(), RegistryError> {
+        Ok(self.0.ask(READ_WITHIN, |reply_to| RegistryMessage::Read { reply_to }).await??)
     }
 
     /// Replaces the whole list of instances: URL and secret of each. Instances that are missing

@@ -27,6 +27,8 @@ pub(super) struct Pool {
     /// Which state of the store it is; none before it was read.
     pub(super) mark: Option<Mark>,
     pub(super) loaded: bool,
+    /// When the last reading began that was taken over.
+    pub(super) read_at: Moment,
 }
 
 impl Pool {
@@ -81,6 +83,7 @@ impl Pool {
         let members = self.records.iter().filter_map(|record| self.member(record, config, now));
         let mut roster = Roster::new(members.collect());
         roster.loaded = self.loaded;
+        roster.read_at = self.read_at;
         roster
     }
 
