@@ -6,6 +6,7 @@ mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
+mod leaving; // routes to instances that left the pool
 mod message;
 mod names;
 mod pools;
@@ -15,6 +16,7 @@ mod sighted;
 mod sweeping;
 mod table;
 mod told;
+mod twins; // instances that list the same meetings
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -88,8 +90,7 @@ pub struct MeetingsState {
     sighted: Sighted,
     names: Names,
     strays: HashMap<InstanceId, HashSet<Stray>>,
-    /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
-    twins_said: HashSet<(InstanceId, InstanceId)>,
+    missing: leaving::Missing,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
     doubt: Doubt,
@@ -126,6 +127,7 @@ impl Actor for Meetings {
         myself.cast(MeetingsMessage::Recall)?;
         myself.cast(MeetingsMessage::Reload)?;
         myself.send_after(keeping::LOOK_EVERY, || MeetingsMessage::Keep);
+        myself.send_after(leaving::LOOK_EVERY, || MeetingsMessage::Clear);
         let mut state = MeetingsState {
             myself,
             store: self.store.clone(),
@@ -149,7 +151,7 @@ impl Actor for Meetings {
             sighted: Sighted::default(),
             names: Names::default(),
             strays: HashMap::default(),
-            twins_said: HashSet::default(),
+            missing: leaving::Missing::default(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
@@ -210,6 +212,7 @@ impl Actor for Meetings {
             MeetingsMessage::Recall => state.recall(),
             MeetingsMessage::Recalled(result) => state.recalled(result),
             MeetingsMessage::Keep => state.keep(),
+            MeetingsMessage::Clear => state.clear(),
             MeetingsMessage::Kept { rooms, result } => state.kept(rooms, result),
             MeetingsMessage::Configure(config) => state.configure(&config),
             #[cfg(feature = "test-util")]
@@ -258,6 +261,7 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
+        self.forget_strays(&roster);
         self.roster = roster;
     }
 

@@ -9,7 +9,7 @@ use super::storing::WaitingEdit;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
-use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
+use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster, Twin};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::store::mark::Mark;
@@ -28,6 +28,8 @@ pub enum RegistryMessage {
     /// Reads the pool from the store, and tells all subscribers before it answers. Asked by flows when a route names an
     /// instance that nobody here knows.
     Read { reply_to: RpcReplyPort<Result<(), StoreError>> },
+    /// Does another replica reach this instance? Asked by flows about one that does not answer here.
+    OthersReach { instance: InstanceId, reply_to: RpcReplyPort<bool> },
     /// Replaces the whole list. Asked by the admin surface. Answers after it is stored; until then
     /// everybody sees the old list, afterwards the new one.
     Replace { list: Vec<(String, Secret)>, reply_to: RpcReplyPort<Result<(), RegistryError>> },
@@ -63,9 +65,11 @@ pub enum RegistryMessage {
     Suspect { instance: InstanceId, why: String },
     /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
     Refused { instance: InstanceId, why: String },
-    /// A sweep of an instance succeeded, with this many meetings seen; none when another replica saw
-    /// them, which then does what follows. Told by [`crate::flows::sweeps`].
-    Swept { instance: InstanceId, left: Option<Left> },
+    /// A sweep of an instance succeeded, and perhaps showed whether another one is the same server. Told by
+    /// [`crate::flows::sweeps`].
+    Swept { instance: InstanceId, twin: Option<Twin> },
+    /// What is left on a retired instance, as it or an address of the same server said. Told by [`crate::flows::sweeps`].
+    Left { instance: InstanceId, left: Left },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<(Vec<InstanceRecord>, Mark), StoreError>),
     /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
@@ -85,7 +89,7 @@ pub enum RegistryMessage {
     Crash,
 }
 
-/// What an instance said itself that it has, when it was asked then.
+/// What a server said itself that a retired instance has, when it was asked then.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
     pub asked_at: Moment,
@@ -136,6 +140,12 @@ impl RegistryHandle {
     /// The pool as it is now.
     pub async fn roster(&self) -> Result<Arc<Roster>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Roster { reply_to }).await
+    }
+
+    /// Whether another replica reaches this instance.
+    pub async fn others_reach(&self, instance: InstanceId) -> Result<bool, AskError> {
+        let question = |reply_to| RegistryMessage::OthersReach { instance, reply_to };
+        self.0.ask(ANSWER_WITHIN, question).await
     }
 
     /// Has the pool read from the store: whoever is asked afterwards knows it as it is now.
@@ -215,8 +225,13 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
-    /// Says that all meetings of an instance were seen; what is left on it, if we saw it.
-    pub fn swept(&self, instance: InstanceId, left: Option<Left>) {
-        self.0.tell(RegistryMessage::Swept { instance, left });
+    /// Says that all meetings of an instance were seen, and what that showed of another one.
+    pub fn swept(&self, instance: InstanceId, twin: Option<Twin>) {
+        self.0.tell(RegistryMessage::Swept { instance, twin });
+    }
+
+    /// Says what is left on a retired instance.
+    pub fn left(&self, instance: InstanceId, left: Left) {
+        self.0.tell(RegistryMessage::Left { instance, left });
     }
 }
