@@ -138,9 +138,10 @@ impl Creation<'_> {
                     self.tried.add(fault, None);
                     return self.tried.end();
                 }
+                Attempt::Failed { fault, .. } if confirmed => return Err(fault.alone()),
                 Attempt::Failed { fault, refusal, tomb } => {
                     self.tried.add(fault, refusal);
-                    if confirmed || !self.may_try_another() {
+                    if !self.may_try_another() {
                         self.release(&home, confirmed).await;
                         return self.tried.end();
                     }
