@@ -1,5 +1,7 @@
 //! Stories X4, X5, X17, X19, X20: a request's fault is not a server's, and a slow create is sent once.
 
+mod hangs;
+
 use std::sync::Arc;
 use std::time::Duration;
 

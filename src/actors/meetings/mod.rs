@@ -12,6 +12,7 @@ mod pools;
 mod queue;
 mod reconcile;
 mod sighted;
+mod stalls;
 mod sweeping;
 mod table;
 mod told;
@@ -31,6 +32,7 @@ use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
+use self::stalls::Stalls;
 use self::table::{Slot, Table};
 use super::{answer, settle_stored};
 use crate::config::Config;
@@ -40,7 +42,7 @@ use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::placement::{Question, Rules};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
@@ -87,6 +89,7 @@ pub struct MeetingsState {
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
     names: Names,
+    stalls: Stalls,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
     twins_said: HashSet<(InstanceId, InstanceId)>,
@@ -148,6 +151,7 @@ impl Actor for Meetings {
             fetching: HashMap::default(),
             sighted: Sighted::default(),
             names: Names::default(),
+            stalls: Stalls::default(),
             strays: HashMap::default(),
             twins_said: HashSet::default(),
             all_strays: Arc::default(),
@@ -189,6 +193,12 @@ impl Actor for Meetings {
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Looks { instance, lookup } => {
                 state.names.learn(instance, lookup, state.clock.now());
+            }
+            MeetingsMessage::Owner { instance, internal, reply_to } => {
+                answer(reply_to, state.table.owner(&instance, &internal));
+            }
+            MeetingsMessage::Stalled { instance, tenant } => {
+                state.stalls.add(instance, tenant, state.clock.now());
             }
             MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
@@ -258,6 +268,7 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
+        self.stalls.follow(&roster);
         self.roster = roster;
     }
 
@@ -352,11 +363,6 @@ impl MeetingsState {
             now: self.clock.now(),
             rules: self.rules,
         }
-    }
-
-    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
-        let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question(tenant, loads, &HashSet::default(), tags, &coming))
     }
 
     /// The routes of these tenants to these instances, but for those whose meeting was ended.

@@ -44,11 +44,7 @@ async fn r9_events_of_recordings_find_their_tenant_after_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn r9_a_meetings_first_event_is_enough_to_find_its_tenant() {
-    // The instance still knows the meeting when its end is told.
-    let settings = SimSettings::new("http://s1.example.org", "secret-of-s1-0123456789");
-    let settings = SimSettings { ended_lingers: 3 * SECOND, ..settings };
-    let sim = SimServer::start(settings, std::sync::Arc::new(RuntimeClock::start()));
-    let world = start(webhooks(1).servers(vec![sim])).await;
+    let world = start(webhooks(1)).await;
     // A meeting from before there was any hook; its end is the first event of it.
     T.create(&world, "x1").await.assert_success();
     U.create(&world, "y1").await.assert_success();
@@ -59,6 +55,29 @@ async fn r9_a_meetings_first_event_is_enough_to_find_its_tenant() {
     sleep(30 * SECOND).await;
     assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-ended", "x1")]));
     assert_eq!(world.targets.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r9_the_end_of_a_meeting_finds_its_tenant_right_after_a_restart() {
+    let world = start(webhooks(1)).await;
+    T.create(&world, "x1").await.assert_success();
+    U.create(&world, "x1").await;
+    made(T, &world, &[(URL, AT_T), ("eventID", "meeting-ended")]).await;
+    sleep(3 * SECOND).await;
+    let (sims, servers, targets) =
+        (world.sims.clone(), world.servers.clone(), world.targets.clone());
+    let (store, _folder) = (world.store.clone(), world.folder.clone());
+    world.swarm.stop().await;
+    // No list says any more whose it was.
+    let faults = sims[0].faults();
+    faults.on("getMeetings").set(bigblueswarm::sim::Fault::Hang).await;
+    let again =
+        webhooks(1).with_servers(sims, servers).targets(targets).store(store).with_what_is_stored();
+    let world = again.start_unready().await;
+    sleep(SECOND).await;
+    T.end(&world, "x1").await.assert_success();
+    sleep(20 * SECOND).await;
+    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-ended", "x1")]));
 }
 
 #[tokio::test(start_paused = true)]
