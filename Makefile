@@ -7,9 +7,10 @@ DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
+SEEDS ?= 100
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-dropin test-services test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
+.PHONY: help demo run test test-dropin test-services storms test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ test-dropin: packages ## the stories of the switch from v3, on what it left (par
 
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
+
+storms: ## whole swarms in simulated time, SEEDS=100 of each kind, or of PROFILE=name
+	cargo test --locked --test storms -- storm --seeds 1..$$(($(SEEDS) + 1)) $(if $(PROFILE),--profile $(PROFILE))
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib

@@ -152,6 +152,7 @@ fn member(n: usize) -> Member {
         instance: Arc::new(instance.expect("the URL is good")),
         admin: AdminState::Enabled,
         lost: false,
+        same_server: Default::default(),
         retired_since: None,
         silent_since: None,
         retired: false,

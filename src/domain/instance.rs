@@ -88,6 +88,24 @@ pub enum Health {
     Dead,
 }
 
+/// The other records of the pool that name the same server, such as by its address instead of its name: the same
+/// meetings are seen under both.
+#[derive(Clone, Debug, Default)]
+pub struct SameServer {
+    /// The record that counts for the server; none for that record itself.
+    pub alias_of: Option<InstanceId>,
+    /// The records for which this one counts.
+    pub aliases: Vec<InstanceId>,
+}
+
+/// What the list of an instance shows of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    pub instance: InstanceId,
+    /// Whether both are the same server.
+    pub is_same: bool,
+}
+
 /// An instance of the pool and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -108,9 +126,20 @@ pub struct Member {
     pub swept: bool,
     /// What creates may ask for.
     pub tags: Vec<String>,
+    pub same_server: SameServer,
 }
 
 impl Member {
+    /// Whether another record counts for this server: then it takes no meetings and has none.
+    pub fn is_alias(&self) -> bool {
+        self.same_server.alias_of.is_some()
+    }
+
+    /// Its id, and those of its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &InstanceId> {
+        std::iter::once(&self.instance.id).chain(&self.same_server.aliases)
+    }
+
     /// Whether its meetings may be created elsewhere.
     pub fn releases_meetings(&self) -> bool {
         self.health == Health::Dead || self.admin == AdminState::Disabled
@@ -126,6 +155,7 @@ impl Member {
     pub fn refusal(&self) -> Option<&'static str> {
         match (self.retired, self.admin, self.health) {
             (true, ..) => Some("retired: missing from the list posted last"),
+            _ if self.is_alias() => Some("another address of an instance"),
             (_, AdminState::Draining, _) => Some("draining"),
             (_, AdminState::Disabled, _) => Some("disabled"),
             (.., Health::Suspect) => Some("suspect"),
@@ -137,12 +167,12 @@ impl Member {
 
     /// Whether nothing more can be heard of its meetings for now: it was swept, or it is dead.
     pub fn heard(&self) -> bool {
-        self.swept || self.releases_meetings()
+        self.swept || self.releases_meetings() || self.is_alias()
     }
 
     /// Whether all that could be known of its meetings is known: it was swept, or they are gone.
     pub fn accounted(&self) -> bool {
-        self.swept || self.lost_meetings()
+        self.swept || self.lost_meetings() || self.is_alias()
     }
 }
 
@@ -164,6 +194,11 @@ impl Roster {
 
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// One member of each server.
+    pub fn servers(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| !member.is_alias())
     }
 
     pub fn get(&self, id: &InstanceId) -> Option<&Member> {

@@ -145,6 +145,7 @@ mod tests {
             swept: true,
             tags: Vec::new(),
             lost: Default::default(),
+            same_server: Default::default(),
         };
         Roster::new(urls.iter().map(member).collect())
     }

@@ -200,7 +200,7 @@ impl World {
         if !roster.loaded {
             return Err(Refusal::Internal("load its state"));
         }
-        let asked = roster.members().iter().filter(|m| !m.releases_meetings());
+        let asked = roster.servers().filter(|m| !m.releases_meetings());
         let mut answers: FuturesUnordered<_> = asked
             .map(|member| async {
                 let instance = &member.instance;
@@ -208,7 +208,7 @@ impl World {
             })
             .collect();
         let is_open = |member: &Member| doubted || !member.swept;
-        let dead = roster.members().iter().filter(|m| m.releases_meetings() && !m.lost_meetings());
+        let dead = roster.servers().filter(|m| m.releases_meetings() && !m.lost_meetings());
         let mut silent = dead.filter(|member| is_open(member)).count() > 0;
         while let Some((instance, presence)) = answers.next().await {
             match presence {

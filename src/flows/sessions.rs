@@ -15,7 +15,7 @@ use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{self, Listed};
 use crate::bbb::sessions::{Session, merged, scan};
 use crate::bbb::xml::XmlFault;
-use crate::determinism::HashSet;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::Tenant;
@@ -35,7 +35,7 @@ pub async fn get_sessions(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
         return Err(Refusal::Internal("load its state"));
     }
     let by = Instant::now() + world.config.deadlines.list;
-    let members = || roster.members().iter().filter(|member| !member.lost_meetings());
+    let members = || roster.servers().filter(|member| !member.lost_meetings());
     let asked = members().filter(|member| !member.releases_meetings());
     let said = join_all(asked.map(|member| ask(world, tenant, &member.instance, by))).await;
     let dead = members().filter(|member| member.releases_meetings());
@@ -54,9 +54,15 @@ pub async fn get_sessions(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
     if missing.iter().any(|route| route.confirmed) {
         return Err(Refusal::Internal("list all sessions: a server does not answer"));
     }
-    let raw = lists
+    // Two addresses of one server list the same.
+    let mut first: HashMap<&str, usize> = HashMap::default();
+    let raw: Vec<&[u8]> = lists
         .iter()
-        .flat_map(|list| list.sessions.iter().map(|session| &list.bytes[session.span.clone()]));
+        .enumerate()
+        .flat_map(|(at, list)| list.sessions.iter().map(move |session| (at, list, session)))
+        .filter(|(at, _, session)| *first.entry(&session.internal_id).or_insert(*at) == *at)
+        .map(|(_, list, session)| &list.bytes[session.span.clone()])
+        .collect();
     Ok(Answer::Merged(vec![merged(raw).into()]))
 }
 

@@ -34,6 +34,13 @@ impl SimServers {
         });
     }
 
+    /// Has a server reached under another origin, too, such as an IP address.
+    pub fn alias(&self, origin: &str, server: SimServer) {
+        self.0.send_modify(|all| {
+            all.insert(origin.to_owned(), server);
+        });
+    }
+
     /// Cuts a server off; it goes on without being reached.
     pub fn unplug(&self, origin: &str) {
         self.0.send_modify(|all| {

@@ -18,6 +18,7 @@ use bigblueswarm::sim::{Ask, InternalIds, Lookup, Meeting, SimServer, SimSetting
 use http::{Method, header};
 use sha1::{Digest, Sha1};
 
+pub(crate) use self::copies::behind_our_back;
 use crate::world::{Client, Plan, Reply, World, plan};
 
 /// Longer than two sweeps.

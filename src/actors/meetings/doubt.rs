@@ -91,6 +91,7 @@ mod tests {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
             lost: health == Health::Dead,
+            same_server: Default::default(),
             retired: false,
             retired_since: None,
             silent_since: None,

@@ -10,7 +10,7 @@ use crate::actors::seat::{AskError, Seat};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::RoomKey;
-use crate::domain::instance::{Instance, InstanceId, Roster};
+use crate::domain::instance::{Instance, InstanceId, Roster, Twin};
 use crate::domain::load::LoadSnapshot;
 use crate::domain::meeting::{
     InternalId, MeetingId, Route, RouteKey, RouteRecord, RouteState, Version,
@@ -91,11 +91,7 @@ pub enum MeetingsMessage {
     /// So this instance looks meetings up. Told by [`crate::flows::naming`].
     Looks { instance: InstanceId, lookup: Lookup },
     /// Whose is the meeting that this instance calls so? Asked by [`crate::flows::hooks`].
-    Owner {
-        instance: InstanceId,
-        internal: InternalId,
-        reply_to: RpcReplyPort<Option<TenantId>>,
-    },
+    Owner { instance: InstanceId, internal: InternalId, reply_to: RpcReplyPort<Option<TenantId>> },
     /// A create of this tenant was not answered by this instance, and then taken by another. Told by create.
     Stalled { instance: InstanceId, tenant: TenantId },
     /// The pool changed. Told by the registry.
@@ -125,6 +121,8 @@ pub enum MeetingsMessage {
     Recalled(Result<Recalled, StoreError>),
     /// Write what rooms did since it was written last. Told by the actor's own timer.
     Keep,
+    /// Remove the routes to instances that have left the pool. Told by the actor's own timer.
+    Clear,
     /// A write of what these rooms did ended, well or not. Told by the actor's own task.
     Kept { rooms: Vec<RoomKey>, result: Result<(), StoreError> },
     /// The configuration changed. Told by the settings actor.
@@ -286,19 +284,10 @@ pub struct Seen {
 pub struct ToDo {
     /// Copies to be ended.
     pub end: Vec<Copy>,
-    /// The meetings that are known to live on another instance of the pool, by the same internal ids: both are one
-    /// server.
+    /// Whether another instance of the pool is the same server, where the list shows it.
     pub twin: Option<Twin>,
     /// A meeting that lives there: whether it is found by its internal id shows how the instance looks meetings up.
     pub look_up: Option<InternalId>,
-}
-
-/// Another instance that is the same server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Twin {
-    pub instance: InstanceId,
-    /// So many meetings that were listed have their routes there.
-    pub meetings: usize,
 }
 
 /// A copy of a meeting that lives elsewhere; its instance shall end it.
@@ -315,16 +304,15 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Whether the route, as the store has it now, still says that the meeting lives elsewhere as another one.
+    /// Whether this is another meeting than the living one, and the route says that that one is its home's.
     pub fn is_one_still(&self, route: Option<&Route>) -> bool {
-        let is_other = |route: &Route| {
-            route.internal.as_ref().or(self.living.as_ref()).is_some_and(|living| {
-                self.internal.as_ref().is_some_and(|internal| internal != living)
+        let is_other = |living: &InternalId| self.internal.as_ref().is_some_and(|id| id != living);
+        self.living.as_ref().is_some_and(is_other)
+            && route.is_some_and(|route| {
+                route.state == RouteState::Confirmed
+                    && route.instance == self.home
+                    && route.internal.as_ref().is_none_or(is_other)
             })
-        };
-        route.is_some_and(|route| {
-            route.state == RouteState::Confirmed && route.instance == self.home && is_other(route)
-        })
     }
 }
 

@@ -6,6 +6,7 @@ mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
+mod leaving; // routes to instances that left the pool
 mod message;
 mod names;
 mod pools;
@@ -16,6 +17,7 @@ mod stalls;
 mod sweeping;
 mod table;
 mod told;
+mod twins; // instances that list the same meetings
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -33,14 +35,14 @@ use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
 use self::stalls::Stalls;
-use self::table::{Slot, Table};
+use self::table::Table;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Question, Rules};
 use crate::domain::tag::TagWish;
@@ -91,8 +93,7 @@ pub struct MeetingsState {
     names: Names,
     stalls: Stalls,
     strays: HashMap<InstanceId, HashSet<Stray>>,
-    /// Pairs of instances that the log calls the same server already; at most one pair of any two of the pool.
-    twins_said: HashSet<(InstanceId, InstanceId)>,
+    missing: leaving::Missing,
     /// All strays together, as lists need them.
     all_strays: Arc<HashSet<Stray>>,
     doubt: Doubt,
@@ -129,6 +130,7 @@ impl Actor for Meetings {
         myself.cast(MeetingsMessage::Recall)?;
         myself.cast(MeetingsMessage::Reload)?;
         myself.send_after(keeping::LOOK_EVERY, || MeetingsMessage::Keep);
+        myself.send_after(leaving::LOOK_EVERY, || MeetingsMessage::Clear);
         let mut state = MeetingsState {
             myself,
             store: self.store.clone(),
@@ -153,7 +155,7 @@ impl Actor for Meetings {
             names: Names::default(),
             stalls: Stalls::default(),
             strays: HashMap::default(),
-            twins_said: HashSet::default(),
+            missing: leaving::Missing::default(),
             all_strays: Arc::default(),
             doubt: Doubt::default(),
             said_blind: None,
@@ -220,6 +222,7 @@ impl Actor for Meetings {
             MeetingsMessage::Recall => state.recall(),
             MeetingsMessage::Recalled(result) => state.recalled(result),
             MeetingsMessage::Keep => state.keep(),
+            MeetingsMessage::Clear => state.clear(),
             MeetingsMessage::Kept { rooms, result } => state.kept(rooms, result),
             MeetingsMessage::Configure(config) => state.configure(&config),
             #[cfg(feature = "test-util")]
@@ -269,6 +272,7 @@ impl MeetingsState {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
         self.stalls.follow(&roster);
+        self.forget_strays(&roster);
         self.roster = roster;
     }
 
@@ -363,30 +367,6 @@ impl MeetingsState {
             now: self.clock.now(),
             rules: self.rules,
         }
-    }
-
-    /// The routes of these tenants to these instances, but for those whose meeting was ended.
-    fn routes(
-        &self,
-        instances: &[InstanceId],
-        tenants: &[TenantId],
-    ) -> Result<Vec<LivingRoute>, RouteError> {
-        if !self.loaded {
-            return Err(RouteError::NotLoaded);
-        }
-        let wanted = |slot: &Slot| {
-            slot.route.state != RouteState::Ending
-                && instances.contains(slot.lives_on())
-                && tenants.contains(&slot.tenant)
-        };
-        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
-        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
-            key: *key,
-            tenant: slot.tenant.clone(),
-            instance: slot.lives_on().clone(),
-            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
-        };
-        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {

@@ -42,10 +42,19 @@ pub(super) struct Findings {
     pub(super) fetch: Vec<RouteKey>,
     /// Copies of meetings that live elsewhere.
     pub(super) strays: HashSet<Stray>,
-    /// Routes of meetings that are seen here by the very internal ids that they have on another instance.
-    pub(super) twins: Vec<(RouteKey, TenantId, Version, InstanceId)>,
     /// Those of them that are to be ended.
     pub(super) end: Vec<Copy>,
+    /// Meetings that are seen here by the very internal ids that they have on another instance.
+    pub(super) twins: Vec<Elsewhere>,
+}
+
+/// A meeting that is listed here by the internal id that it has on the instance where its route is: both are one server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    pub(super) key: RouteKey,
+    pub(super) tenant: TenantId,
+    pub(super) version: Version,
+    pub(super) home: InstanceId,
 }
 
 /// A meeting that was found on an instance.
@@ -163,28 +172,26 @@ fn judge(
     shared: bool,
     findings: &mut Findings,
 ) {
+    let key = copy.key;
+    if copy.internal.is_some() && copy.internal == copy.living {
+        let version = slot.route.version;
+        let itself = Elsewhere { key, tenant: copy.tenant, version, home: copy.home };
+        return findings.twins.push(itself);
+    }
     let stray = Stray {
         meeting: copy.meeting.clone(),
         tenant: copy.tenant.clone(),
         instance: sweep.instance.clone(),
     };
     findings.strays.insert(stray);
-    let key = copy.key;
-    if copy.internal.is_some() && copy.internal == copy.living {
-        // The meeting itself.
-        findings.twins.push((key, copy.tenant, slot.route.version, copy.home));
-        return;
-    }
     let entombed = slot.route.tombs.contains(&sweep.instance) && is_given_up(&copy);
-    let lives = slot.listed_at.is_some_and(|at| at > slot.settled_at);
     let known = !slot.stale && (!shared || sweep.asked_at.since(slot.read_at) < READ_RECENTLY);
     if sweep.shared {
         // Else judged by the replica that asked.
     } else if !known {
         findings.fetch.push(key);
-    } else if slot.route.state == RouteState::Confirmed
-        && slot.settled_at < sweep.asked_at
-        && lives
+    } else if slot.settled_at < sweep.asked_at
+        && slot.is_listed()
         && copy.is_one_still(Some(&slot.route))
         && (entombed || participants == 0)
     {

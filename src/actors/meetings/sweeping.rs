@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::warn;
-
 use super::claims::Of;
 use super::queue::Then;
 use super::reconcile::{Findings, Found, reconcile};
-use super::{MeetingsState, Sweep, ToDo, Twin};
+use super::{MeetingsState, Sweep, ToDo};
 use crate::determinism::HashSet;
-use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{InternalId, RouteKey, RouteState, Version};
+use crate::domain::meeting::{InternalId, RouteState};
 use crate::domain::moment::Moment;
-use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
 
 /// The store has answered, or failed to, long before this; but for a reading of everything.
@@ -55,36 +51,9 @@ impl MeetingsState {
         }
         self.keep_strays(sweep, strays);
         self.doubt.swept(sweep, &self.roster);
-        let twin = self.twin(sweep, twins);
+        let twin = self.twin(sweep, &twins);
+        self.take_from_aliases(sweep, twins);
         ToDo { end, twin, look_up: self.look_up(sweep) }
-    }
-
-    /// The instance that is the same server as the one that was swept: most of what that has lives there, too. If that one
-    /// is retired and this one is not, its routes come here.
-    fn twin(
-        &mut self,
-        sweep: &Sweep,
-        twins: Vec<(RouteKey, TenantId, Version, InstanceId)>,
-    ) -> Option<Twin> {
-        let instance = twins.first()?.3.clone();
-        let lives = sweep.seen.iter().filter(|seen| !seen.ended && seen.tenant.is_some()).count();
-        let there = twins.into_iter().filter(|(.., on)| *on == instance);
-        let there: Vec<_> = there.collect();
-        if there.len() * 2 < lives {
-            return None;
-        }
-        if self.twins_said.insert((sweep.instance.clone(), instance.clone())) {
-            warn!(instance.id = %sweep.instance, other = %instance, "two instances are the same server: they list the same meetings");
-        }
-        let twin = Twin { meetings: there.len(), instance };
-        let is_retired = |id| self.roster.get(id).is_some_and(|member| member.retired);
-        if !sweep.shared && is_retired(&twin.instance) && !is_retired(&sweep.instance) {
-            for (key, tenant, version, _) in there {
-                let becomes = Becomes::Adopted { instance: sweep.instance.clone() };
-                self.change(self.of(key, tenant), Some(version), becomes, Then::Quiet);
-            }
-        }
-        Some(twin)
     }
 
     /// A meeting to learn from how the instance looks meetings up, if that is due.

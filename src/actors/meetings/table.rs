@@ -352,6 +352,13 @@ impl Slot {
         }
     }
 
+    /// Whether the last list of its instance shows it as it is now: confirmed, and since it is so.
+    pub(super) fn is_listed(&self) -> bool {
+        self.route.state == RouteState::Confirmed
+            && self.missing == 0
+            && self.listed_at.is_some_and(|at| at > self.settled_at)
+    }
+
     /// Where the meeting lives as far as is known: a move counts once it is confirmed.
     pub(super) fn lives_on(&self) -> &InstanceId {
         self.route.left.as_ref().unwrap_or(&self.route.instance)

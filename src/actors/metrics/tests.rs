@@ -200,6 +200,7 @@ fn pool(urls: &[&str]) -> Arc<Roster> {
             swept: true,
             tags: Vec::new(),
             lost: Default::default(),
+            same_server: Default::default(),
         }
     };
     Arc::new(Roster::new(urls.iter().map(member).collect()))

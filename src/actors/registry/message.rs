@@ -9,7 +9,7 @@ use super::storing::WaitingEdit;
 use crate::actors::seat::{AskError, Seat};
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
-use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster};
+use crate::domain::instance::{AdminState, BadInstanceUrl, InstanceId, Roster, Twin};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::store::mark::Mark;
@@ -58,9 +58,11 @@ pub enum RegistryMessage {
     Suspect { instance: InstanceId, why: String },
     /// An instance refused to list its meetings: it is suspect until it does. Told by [`crate::flows::health`].
     Refused { instance: InstanceId, why: String },
-    /// A sweep of an instance succeeded, with this many meetings seen; none when another replica saw
-    /// them, which then does what follows. Told by [`crate::flows::sweeps`].
-    Swept { instance: InstanceId, left: Option<Left> },
+    /// A sweep of an instance succeeded, and perhaps showed whether another one is the same server. Told by
+    /// [`crate::flows::sweeps`].
+    Swept { instance: InstanceId, twin: Option<Twin> },
+    /// What is left on a retired instance, as it or an address of the same server said. Told by [`crate::flows::sweeps`].
+    Left { instance: InstanceId, left: Left },
     /// The store was read, well or not. Told by the actor's own task.
     Loaded(Result<(Vec<InstanceRecord>, Mark), StoreError>),
     /// What the store has lost was written again, or not, if another was quicker. Told by the actor's own task.
@@ -80,7 +82,7 @@ pub enum RegistryMessage {
     Crash,
 }
 
-/// What an instance said itself that it has, when it was asked then.
+/// What a server said itself that a retired instance has, when it was asked then.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
     pub asked_at: Moment,
@@ -205,8 +207,13 @@ impl RegistryHandle {
         self.0.tell(RegistryMessage::Refused { instance, why });
     }
 
-    /// Says that all meetings of an instance were seen; what is left on it, if we saw it.
-    pub fn swept(&self, instance: InstanceId, left: Option<Left>) {
-        self.0.tell(RegistryMessage::Swept { instance, left });
+    /// Says that all meetings of an instance were seen, and what that showed of another one.
+    pub fn swept(&self, instance: InstanceId, twin: Option<Twin>) {
+        self.0.tell(RegistryMessage::Swept { instance, twin });
+    }
+
+    /// Says what is left on a retired instance.
+    pub fn left(&self, instance: InstanceId, left: Left) {
+        self.0.tell(RegistryMessage::Left { instance, left });
     }
 }

@@ -4,6 +4,7 @@ mod message;
 mod pool;
 mod storing;
 mod told;
+mod twins; // instances that are one server
 mod unlisted;
 mod watch;
 
@@ -21,7 +22,7 @@ use self::storing::{Edit, WaitingEdit};
 use self::told::Others;
 use super::{Subscriber, answer, settle_stored};
 use crate::config::Config;
-use crate::domain::instance::{Health, InstanceId, Roster};
+use crate::domain::instance::{Health, InstanceId, Roster, Twin};
 use crate::domain::moment::Moment;
 use crate::outside::clock::Clock;
 use crate::outside::store::mark::{Mark, Verdict};
@@ -125,8 +126,9 @@ impl Actor for Registry {
             RegistryMessage::Told { by, outlook } => self.told(by, outlook, state),
             RegistryMessage::Suspect { instance, why } => self.suspect(&instance, why, state),
             RegistryMessage::Refused { instance, why } => self.refused(&instance, why, state),
-            RegistryMessage::Swept { instance, left } => {
-                self.swept(&myself, &instance, left, state);
+            RegistryMessage::Swept { instance, twin } => self.swept(&instance, twin, state),
+            RegistryMessage::Left { instance, left } => {
+                self.left(&myself, &instance, &left, state);
             }
             RegistryMessage::Reload => self.load(&myself, state),
             RegistryMessage::Loaded(result) => self.loaded(&myself, result, state),
@@ -207,21 +209,38 @@ impl Registry {
         }
     }
 
-    fn swept(
+    fn swept(&self, id: &InstanceId, twin: Option<Twin>, state: &mut RegistryState) {
+        let Some(watch) = state.pool.watch(id) else { return };
+        let listed = watch.listed();
+        let learnt = twin.is_some_and(|twin| state.pool.learn_twin(id, twin));
+        if listed || learnt {
+            self.publish(state);
+        }
+        if learnt {
+            twins::say(id, &state.roster);
+        }
+    }
+
+    fn left(
         &self,
         myself: &ActorRef<RegistryMessage>,
         id: &InstanceId,
-        left: Option<Left>,
+        left: &Left,
         state: &mut RegistryState,
     ) {
-        let Some(watch) = state.pool.watch(id) else { return };
-        if watch.listed() {
-            self.publish(state);
+        if !state.pool.is_done(id, left) {
+            return;
         }
-        if left.is_some_and(|left| state.pool.is_done(id, &left)) {
-            info!(instance.id = %id, "a retired instance says that nothing is left on it: it is forgotten");
-            self.edit(myself, Edit::Forget(id.clone()), None, state);
+        let into = state.roster.get(id).and_then(|member| member.same_server.alias_of.clone());
+        match &into {
+            None => {
+                info!(instance.id = %id, "a retired instance says that nothing is left on it: it is forgotten");
+            }
+            Some(into) => {
+                info!(instance.id = %id, other = %into, "another address of the same server has taken over from a retired one");
+            }
         }
+        self.edit(myself, Edit::Done { id: id.clone(), into }, None, state);
     }
 
     fn load(&self, myself: &ActorRef<RegistryMessage>, state: &mut RegistryState) {

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::Left;
+use super::twins::join;
 use super::watch::Watch;
 use crate::bbb::checksum::Algorithm;
 use crate::config::Config;
 use crate::determinism::HashMap;
-use crate::domain::instance::{AdminState, Instance, InstanceId, InstanceMark, Member, Roster};
+use crate::domain::instance::{
+    AdminState, Instance, InstanceId, InstanceMark, Member, Roster, SameServer,
+};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::store::InstanceRecord;
@@ -22,7 +25,7 @@ use super::RegistryError;
 #[derive(Default)]
 pub(super) struct Pool {
     pub(super) records: Vec<InstanceRecord>,
-    watches: HashMap<InstanceId, Watch>,
+    pub(super) watches: HashMap<InstanceId, Watch>,
     by_mark: HashMap<InstanceMark, InstanceId>,
     /// Which state of the store it is; none before it was read.
     pub(super) mark: Option<Mark>,
@@ -79,7 +82,9 @@ impl Pool {
     /// The pool as others see it at this moment. A record whose URL can't be read is left out.
     pub(super) fn roster(&self, config: &Config, now: Moment) -> Roster {
         let members = self.records.iter().filter_map(|record| self.member(record, config, now));
-        let mut roster = Roster::new(members.collect());
+        let mut members: Vec<_> = members.collect();
+        join(&mut members, |id| self.watches.get(id).and_then(|watch| watch.twin.as_ref()));
+        let mut roster = Roster::new(members);
         roster.loaded = self.loaded;
         roster
     }
@@ -109,6 +114,7 @@ impl Pool {
             why: watch.why,
             swept: watch.swept,
             tags: record.tags.clone(),
+            same_server: SameServer::default(),
         })
     }
 }

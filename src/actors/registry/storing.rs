@@ -42,6 +42,11 @@ pub(super) enum Edit {
     SignWith(InstanceId, Option<Algorithm>),
     Tag(InstanceId, Vec<String>),
     Forget(InstanceId),
+    /// A retired one goes, as nothing is left on it; `into` another one of the same server, which gets its tags.
+    Done {
+        id: InstanceId,
+        into: Option<InstanceId>,
+    },
     /// These are retired if they are missing: other hands took them out.
     Keep(Vec<InstanceRecord>),
 }
@@ -211,11 +216,31 @@ fn edited(old: &[InstanceRecord], edit: Edit) -> Result<Vec<InstanceRecord>, Reg
         Edit::SignWith(id, hash) => with_record(old, id, |record| record.sign_with = hash),
         Edit::Tag(id, tags) => with_record(old, id, |record| record.tags = tags),
         Edit::Keep(kept) => Ok(with(old, &kept)),
-        Edit::Forget(id) => match old.iter().find(|record| record.id == id) {
-            Some(record) if !record.retired => Err(RegistryError::StillListed(id)),
-            Some(_) => Ok(old.iter().filter(|record| record.id != id).cloned().collect()),
-            None => Err(RegistryError::NotFound(id)),
-        },
+        Edit::Forget(id) => without_retired(old, id).map(|(records, _)| records),
+        Edit::Done { id, into } => {
+            let (mut records, gone) = without_retired(old, id)?;
+            let heir = records.iter_mut().find(|record| Some(&record.id) == into.as_ref());
+            if let Some(heir) = heir.filter(|heir| heir.tags.is_empty()) {
+                heir.tags = gone.tags;
+            }
+            Ok(records)
+        }
+    }
+}
+
+/// The records without a retired one, and that one.
+fn without_retired(
+    old: &[InstanceRecord],
+    id: InstanceId,
+) -> Result<(Vec<InstanceRecord>, InstanceRecord), RegistryError> {
+    let mut records = old.to_vec();
+    match records.iter().position(|record| record.id == id) {
+        Some(n) if records[n].retired => {
+            let gone = records.remove(n);
+            Ok((records, gone))
+        }
+        Some(_) => Err(RegistryError::StillListed(id)),
+        None => Err(RegistryError::NotFound(id)),
     }
 }
 

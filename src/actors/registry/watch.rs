@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::config::HealthRules;
-use crate::domain::instance::{Health, Member};
+use crate::domain::instance::{Health, InstanceId, Member};
 use crate::domain::moment::Moment;
 
 /// Health of one instance. A suspicion counts at once; death needs several failures in a row, during which
@@ -19,6 +19,10 @@ pub(super) struct Watch {
     refuses: bool,
     /// Since when it is known to be retired.
     pub(super) retired_since: Option<Moment>,
+    /// Another instance that was seen to be the same server.
+    pub(super) twin: Option<InstanceId>,
+    /// How many lists in a row showed otherwise since.
+    pub(super) unlike: u8,
     /// When the last probes of the present row of failures were sent, as many as matter.
     failed: VecDeque<Moment>,
     good: u32,
@@ -36,8 +40,8 @@ impl Watch {
     /// What was seen of a member; its probes are counted from here on.
     pub(super) fn of(member: &Member) -> Self {
         let (health, why, swept) = (member.health, member.why.clone(), member.swept);
-        let retired_since = member.retired_since;
-        Self { health, why, swept, retired_since, ..Self::default() }
+        let (retired_since, twin) = (member.retired_since, member.same_server.alias_of.clone());
+        Self { health, why, swept, retired_since, twin, ..Self::default() }
     }
 
     /// Takes the result of a probe that was sent then; says whether anything others see has changed.

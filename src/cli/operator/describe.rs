@@ -148,6 +148,7 @@ fn lines(state: &Value, measured: Option<&Value>) -> Result<String, Failure> {
     for (name, value) in [
         ("Url", state.url),
         ("State", admin),
+        ("Alias of", state.alias_of.unwrap_or_default()),
         ("Health", state.health),
         ("Why", state.why.unwrap_or_default()),
         ("Tags", state.tags.join(",")),
@@ -179,8 +180,10 @@ mod tests {
         assert_eq!(lines(&state, Some(&measured)), Ok(expected.into()));
         state["why"] = Value::Null;
         state["retired"] = json!(true);
+        state["alias_of"] = json!("http://c/b");
         let text = lines(&state, None).expect("lines");
         assert!(!text.contains("Why") && text.contains("State:        retired\n"), "{text}");
         assert!(text.contains("Cpu:          -\n"), "{text}");
+        assert!(text.contains("Alias of:     http://c/b\n"), "{text}");
     }
 }

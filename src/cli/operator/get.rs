@@ -80,6 +80,8 @@ pub(super) struct InstanceState {
     pub(super) why: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) retired: bool,
+    #[serde(default)]
+    pub(super) alias_of: Option<String>,
     pub(super) meetings: Option<u64>,
     pub(super) participants: Option<u64>,
     #[serde(default)]
@@ -91,6 +93,7 @@ impl InstanceState {
     pub(super) fn state(&self) -> Cell {
         match &*self.admin {
             _ if self.retired => Cell::toned("retired", Tone::Doubtful),
+            _ if self.alias_of.is_some() => Cell::toned("alias", Tone::Doubtful),
             "enabled" => Cell::from("enabled"),
             other => Cell::toned(other, Tone::Doubtful),
         }

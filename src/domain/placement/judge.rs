@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Question;
 use super::score::Score;
-use crate::domain::instance::Member;
+use crate::domain::instance::{InstanceId, Member};
 use crate::domain::load::Load;
 use crate::domain::tag::TagWish;
 
@@ -38,6 +38,8 @@ pub(super) enum Reason<'a> {
         what: &'static str,
         why: Option<&'a str>,
     },
+    /// This other one counts for the server.
+    Alias(&'a InstanceId),
     NotInPool,
     Excepted,
     /// Its tags are not those of the instances that are taken for this wish.
@@ -104,24 +106,29 @@ impl<'a> Field<'a> {
 fn judge<'a>(question: &Question<'a>, member: &'a Member) -> Standing<'a> {
     let Question { tenant, loads, own, cores, except, now, rules, .. } = question;
     let id = &member.instance.id;
+    if let Some(counts) = &member.same_server.alias_of {
+        return Standing::Out(Reason::Alias(counts), None);
+    }
     if let Some(what) = member.refusal() {
         return Standing::Out(Reason::Refuses { what, why: member.why.as_deref() }, None);
     }
-    if !tenant.may_use(id) {
+    if !member.names().any(|name| tenant.may_use(name)) {
         return Standing::Out(Reason::NotInPool, None);
     }
-    if except.contains(id) {
+    if member.names().any(|name| except.contains(name)) {
         return Standing::Out(Reason::Excepted, None);
     }
     let own = own.get(id);
     let unknown =
         |gap| Standing::Unmeasured(Unknown { gap, meetings: own.map_or(0, |own| own.meetings) });
-    let Some(load) = loads.loads.get(id) else { return unknown(Gap::Everything) };
+    let load = member.names().find_map(|name| loads.loads.get(name));
+    let Some(load) = load else { return unknown(Gap::Everything) };
     let age = now.since(load.newest);
     if age > rules.metrics_range {
         return unknown(Gap::Recent { age });
     }
-    let score = Score::of(load, own, cores.get(id).copied(), question);
+    let cores = member.names().find_map(|name| cores.get(name)).copied();
+    let score = Score::of(load, own, cores, question);
     match (hindrance(load, rules.cpu_limit, rules.mem_limit), score) {
         (Some(reason), score) => Standing::Out(reason, score),
         (None, Some(score)) => Standing::Measured(score),
@@ -155,6 +162,7 @@ impl fmt::Display for Reason<'_> {
         match self {
             Self::Refuses { what, why: None } => f.write_str(what),
             Self::Refuses { what, why: Some(why) } => write!(f, "{what}: {why}"),
+            Self::Alias(counts) => write!(f, "another address of {counts}"),
             Self::NotInPool => f.write_str("not in the tenant's pool"),
             Self::Tags(wish) => write!(f, "not among the servers for the tag {wish}"),
             Self::Excepted => f.write_str("excepted this time"),

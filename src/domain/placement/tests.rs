@@ -72,6 +72,7 @@ impl Scene {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
             lost: false,
+            same_server: Default::default(),
             retired: false,
             retired_since: None,
             silent_since: None,

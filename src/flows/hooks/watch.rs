@@ -89,7 +89,7 @@ pub async fn watch(world: World) {
     loop {
         if let Some(next) = Plan::now(&world).await {
             keepers.retain(|_, keeper| !keeper.is_finished());
-            for member in next.roster.members() {
+            for member in next.roster.servers() {
                 keepers.entry(member.instance.id.clone()).or_insert_with(|| {
                     let keeper = Keeper::new(&world, &base, member.instance.clone());
                     tasks.spawn(keeper.keep(told.clone()))
@@ -147,6 +147,8 @@ impl Keeper {
                 // The first plan of all comes a moment later.
                 None if !plan.roster.loaded => {}
                 None => return self.leave().await,
+                // The instance that counts for the server has the hooks there looked after.
+                Some(member) if member.is_alias() => return,
                 // When it is back, whatever it has then is compared at once.
                 Some(member) if member.health == Health::Dead => self.due = Some(Instant::now()),
                 Some(member) => {

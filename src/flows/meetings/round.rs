@@ -11,7 +11,8 @@ use super::remembered::Remembered;
 use crate::actors::lists::{Answers, Begun};
 use crate::actors::meetings::Stray;
 use crate::bbb::meetings::{Listed, Memo, merged};
-use crate::domain::instance::{Instance, InstanceId};
+use crate::determinism::HashMap;
+use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
@@ -36,7 +37,7 @@ pub(super) async fn go_round(
             let wanted = wanted.clone();
             let last = memos.remove(&instance.id).unwrap_or_default();
             asked.spawn(async move { (n, ask(&world, &instance, &wanted, last, by).await) });
-        } else if !member.lost_meetings() {
+        } else if !member.lost_meetings() && !member.is_alias() {
             silent.push(instance.id.clone());
         }
     }
@@ -49,6 +50,8 @@ pub(super) async fn go_round(
                 memos.push((list.0.clone(), Arc::new(memo)));
                 lists.push(list);
             }
+            // What an alias would say the instance says that counts for it.
+            Err(instance) if roster.get(&instance).is_some_and(Member::is_alias) => {}
             Err(instance) => silent.push(instance),
         }
     }
@@ -59,11 +62,14 @@ pub(super) async fn go_round(
         let is_stray = |instance: &InstanceId, listed: &Listed| {
             let meeting = MeetingId::new(listed.meeting_id.as_str());
             let (tenant, instance) = (tenant.clone(), instance.clone());
-            strays.contains(&Stray { meeting, tenant, instance })
+            !strays.is_empty() && strays.contains(&Stray { meeting, tenant, instance })
         };
-        let listed = lists.iter().flat_map(|(instance, kept)| match strays.is_empty() {
-            true => kept[n].all(),
-            false => kept[n].pieces(|listed| !is_stray(instance, listed)),
+        let once = Once::of(lists.iter().map(|(_, kept)| &kept[n]));
+        let listed = lists.iter().enumerate().flat_map(|(at, (instance, kept))| {
+            match strays.is_empty() && once.all {
+                true => kept[n].all(),
+                false => kept[n].pieces(|m| !is_stray(instance, m) && once.is_of(at, m)),
+            }
         });
         let heard = lists.iter().flat_map(|(instance, kept)| {
             kept[n].meetings().filter(move |listed| !is_stray(instance, listed))
@@ -72,6 +78,37 @@ pub(super) async fn go_round(
         (tenant.clone(), last.map(|last| merged(listed.chain(last))))
     };
     Ok(wanted.iter().enumerate().map(answer).collect())
+}
+
+/// The list in which each meeting is shown: two lists of one server, such as by its name and by its address, have all in
+/// common.
+struct Once<'a> {
+    first: HashMap<(&'a str, &'a str), usize>,
+    /// Whether no meeting is in two lists.
+    all: bool,
+}
+
+impl<'a> Once<'a> {
+    fn of(lists: impl Iterator<Item = &'a Kept>) -> Self {
+        let mut once = Self { first: HashMap::default(), all: true };
+        for (at, kept) in lists.enumerate() {
+            for id in kept.meetings().filter_map(named) {
+                once.all &= *once.first.entry(id).or_insert(at) == at;
+            }
+        }
+        once
+    }
+
+    /// Whether a meeting of the list at this place is shown there.
+    fn is_of(&self, at: usize, listed: &Listed) -> bool {
+        named(listed).is_none_or(|id| self.first.get(&id).is_none_or(|first| *first == at))
+    }
+}
+
+/// What tells a meeting from all others of a tenant, if its instance has a name of its own for it.
+fn named(listed: &Listed) -> Option<(&str, &str)> {
+    let internal = listed.internal_id.as_deref().filter(|id| !id.is_empty())?;
+    Some((&listed.meeting_id, internal))
 }
 
 /// An instance, and what it lists of each tenant.

@@ -85,7 +85,7 @@ async fn search(
     ids: &[&String],
 ) -> Result<(HashMap<String, Place>, bool), Refusal> {
     let by = Instant::now() + SEARCH_WITHIN;
-    let asked = roster.members().iter().filter(|member| member.health != Health::Dead);
+    let asked = roster.servers().filter(|member| member.health != Health::Dead);
     let said = join_all(asked.map(|member| ask(world, &member.instance, ids, by))).await;
     let mut found = HashMap::default();
     let mut answered = Vec::new();
@@ -101,7 +101,7 @@ async fn search(
     }
     let heard = world.actors.recordings.heard().await?;
     let is_known = |id: &InstanceId| heard.contains(id) || answered.contains(id);
-    let sure = roster.members().iter().all(|member| is_known(&member.instance.id));
+    let sure = roster.servers().all(|member| is_known(&member.instance.id));
     Ok((found, sure))
 }
 

@@ -53,7 +53,7 @@ pub async fn get_recordings(
         return Ok(world.restored(tenant, world.with_own_payloads(tenant, shown).await));
     }
     let (dead, asked): (Vec<_>, Vec<_>) =
-        roster.members().iter().partition(|member| member.health == Health::Dead);
+        roster.servers().partition(|member| member.health == Health::Dead);
     let mut silent: HashSet<InstanceId> = dead.iter().map(|m| m.instance.id.clone()).collect();
     let mut found = Vec::new();
     let said = asked.iter().map(|member| asking.all(&member.instance));

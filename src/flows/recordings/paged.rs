@@ -55,11 +55,11 @@ async fn learned(
     for instance in &differing {
         asking.world.actors.recordings.differs(instance.id.clone());
     }
-    let members = roster.members().iter().map(|member| &member.instance);
+    let members = roster.servers().map(|member| &member.instance);
     let unknown = members.filter(|i| !survey.known.contains(&i.id) && lives(&i.id).is_some());
     let said = unknown.chain(&differing).map(|instance| asking.all(instance));
     let said = join_all(said).await;
-    let all = roster.members().iter().map(|member| &member.instance.id);
+    let all = roster.servers().map(|member| &member.instance.id);
     let asked = all.filter(|id| {
         !survey.known.contains(*id) || differing.iter().any(|instance| instance.id == **id)
     });
@@ -69,7 +69,7 @@ async fn learned(
         let said = lives(id).is_some() && !silent.contains(id);
         !said && !member.lost_meetings() && !survey.ever.contains(id)
     };
-    if roster.members().iter().any(is_unheard) {
+    if roster.servers().any(is_unheard) {
         return Err(UNHEARD);
     }
     Ok(asked.filter(|id| !silent.contains(*id) && lives(id).is_some()).cloned().collect())

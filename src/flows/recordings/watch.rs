@@ -42,13 +42,13 @@ pub async fn watch(world: World) {
     loop {
         if let Ok(roster) = world.actors.registry.roster().await {
             watchers.retain(|id, (watcher, _)| {
-                let stays = roster.get(id).is_some() && !watcher.is_finished();
+                let stays = roster.get(id).is_some_and(|m| !m.is_alias()) && !watcher.is_finished();
                 if !stays {
                     watcher.abort();
                 }
                 stays
             });
-            for member in roster.members() {
+            for member in roster.servers() {
                 let id = &member.instance.id;
                 watchers.entry(id.clone()).or_insert_with(|| {
                     let (news, heard) = watch::channel(0);

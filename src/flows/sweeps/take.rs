@@ -10,19 +10,19 @@ use tracing::{debug, warn};
 
 use crate::actors::hooks::Owner;
 use crate::actors::lists::Packed;
-use crate::actors::meetings::{Copy, Seen, Sweep, ToDo, Twin};
+use crate::actors::meetings::{Copy, Seen, Sweep, ToDo};
 use crate::actors::recordings::Held;
 use crate::actors::registry::Left;
 use crate::actors::settle;
 use crate::bbb::meetings::{Listed, scan};
 use crate::determinism::aside;
-use crate::domain::instance::{Instance, InstanceId};
+use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
 use crate::flows::answer::BadAnswer;
-use crate::flows::ask::CallError;
+use crate::flows::ask::{CallError, Presence};
 
 /// So many copies are ended after one sweep; the next sweep goes on.
 const MOST_ENDED: usize = 20;
@@ -58,8 +58,10 @@ pub(super) async fn take_in(
     let sweep = Sweep { instance: id.clone(), asked_at, shared, seen };
     match world.actors.meetings.swept(sweep).await {
         Ok(ToDo { end, twin, look_up }) => {
-            let left = if shared { None } else { left(world, &id, count, twin, asked_at).await };
-            world.actors.registry.swept(id.clone(), left);
+            world.actors.registry.swept(id.clone(), twin);
+            if !shared {
+                tell_left(world, &id, count, asked_at).await;
+            }
             world.actors.lists.keep(id, packed.clone());
             let until = Instant::now() + ENDS_WITHIN;
             end_copies(world, instance, end, until).await;
@@ -73,34 +75,38 @@ pub(super) async fn take_in(
     Ok(packed)
 }
 
-/// What is left on an instance that listed so many meetings; nothing where nobody wants to know.
+/// Tells the registry what is left on a retired instance, where that is the one that was asked or an alias of it.
+async fn tell_left(world: &World, id: &InstanceId, listed: usize, asked_at: Moment) {
+    let Ok(roster) = world.actors.registry.roster().await else { return };
+    let Some(member) = roster.get(id) else { return };
+    // What it lists is its alias's no more than that of the one that counts.
+    let own = |one: &InstanceId| if one == id && !member.is_alias() { listed } else { 0 };
+    for member in member.names().filter_map(|name| roster.get(name)) {
+        let of = own(&member.instance.id);
+        if let Some(left) = left(world, member, of, asked_at).await {
+            world.actors.registry.left(member.instance.id.clone(), left);
+        }
+    }
+}
+
+/// What is left on an instance that has listed so many meetings; nothing where nobody wants to know.
 ///
-/// A retired one that seems empty is asked for its recordings once more, if it has not listed them since it was retired.
-async fn left(
-    world: &World,
-    id: &InstanceId,
-    listed: usize,
-    twin: Option<Twin>,
-    asked_at: Moment,
-) -> Option<Left> {
-    let roster = world.actors.registry.roster().await.ok()?;
-    // What has its route on an instance that is the same server and stays is not left here.
-    let stays = |id: &InstanceId| roster.get(id).is_some_and(|member| !member.retired);
-    let twin = twin.filter(|twin| stays(&twin.instance));
-    let here = listed.saturating_sub(twin.as_ref().map_or(0, |twin| twin.meetings));
-    let since = roster.get(id)?.retired_since.filter(|_| here == 0)?;
+/// One that seems empty is asked for its recordings once more, if it has not listed them since it was retired. Those of an
+/// alias are the server's: they have to be known to be on the instance that counts.
+async fn left(world: &World, member: &Member, listed: usize, asked_at: Moment) -> Option<Left> {
+    let id = &member.instance.id;
+    let since = member.retired_since.filter(|_| listed == 0)?;
     let counts = world.actors.meetings.count().await.ok()?;
     let meetings = counts.by_instance.get(id).map_or(0, |usage| usage.meetings);
-    if let Some(twin) = twin {
-        world.actors.recordings.differs(twin.instance);
-        return Some(Left { asked_at, meetings, recordings: Some(0) });
-    }
-    let held = world.actors.recordings.held().await.ok()?.get(id).copied();
+    let held = world.actors.recordings.held().await.ok()?;
     let now = world.clock.now();
-    let listed_since = |held: &Held| held.listed_ago.is_some_and(|ago| now.before(ago) > since);
-    let recordings = held.filter(listed_since).map(|held| held.recordings);
-    if recordings.is_none() || held.is_some_and(|held| held.withdrawn) {
-        world.actors.recordings.differs(id.clone());
+    let listed_since = |held: &&Held| held.listed_ago.is_some_and(|ago| now.before(ago) > since);
+    let counts_for = member.same_server.alias_of.as_ref();
+    let lister = held.get(counts_for.unwrap_or(id));
+    let there = held.get(id).map_or(0, |held| held.recordings);
+    let recordings = lister.filter(listed_since).map(|_| there);
+    if recordings.is_none() || lister.is_some_and(|held| held.withdrawn) {
+        world.actors.recordings.differs(counts_for.unwrap_or(id).clone());
     }
     Some(Left { asked_at, meetings, recordings })
 }
@@ -159,14 +165,13 @@ fn seen(listed: Listed) -> Seen {
 
 /// Ends copies of meetings that live elsewhere: nobody is in them, or their create was given up.
 ///
-/// Each is looked at once more, since time passes with each: the route as the store has it now counts. What is not ended
-/// by then is judged anew after the next sweep.
+/// Time passes with each, so that each is looked at once more. What is not ended by then is judged anew after the next sweep.
 async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>, until: Instant) {
-    for copy in copies.into_iter().take(MOST_ENDED).take_while(|_| Instant::now() < until) {
-        let routes = timeout_at(until, world.store.routes(vec![copy.key])).await;
-        let Ok(Ok(records)) = routes else { return };
-        if !copy.is_one_still(records.first().and_then(|record| record.get(&copy.tenant))) {
-            continue;
+    for copy in copies.into_iter().take(MOST_ENDED) {
+        match timeout_at(until, may_be_ended(world, copy.clone())).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(_) => return,
         }
         let within = world.config.deadlines.attempt;
         let (told, here, tenant) = (world.clone(), instance.clone(), copy.tenant.clone());
@@ -187,6 +192,24 @@ async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>, 
             Err(panic) => warn!(%panic, "ending a copy failed"),
         }
     }
+}
+
+/// Whether a copy still is one: by the route as the store has it now, and by what the meeting's home says itself.
+async fn may_be_ended(world: &World, mut copy: Copy) -> bool {
+    let Ok(roster) = world.actors.registry.roster().await else { return false };
+    let Some(home) = roster.get(&copy.home) else { return false };
+    let Ok(records) = world.store.routes(vec![copy.key]).await else { return false };
+    let route = records.first().and_then(|record| record.get(&copy.tenant));
+    if !copy.is_one_still(route) {
+        return false;
+    }
+    // A list may show an id with its blanks folded.
+    let created = route.and_then(|route| route.meeting.as_ref()).unwrap_or(&copy.meeting);
+    let within = world.config.deadlines.attempt;
+    let said = world.sighted(&home.instance, &copy.tenant, created, within).await;
+    let Ok((Presence::Ours, Some(living))) = said else { return false };
+    copy.living = Some(living);
+    copy.is_one_still(route)
 }
 
 #[cfg(test)]

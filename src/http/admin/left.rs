@@ -81,6 +81,9 @@ pub(super) struct LeftOn<'a> {
 
 fn why(member: &Member, meetings: Option<u64>, recordings: Option<usize>) -> String {
     let mut reasons = Vec::new();
+    if let Some(counts) = &member.same_server.alias_of {
+        reasons.push(format!("it is another address of {counts}"));
+    }
     match member.health {
         Health::Dead => reasons.push("it does not answer".to_owned()),
         Health::Suspect => reasons.push("it is in doubt".to_owned()),

@@ -103,7 +103,7 @@ pub(super) async fn list(
 
 /// The instance that is named, or all of them.
 fn instances(pool: &Roster, named: Option<String>) -> Result<Vec<InstanceId>, Refusal> {
-    let all = pool.members().iter().map(|member| member.instance.id.clone());
+    let all = pool.servers().map(|member| member.instance.id.clone());
     let Some(url) = named else { return Ok(all.collect()) };
     let named = InstanceId::new(url);
     match pool.get(&named) {

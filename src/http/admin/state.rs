@@ -13,7 +13,7 @@ use super::left::{Holdings, LeftOn};
 use super::refusal::Refusal;
 use super::tenants::Hosts;
 use crate::bbb::checksum::Algorithm;
-use crate::domain::instance::{AdminState, Health, Member};
+use crate::domain::instance::{AdminState, Health, InstanceId, Member};
 use crate::domain::meeting::MeetingId;
 use crate::domain::tenant::TenantId;
 
@@ -25,6 +25,9 @@ struct InstanceState<'a> {
     why: Option<&'a str>,
     tags: &'a [String],
     sign_with: Algorithm,
+    /// The instance that counts for the same server, if this is an alias.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_of: Option<&'a str>,
     retired: bool,
     /// Why a retired one is still here, and since how many seconds it is retired.
     kept: Option<String>,
@@ -73,6 +76,7 @@ impl<'a> InstanceState<'a> {
             why: member.why.as_deref(),
             tags: &member.tags,
             sign_with: member.instance.sign_with,
+            alias_of: member.same_server.alias_of.as_ref().map(InstanceId::as_str),
             retired: member.retired,
             kept: member.retired.then_some(why),
             retired_for,

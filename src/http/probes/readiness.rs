@@ -158,6 +158,7 @@ mod tests {
             instance: Arc::new(instance),
             admin: AdminState::Enabled,
             lost: false,
+            same_server: Default::default(),
             retired: false,
             retired_since: None,
             silent_since: None,

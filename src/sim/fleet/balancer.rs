@@ -189,6 +189,7 @@ fn member(n: usize) -> Member {
         instance: Arc::new(instance),
         admin: AdminState::Enabled,
         lost: false,
+        same_server: Default::default(),
         retired: false,
         retired_since: None,
         silent_since: None,

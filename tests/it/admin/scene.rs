@@ -81,6 +81,7 @@ pub(crate) fn member(url: &str, secret: &str) -> Member {
         instance: Arc::new(Instance::new(url, Secret::new(secret), Algorithm::Sha256).unwrap()),
         admin: AdminState::Enabled,
         lost: false,
+        same_server: Default::default(),
         retired: false,
         retired_since: None,
         silent_since: None,

@@ -12,7 +12,7 @@ fn hashing_to(start: &str) -> String {
 }
 
 /// A create that a server gets without us, marked as the tenant's.
-pub(super) async fn behind_our_back(sim: &SimServer, of: Client, query: &str) {
+pub(crate) async fn behind_our_back(sim: &SimServer, of: Client, query: &str) {
     let query = query::tagged(query, of.host);
     let signed = query::signed(&query, "create", sim.secret().reveal(), Algorithm::Sha256);
     let ask = Ask::get(format!("/bigbluebutton/api/create?{signed}"));

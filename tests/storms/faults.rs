@@ -1,0 +1,185 @@
+//! Faults, as they come and go.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::history::What;
+use crate::plan::{Act, Failing, Fault, Trouble};
+use crate::shared::{Held, Phase};
+use crate::swarm::Swarm;
+
+/// What goes wrong at present, where several faults may meet.
+pub(crate) struct Present {
+    /// In which ways each server fails, and by which fault.
+    failing: Held<Vec<Vec<(usize, Failing)>>>,
+    /// Which replicas are dead or asleep by a fault: each is so by one at a time.
+    still: Held<Vec<bool>>,
+    /// The lists that admins post leave servers out, or spell them otherwise.
+    listed: Held<Vec<Vec<(usize, Act)>>>,
+}
+
+impl Present {
+    pub(crate) fn new(swarm: &Swarm) -> Self {
+        let servers = swarm.fleet.sims.len();
+        Self {
+            failing: Held::new(vec![Vec::new(); servers]),
+            still: Held::new(vec![false; swarm.count()]),
+            listed: Held::new(vec![Vec::new(); servers]),
+        }
+    }
+
+    /// One fault, from its moment until it is over.
+    pub(crate) async fn run(&self, swarm: &Swarm, began: Instant, fault: &Fault) {
+        sleep_until(began + Duration::from_millis(fault.at)).await;
+        if let Trouble::Asleep { replica } | Trouble::Killed { replica } = fault.what
+            && self.still.with(|still| std::mem::replace(&mut still[replica], true))
+        {
+            return;
+        }
+        note(swarm, fault, true);
+        self.begin(swarm, fault).await;
+        sleep(Duration::from_millis(fault.lasts)).await;
+        self.end(swarm, fault).await;
+        note(swarm, fault, false);
+    }
+
+    async fn begin(&self, swarm: &Swarm, fault: &Fault) {
+        let hub = &swarm.hub;
+        match fault.what {
+            Trouble::Partition { replica, answers } => {
+                hub.wire(replica, |wire| if answers { wire.mute = true } else { wire.cut = true });
+            }
+            Trouble::StoreAway | Trouble::Rollback { .. } => each(swarm, |wire| wire.cut = true),
+            Trouble::LateNews { replica, by } => {
+                hub.wire(replica, |wire| wire.late = Duration::from_millis(by));
+            }
+            Trouble::LostNews { replica } => hub.wire(replica, |wire| wire.deaf = true),
+            Trouble::DoubledNews { replica } => hub.wire(replica, |wire| wire.doubled = true),
+            Trouble::Flush => hub.state.with(|state| state.flush()),
+            Trouble::Failover { lag } => {
+                hub.state.with(|state| state.lag = Duration::from_millis(lag));
+            }
+            Trouble::Asleep { replica } => {
+                let _ = swarm.replica(replica, |replica| replica.process.turn(Phase::Asleep));
+            }
+            Trouble::Killed { replica } => swarm.kill(replica),
+            Trouble::ClockStep { replica, by } => {
+                let _ = swarm.replica(replica, |replica| replica.clock.step(by));
+            }
+            Trouble::Server { server, how } => self.fail(swarm, server, fault.number, how).await,
+            Trouble::Admin { act, server, replica } => {
+                self.listed.with(|listed| listed[server].push((fault.number, act)));
+                self.act(swarm, act, (server, replica), true).await;
+            }
+        }
+    }
+
+    async fn end(&self, swarm: &Swarm, fault: &Fault) {
+        let hub = &swarm.hub;
+        match fault.what {
+            Trouble::Partition { replica, answers } => {
+                hub.wire(
+                    replica,
+                    |wire| if answers { wire.mute = false } else { wire.cut = false },
+                );
+            }
+            Trouble::StoreAway => each(swarm, |wire| wire.cut = false),
+            Trouble::Rollback { age } => {
+                hub.state.with(|state| state.go_back(Duration::from_millis(age)));
+                each(swarm, |wire| wire.cut = false);
+            }
+            Trouble::LateNews { replica, .. } => {
+                hub.wire(replica, |wire| wire.late = Duration::ZERO)
+            }
+            Trouble::LostNews { replica } => hub.wire(replica, |wire| wire.deaf = false),
+            Trouble::DoubledNews { replica } => hub.wire(replica, |wire| wire.doubled = false),
+            Trouble::Flush => {}
+            Trouble::Failover { lag } => hub.state.with(|state| {
+                state.go_back(Duration::from_millis(lag));
+                state.lag = Duration::ZERO;
+            }),
+            Trouble::Asleep { replica } => {
+                swarm.replica(replica, |replica| replica.process.turn(Phase::Running));
+                self.still.with(|still| still[replica] = false);
+            }
+            Trouble::Killed { replica } => {
+                swarm.boot(replica).await;
+                self.still.with(|still| still[replica] = false);
+            }
+            Trouble::ClockStep { replica, by } => {
+                let _ = swarm.replica(replica, |replica| replica.clock.step(-by));
+            }
+            Trouble::Server { server, how } => self.mend(swarm, server, fault.number, how).await,
+            Trouble::Admin { act, server, replica } => {
+                self.listed.with(|listed| listed[server].retain(|(n, _)| *n != fault.number));
+                self.act(swarm, act, (server, replica), false).await;
+            }
+        }
+    }
+
+    async fn fail(&self, swarm: &Swarm, server: usize, number: usize, how: Failing) {
+        self.failing.with(|failing| failing[server].push((number, how)));
+        self.apply(swarm, server).await;
+        if how.silences() {
+            swarm.recorder.note(What::Silent { server, fault: number, on: true });
+        }
+        if how == Failing::Crashes {
+            swarm.fleet.crash(server).await;
+        }
+    }
+
+    async fn mend(&self, swarm: &Swarm, server: usize, number: usize, how: Failing) {
+        self.failing.with(|failing| failing[server].retain(|(n, _)| *n != number));
+        self.apply(swarm, server).await;
+        if how.silences() {
+            swarm.recorder.note(What::Silent { server, fault: number, on: false });
+        }
+    }
+
+    async fn apply(&self, swarm: &Swarm, server: usize) {
+        let ways = self.failing.with(|failing| failing[server].clone());
+        let ways: Vec<Failing> = ways.into_iter().map(|(_, how)| how).collect();
+        swarm.fleet.fail(server, &ways).await;
+    }
+
+    async fn act(&self, swarm: &Swarm, act: Act, (server, replica): (usize, usize), on: bool) {
+        let url = swarm.fleet.sims[server].url();
+        match (act, on) {
+            (Act::Drain, true) => {
+                swarm.admin(replica, &format!("instances/drain?url={url}"), String::new()).await;
+            }
+            (Act::Disable, true) => {
+                swarm.recorder.note(What::Released { server });
+                swarm.admin(replica, &format!("instances/disable?url={url}"), String::new()).await;
+            }
+            (Act::Drain | Act::Disable, false) => {
+                swarm.admin(replica, &format!("instances/enable?url={url}"), String::new()).await;
+            }
+            (Act::Retire | Act::Respell | Act::Repost, _) => {
+                let listed = self.listed.get();
+                let list = swarm.list(|n, url| spelt(&listed[n], url));
+                swarm.admin(replica, "instances", list).await;
+            }
+        }
+    }
+}
+
+/// How a server is listed after these acts; not at all once it is retired.
+fn spelt(acts: &[(usize, Act)], url: String) -> Option<String> {
+    let has = |wanted| acts.iter().any(|(_, act)| *act == wanted);
+    match (has(Act::Retire), has(Act::Respell)) {
+        (true, _) => None,
+        (false, true) => Some(url.replacen(".example.org", ".Example.org:80", 1) + "/"),
+        (false, false) => Some(url),
+    }
+}
+
+fn each(swarm: &Swarm, change: fn(&mut crate::store::Wire)) {
+    (0..swarm.count()).for_each(|replica| swarm.hub.wire(replica, change));
+}
+
+fn note(swarm: &Swarm, fault: &Fault, on: bool) {
+    let words = format!("{:?}", fault.what);
+    swarm.recorder.note(What::Fault { fault: fault.number, on, words });
+}

@@ -1,0 +1,29 @@
+//! Storms: whole swarms in simulated time, in which everything goes wrong that may, and a checker of what was seen.
+//!
+//! `cargo test --test storms` runs the tests of the machine itself; `cargo test --test storms -- storm --seed 7` one
+//! storm, `make storms SEEDS=1000` many.
+
+mod checker; // whether a history keeps the promise
+mod clients; // who calls
+mod faults; // what goes wrong
+mod history; // what was seen
+mod plan; // what a storm is made of
+mod profile; // kinds of storms
+mod replica; // one program
+mod report; // what is said of storms
+mod run; // a storm from its begin to its end
+mod servers; // simulated BBB servers, and what is seen of them
+mod shared; // what parts of a storm hold together
+mod shrink; // the same failure in a smaller storm
+mod store; // a model of Redis
+mod swarm; // all replicas
+mod tests; // of the machine itself
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("storm") => report::main(),
+        _ => tests::main(),
+    }
+}

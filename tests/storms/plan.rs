@@ -1,0 +1,207 @@
+//! What a storm is made of, drawn from its seed before it begins, so that parts of it can be left out.
+
+use std::fmt;
+
+use bigblueswarm::sim::Version;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::history::Room;
+use crate::profile::Profile;
+
+/// A whole storm. Times are milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Storm {
+    pub(crate) seed: u64,
+    pub(crate) profile: Profile,
+    pub(crate) replicas: usize,
+    pub(crate) servers: Vec<ServerPlan>,
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) faults: Vec<Fault>,
+    /// How long clients call.
+    pub(crate) lasts: u64,
+}
+
+/// A simulated BBB server.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerPlan {
+    pub(crate) version: Version,
+    /// Its clock is so many milliseconds fast.
+    pub(crate) wrong_by: i64,
+}
+
+/// Something that goes wrong, or that an admin does, from a moment on for some time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fault {
+    /// Its name in the history, and the seed of its own choices.
+    pub(crate) number: usize,
+    pub(crate) at: u64,
+    pub(crate) lasts: u64,
+    pub(crate) what: Trouble,
+}
+
+/// What can go wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// A replica is cut off from the store; with `answers`, only answers are lost.
+    Partition {
+        replica: usize,
+        answers: bool,
+    },
+    /// Nobody reaches the store.
+    StoreAway,
+    /// What others change is told so much later.
+    LateNews {
+        replica: usize,
+        by: u64,
+    },
+    /// Nothing of it is told, while the store answers.
+    LostNews {
+        replica: usize,
+    },
+    DoubledNews {
+        replica: usize,
+    },
+    /// The store comes back as it was so long ago.
+    Rollback {
+        age: u64,
+    },
+    /// The store comes back empty.
+    Flush,
+    /// A replica of the store that is so far behind takes over at the end.
+    Failover {
+        lag: u64,
+    },
+    /// A replica stands still.
+    Asleep {
+        replica: usize,
+    },
+    /// A replica is killed, and started again at the end.
+    Killed {
+        replica: usize,
+    },
+    /// The time of day is set on a replica, and back at the end.
+    ClockStep {
+        replica: usize,
+        by: i64,
+    },
+    Server {
+        server: usize,
+        how: Failing,
+    },
+    Admin {
+        act: Act,
+        server: usize,
+        replica: usize,
+    },
+}
+
+/// How a server fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failing {
+    Hangs,
+    Refuses,
+    Answers500,
+    /// Creates are done at once and answered so much later.
+    SlowCreate(u64),
+    /// Creates are done and never answered.
+    MuteCreate,
+    /// It restarts, and has lost its meetings.
+    Crashes,
+}
+
+/// What an admin does, and undoes at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Drain,
+    /// Posts the list without it.
+    Retire,
+    /// Posts the list with it spelt otherwise.
+    Respell,
+    /// Posts the same list again.
+    Repost,
+    Disable,
+}
+
+pub(crate) const T: &str = "t.example.org";
+pub(crate) const U: &str = "u.example.org";
+
+impl Storm {
+    /// The storm of this seed.
+    pub(crate) fn draw(seed: u64, profile: Profile) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed ^ 0x5702_u64.rotate_left(32));
+        let replicas = if profile.is_alone() { 1 } else { rng.random_range(2..=5) };
+        let servers: Vec<_> =
+            (0..rng.random_range(3..=8)).map(|_| ServerPlan::draw(&mut rng)).collect();
+        let rooms = rooms(&mut rng, profile);
+        let lasts = 60_000;
+        let mut storm = Self { seed, profile, replicas, servers, rooms, faults: Vec::new(), lasts };
+        storm.draw_faults(&mut rng);
+        storm
+    }
+
+    fn draw_faults(&mut self, rng: &mut StdRng) {
+        let kinds = self.profile.kinds();
+        let mut at = 4_000;
+        while let Some(kind) = kinds.choose(rng) {
+            at += rng.random_range(500..9_000);
+            if at + 2_000 > self.lasts {
+                return;
+            }
+            let (what, lasts) = kind.draw(rng, self.replicas, self.servers.len());
+            let number = self.faults.len();
+            self.faults.push(Fault { number, at, lasts, what });
+        }
+    }
+
+    /// The storm in a few lines.
+    pub(crate) fn describe(&self) -> Vec<String> {
+        let versions: Vec<String> = self.servers.iter().map(|s| s.version.to_string()).collect();
+        let rooms: Vec<String> = self.rooms.iter().map(Room::to_string).collect();
+        let mut lines = vec![format!(
+            "seed {} of profile {}: {} replicas, {} servers ({}), {} s, rooms {}",
+            self.seed,
+            self.profile,
+            self.replicas,
+            self.servers.len(),
+            versions.join(" "),
+            self.lasts / 1_000,
+            rooms.join(" ")
+        )];
+        lines.extend(self.faults.iter().map(|fault| format!("  fault {}: {fault}", fault.number)));
+        lines
+    }
+}
+
+impl ServerPlan {
+    fn draw(rng: &mut StdRng) -> Self {
+        let version = *Version::ALL.choose(rng).expect("there are versions");
+        Self { version, wrong_by: rng.random_range(-300..300) }
+    }
+}
+
+/// Rooms of two tenants. Some ids are those of both; some of U begin as the internal ids of T's meetings do.
+fn rooms(rng: &mut StdRng, profile: Profile) -> Vec<Room> {
+    let room = |tenant: &str, id: String| Room { tenant: tenant.to_owned(), id };
+    let mut rooms: Vec<Room> = (1..=5).map(|n| room(T, format!("room-{n}"))).collect();
+    rooms.extend((1..=2).map(|n| room(U, format!("room-{n}"))));
+    if profile.is_hostile() || rng.random_bool(0.3) {
+        let hash = sha1("room-1");
+        rooms.push(room(U, hash[..rng.random_range(2..=12)].to_owned()));
+        rooms.push(room(U, hash));
+    }
+    rooms
+}
+
+fn sha1(text: &str) -> String {
+    use sha1::{Digest, Sha1};
+    Sha1::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, lasts) = (self.at as f64 / 1e3, self.lasts as f64 / 1e3);
+        write!(f, "from {at} s for {lasts} s, {:?}", self.what)
+    }
+}

@@ -1,0 +1,232 @@
+//! The simulated BBB servers of a storm, the way to them, and what is seen of their meetings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use bigblueswarm::bbb::query;
+use bigblueswarm::determinism::Randomness;
+use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
+use bigblueswarm::sim::{
+    Ask, Fault, InternalIds, Lookup, Meeting, SimServer, SimServers, SimSettings, Version,
+};
+use futures_util::future::join;
+use http::header::LOCATION;
+use http::{HeaderMap, Method};
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::history::{Exit, Room, What};
+use crate::plan::{Failing, ServerPlan};
+use crate::replica::PATIENCE;
+use crate::shared::{Held, Process, Recorder, StormClock};
+
+/// How often meetings are looked at that nobody asked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So long after a join its user's browser comes.
+const BROWSERS_COME: Duration = Duration::from_millis(400);
+/// The parameter that says whose a meeting is.
+const TAG: &str = "bigblueswarm-tenant";
+
+/// All servers.
+#[derive(Clone)]
+pub(crate) struct Fleet {
+    pub(crate) sims: Vec<SimServer>,
+    servers: SimServers,
+    recorder: Recorder,
+    /// What each server was last seen to have.
+    seen: Held<Vec<BTreeMap<String, Seen>>>,
+}
+
+/// A meeting as it was last seen.
+#[derive(Clone, PartialEq)]
+struct Seen {
+    people: usize,
+    users: Vec<String>,
+}
+
+/// Why a server is looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum Because {
+    Call,
+    End,
+    Crash,
+}
+
+impl Fleet {
+    pub(crate) fn start(plans: &[ServerPlan], seed: u64, recorder: &Recorder) -> Self {
+        let began = Instant::now();
+        let start = |(n, plan): (usize, &ServerPlan)| {
+            let origin = format!("http://s{n}.example.org");
+            let settings = SimSettings::new(&origin, &format!("secret-of-s{n}-0123456789"));
+            let lookup = match plan.version {
+                Version::V2_5 => Lookup::ByExternalId,
+                _ => Lookup::ByPrefix,
+            };
+            let settings = SimSettings { lookup, internal_ids: InternalIds::Hashed, ..settings };
+            let settings = settings.version(plan.version).seed(seed * 100 + n as u64);
+            let settings = settings.browsers_connect(BROWSERS_COME);
+            SimServer::start(settings, Arc::new(StormClock::new(began, plan.wrong_by)))
+        };
+        let sims: Vec<SimServer> = plans.iter().enumerate().map(start).collect();
+        let seen = Held::new(vec![BTreeMap::new(); sims.len()]);
+        let servers = SimServers::new(sims.clone());
+        Self { sims, servers, recorder: recorder.clone(), seen }
+    }
+
+    /// Looks at all meetings, again and again.
+    pub(crate) async fn keep_looking(self) {
+        loop {
+            sleep(LOOK_EVERY).await;
+            for server in 0..self.sims.len() {
+                self.look(server, Because::Call).await;
+            }
+        }
+    }
+
+    /// Notes what has changed on a server.
+    async fn look(&self, server: usize, because: Because) {
+        let meetings = self.sims[server].meetings().await;
+        let now: BTreeMap<String, Meeting> = meetings
+            .into_iter()
+            .filter(Meeting::lives)
+            .map(|meeting| (meeting.internal_id.clone(), meeting))
+            .collect();
+        let mut before = self.seen.with(|seen| std::mem::take(&mut seen[server]));
+        for internal in before.keys().filter(|internal| !now.contains_key(*internal)) {
+            let exit = match because {
+                Because::Call => Exit::Expired,
+                Because::End => Exit::Ended,
+                Because::Crash => Exit::Crashed,
+            };
+            self.recorder.note(What::Gone { server, internal: internal.clone(), exit });
+        }
+        let after = now.into_iter().map(|(internal, meeting)| {
+            let before = before.remove(&internal);
+            let seen = self.compare(server, &meeting, before);
+            (internal, seen)
+        });
+        let after = after.collect();
+        self.seen.with(|seen| seen[server] = after);
+    }
+
+    fn compare(&self, server: usize, meeting: &Meeting, before: Option<Seen>) -> Seen {
+        let internal = &meeting.internal_id;
+        if before.is_none() {
+            let tenant = meeting.meta(TAG).unwrap_or_default().to_owned();
+            let room = Room { tenant, id: meeting.id.clone() };
+            self.recorder.note(What::Born { server, room, internal: internal.clone() });
+        }
+        let before = before.unwrap_or(Seen { people: 0, users: Vec::new() });
+        let users: Vec<String> = meeting.users.iter().map(|u| u.external_id.clone()).collect();
+        let new = users.iter().filter(|user| !before.users.contains(user));
+        for op in new.filter_map(|user| user.strip_prefix("op-")?.parse().ok()) {
+            self.recorder.note(What::Joined { server, internal: internal.clone(), op });
+        }
+        let people = meeting.present().count();
+        if people != before.people {
+            self.recorder.note(What::People { server, internal: internal.clone(), people });
+        }
+        Seen { people, users }
+    }
+
+    /// Makes a server fail in these ways, and in no others.
+    pub(crate) async fn fail(&self, server: usize, ways: &[Failing]) {
+        let faults = || self.sims[server].faults();
+        faults().clear().await;
+        for way in ways {
+            match *way {
+                Failing::Hangs => faults().set(Fault::Hang).await,
+                Failing::Refuses | Failing::Crashes => faults().set(Fault::Refuse).await,
+                Failing::Answers500 => faults().set(Fault::Internal).await,
+                Failing::SlowCreate(by) => {
+                    faults().on("create").set(Fault::Slow(Duration::from_millis(by))).await;
+                }
+                Failing::MuteCreate => faults().on("create").set(Fault::HangAfterWork).await,
+            }
+        }
+    }
+
+    /// A server loses its meetings.
+    pub(crate) async fn crash(&self, server: usize) {
+        self.look(server, Because::Call).await;
+        self.sims[server].forget_meetings().await;
+        self.look(server, Because::Crash).await;
+    }
+
+    /// A browser follows a redirect to a server; where it is sent then, if the server says so in time.
+    pub(crate) async fn visit(&self, url: &str) -> Option<String> {
+        let (server, path) = self.sims.iter().enumerate().find_map(|(n, sim)| {
+            url.strip_prefix(&sim.origin()).map(|path| (n, path.to_owned()))
+        })?;
+        let ask = Ask {
+            method: Method::GET,
+            target: path,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        let asked = timeout(PATIENCE, self.sims[server].handle(ask));
+        let answer = join(asked, self.look(server, Because::Call)).await.0.ok()?.ok()?;
+        let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+        answer.status().is_redirection().then(|| location.to_owned())
+    }
+
+    fn number(&self, origin: &str) -> Option<usize> {
+        self.sims.iter().position(|sim| sim.origin() == origin)
+    }
+}
+
+impl Failing {
+    /// Whether probes fail.
+    pub(crate) fn silences(self) -> bool {
+        !matches!(self, Self::SlowCreate(_) | Self::MuteCreate)
+    }
+}
+
+/// The way of one process to the servers.
+pub(crate) struct Way {
+    pub(crate) fleet: Fleet,
+    pub(crate) replica: usize,
+    pub(crate) process: Process,
+    pub(crate) randomness: Randomness,
+}
+
+impl Way {
+    async fn trip(&self) {
+        self.process.runs().await;
+        sleep(Duration::from_secs_f64(self.randomness.within(0.000_5..=0.008))).await;
+        self.process.runs().await;
+    }
+}
+
+#[async_trait]
+impl Servers for Way {
+    async fn send(&self, request: Outgoing) -> Result<Incoming, SendError> {
+        self.trip().await;
+        let (path, asked) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let call = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let server = self.fleet.number(&request.instance.origin);
+        let changes = matches!(&*call, "create" | "join" | "end");
+        let Some(server) = server.filter(|_| changes) else {
+            let answer = self.fleet.servers.send(request).await;
+            self.trip().await;
+            return answer;
+        };
+        if call == "end" {
+            let id = query::value(asked, "meetingID").map(|id| id.into_owned()).unwrap_or_default();
+            self.fleet.recorder.note(What::EndSent { replica: self.replica, server, id });
+            self.fleet.look(server, Because::Call).await;
+        }
+        let because = if call == "end" { Because::End } else { Because::Call };
+        let fleet = self.fleet.clone();
+        // The look stands right behind the request in the server's queue, and both go on if the asker goes away.
+        let both =
+            async move { join(fleet.servers.send(request), fleet.look(server, because)).await.0 };
+        let lost = |error: JoinError| Err(SendError::Unanswered(error.to_string()));
+        let answer = tokio::spawn(both).await.unwrap_or_else(lost);
+        self.trip().await;
+        answer
+    }
+}

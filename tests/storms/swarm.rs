@@ -1,0 +1,182 @@
+//! All replicas of a storm on their store and servers.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bigblueswarm::determinism::Randomness;
+use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
+use bigblueswarm::outside::store::embedded::Embedded;
+use tokio::time::{Instant, sleep};
+
+use crate::history::What;
+use crate::plan::{Storm, T, U};
+use crate::replica::{Ground, Replica};
+use crate::servers::Fleet;
+use crate::shared::{Held, Recorder, StormClock};
+use crate::store::{Hub, SimStore};
+
+/// So many meetings tenant U may have, where tenants have pools.
+pub(crate) const POOL: u32 = 3;
+/// The embedded store answers within this.
+const STORE_WITHIN: Duration = Duration::from_millis(900);
+/// A start or a restart is over within this.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// All replicas, and what they stand on.
+pub(crate) struct Swarm {
+    pub(crate) recorder: Recorder,
+    pub(crate) fleet: Fleet,
+    pub(crate) hub: Hub,
+    randomness: Randomness,
+    began: Instant,
+    replicas: Held<Vec<Option<Replica>>>,
+    ops: Held<u64>,
+    boots: Held<u64>,
+    /// The folder of the embedded store, where there is one.
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Swarm {
+    /// Starts everything, and registers servers and tenants.
+    pub(crate) async fn start(storm: &Storm) -> Self {
+        let recorder = Recorder::start();
+        let randomness = Randomness::seeded(storm.seed);
+        let fleet = Fleet::start(&storm.servers, storm.seed, &recorder);
+        let alone = storm.profile.is_alone();
+        let swarm = Self {
+            fleet,
+            hub: Hub::new(storm.replicas, randomness.clone()),
+            recorder,
+            randomness,
+            began: Instant::now(),
+            replicas: Held::new((0..storm.replicas).map(|_| None).collect()),
+            ops: Held::new(0),
+            boots: Held::new(0),
+            folder: alone.then(|| tempfile::tempdir().expect("a folder")),
+        };
+        for n in 0..storm.replicas {
+            swarm.boot(n).await;
+        }
+        swarm.register(storm).await;
+        swarm
+    }
+
+    /// Starts the program on this replica.
+    pub(crate) async fn boot(&self, number: usize) {
+        let clock = StormClock::new(self.began, number as i64 * 37 - 50);
+        let (fleet, randomness) = (self.fleet.clone(), self.randomness.clone());
+        let ground = Ground { number, fleet, clock, randomness };
+        let replica = match &self.folder {
+            Some(folder) => {
+                let path = self.next_file(folder.path());
+                let open = |_: &_| Embedded::open(&path, STORE_WITHIN).expect("a store");
+                Replica::start(ground, open).await
+            }
+            None => {
+                Replica::start(ground, |process| SimStore::new(&self.hub, number, process.clone()))
+                    .await
+            }
+        };
+        self.replicas.with(|all| all[number] = Some(replica));
+    }
+
+    /// The file of the last process, as a kill left it. That process holds its own still.
+    fn next_file(&self, folder: &Path) -> PathBuf {
+        let boots = self.boots.with(|boots| {
+            *boots += 1;
+            *boots
+        });
+        let path = |n: u64| folder.join(format!("state-{n}.redb"));
+        if boots > 1 {
+            std::fs::copy(path(boots - 1), path(boots)).expect("the file is copied");
+        }
+        path(boots)
+    }
+
+    async fn register(&self, storm: &Storm) {
+        let pool = storm.profile.is_hostile().then_some(POOL);
+        for host in [T, U] {
+            let meeting_pool = pool.filter(|_| host == U);
+            let spec = TenantSpec { host: host.into(), meeting_pool, ..TenantSpec::default() };
+            let (metadata, instances) = (Default::default(), Vec::new());
+            let document = TenantDocument { kind: "Tenant".into(), spec, metadata, instances };
+            let body = serde_json::to_string(&document).expect("a document");
+            self.admin(0, "tenants", body).await;
+        }
+        self.admin(0, "instances", self.list(|_, url| Some(url))).await;
+        let end = Instant::now() + READY_WITHIN;
+        while !self.all_ready(storm.servers.len()).await {
+            assert!(Instant::now() < end, "the swarm does not start");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The list of servers, each spelt as this has it, or without it.
+    pub(crate) fn list(&self, spelt: impl Fn(usize, String) -> Option<String>) -> String {
+        let servers =
+            self.fleet.sims.iter().enumerate().filter_map(|(n, sim)| {
+                Some((spelt(n, sim.url())?, sim.secret().reveal().to_owned()))
+            });
+        let servers: serde_json::Map<_, _> =
+            servers.map(|(url, secret)| (url, secret.into())).collect();
+        serde_json::json!({ "kind": "InstanceList", "instances": servers }).to_string()
+    }
+
+    /// Posts something at a replica as an admin does; what is refused or gets no answer is tried again.
+    pub(crate) async fn admin(&self, replica: usize, path: &str, body: String) {
+        for n in 0..20 {
+            let at = (replica + n / 2) % self.count();
+            let asked =
+                self.replica(at, |replica| replica.admin(http::Method::POST, path, body.clone()));
+            if let Some(asked) = asked.flatten()
+                && asked.await.is_some_and(|reply| reply.status.is_success())
+            {
+                return;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn all_ready(&self, servers: usize) -> bool {
+        for n in 0..self.count() {
+            let ready = self.replica(n, |replica| replica.is_ready(servers));
+            if let Some(ready) = ready
+                && !ready.await
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.replicas.with(|all| all.len())
+    }
+
+    /// Does something with a replica, if it runs.
+    pub(crate) fn replica<R>(&self, n: usize, act: impl FnOnce(&Replica) -> R) -> Option<R> {
+        self.replicas.with(|all| all[n].as_ref().map(act))
+    }
+
+    /// Kills a replica.
+    pub(crate) fn kill(&self, n: usize) {
+        if let Some(replica) = self.replicas.with(|all| all[n].take()) {
+            replica.kill();
+        }
+    }
+
+    pub(crate) fn next_op(&self) -> u64 {
+        self.ops.with(|ops| {
+            *ops += 1;
+            *ops
+        })
+    }
+
+    /// Notes how much is kept.
+    pub(crate) fn note_kept(&self) {
+        if self.folder.is_none() {
+            let routes = self.hub.state.with(|state| state.kept.routes.len());
+            self.recorder.note(What::Kept { routes });
+        }
+    }
+}
