@@ -58,29 +58,6 @@ async fn r9_a_meetings_first_event_is_enough_to_find_its_tenant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r9_the_end_of_a_meeting_finds_its_tenant_right_after_a_restart() {
-    let world = start(webhooks(1)).await;
-    T.create(&world, "x1").await.assert_success();
-    U.create(&world, "x1").await;
-    made(T, &world, &[(URL, AT_T), ("eventID", "meeting-ended")]).await;
-    sleep(3 * SECOND).await;
-    let (sims, servers, targets) =
-        (world.sims.clone(), world.servers.clone(), world.targets.clone());
-    let (store, _folder) = (world.store.clone(), world.folder.clone());
-    world.swarm.stop().await;
-    // No list says any more whose it was.
-    let faults = sims[0].faults();
-    faults.on("getMeetings").set(bigblueswarm::sim::Fault::Hang).await;
-    let again =
-        webhooks(1).with_servers(sims, servers).targets(targets).store(store).with_what_is_stored();
-    let world = again.start_unready().await;
-    sleep(SECOND).await;
-    T.end(&world, "x1").await.assert_success();
-    sleep(20 * SECOND).await;
-    assert_eq!(received(T, &world, AT_T), pairs(&[("meeting-ended", "x1")]));
-}
-
-#[tokio::test(start_paused = true)]
 async fn r9_a_meeting_of_the_same_name_on_the_same_instance_is_another_meeting() {
     let settings = SimSettings::new("http://s1.example.org", "secret-of-s1-0123456789");
     let settings = SimSettings { recording_after: 60 * SECOND, ..settings };
