@@ -378,7 +378,7 @@ impl MeetingsState {
         if ranking.blind {
             self.say_blind();
         }
-        ranking.order
+        self.stalls.order(ranking.order, self.clock.now())
     }
 
     /// A placement goes by no measurements: counted each time, said now and then.

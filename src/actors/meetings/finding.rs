@@ -2,8 +2,10 @@
 
 use tracing::warn;
 
-use super::{Asker, Home, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use super::table::Slot;
+use super::{Asker, Home, LivingRoute, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle_stored};
+use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
@@ -135,5 +137,29 @@ impl MeetingsState {
                 }
             }
         }
+    }
+
+    /// The routes of these tenants to these instances, but for those whose meeting was ended.
+    pub(super) fn routes(
+        &self,
+        instances: &[InstanceId],
+        tenants: &[TenantId],
+    ) -> Result<Vec<LivingRoute>, RouteError> {
+        if !self.loaded {
+            return Err(RouteError::NotLoaded);
+        }
+        let wanted = |slot: &Slot| {
+            slot.route.state != RouteState::Ending
+                && instances.contains(slot.lives_on())
+                && tenants.contains(&slot.tenant)
+        };
+        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
+        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
+            key: *key,
+            tenant: slot.tenant.clone(),
+            instance: slot.lives_on().clone(),
+            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
+        };
+        Ok(routes.map(route).collect())
     }
 }

@@ -13,6 +13,7 @@ mod pools;
 mod queue;
 mod reconcile;
 mod sighted;
+mod stalls;
 mod sweeping;
 mod table;
 mod told;
@@ -33,16 +34,17 @@ use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
-use self::table::{Slot, Table};
+use self::stalls::Stalls;
+use self::table::Table;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::placement::{Question, Rules};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
@@ -89,6 +91,7 @@ pub struct MeetingsState {
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
     names: Names,
+    stalls: Stalls,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     missing: leaving::Missing,
     /// All strays together, as lists need them.
@@ -150,6 +153,7 @@ impl Actor for Meetings {
             fetching: HashMap::default(),
             sighted: Sighted::default(),
             names: Names::default(),
+            stalls: Stalls::default(),
             strays: HashMap::default(),
             missing: leaving::Missing::default(),
             all_strays: Arc::default(),
@@ -191,6 +195,12 @@ impl Actor for Meetings {
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Looks { instance, lookup } => {
                 state.names.learn(instance, lookup, state.clock.now());
+            }
+            MeetingsMessage::Owner { instance, internal, reply_to } => {
+                answer(reply_to, state.table.owner(&instance, &internal));
+            }
+            MeetingsMessage::Stalled { instance, tenant } => {
+                state.stalls.add(instance, tenant, state.clock.now());
             }
             MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
@@ -261,6 +271,7 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
+        self.stalls.follow(&roster);
         self.forget_strays(&roster);
         self.roster = roster;
     }
@@ -367,35 +378,6 @@ impl MeetingsState {
             now: self.clock.now(),
             rules: self.rules,
         }
-    }
-
-    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
-        let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question(tenant, loads, &HashSet::default(), tags, &coming))
-    }
-
-    /// The routes of these tenants to these instances, but for those whose meeting was ended.
-    fn routes(
-        &self,
-        instances: &[InstanceId],
-        tenants: &[TenantId],
-    ) -> Result<Vec<LivingRoute>, RouteError> {
-        if !self.loaded {
-            return Err(RouteError::NotLoaded);
-        }
-        let wanted = |slot: &Slot| {
-            slot.route.state != RouteState::Ending
-                && instances.contains(slot.lives_on())
-                && tenants.contains(&slot.tenant)
-        };
-        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
-        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
-            key: *key,
-            tenant: slot.tenant.clone(),
-            instance: slot.lives_on().clone(),
-            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
-        };
-        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {

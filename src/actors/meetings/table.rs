@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{InternalId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Became;
@@ -346,6 +346,15 @@ impl Table {
     /// Where meetings of this key live.
     pub(super) fn instances_of(&self, key: RouteKey) -> impl Iterator<Item = &InstanceId> {
         self.cells.get(&key).into_iter().flatten().map(|slot| &slot.route.instance)
+    }
+
+    /// Whose the meeting is that this instance calls so, which is made of its id as BBB does.
+    pub(super) fn owner(&self, instance: &InstanceId, internal: &InternalId) -> Option<TenantId> {
+        let is_it = |slot: &&Slot| {
+            slot.route.instance == *instance && slot.route.internal.as_ref() == Some(internal)
+        };
+        let slot = self.slots_of(&internal.key()?).find(is_it)?;
+        Some(slot.tenant.clone())
     }
 
     fn slots_of(&self, key: &RouteKey) -> impl Iterator<Item = &Slot> {
