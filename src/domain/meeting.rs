@@ -62,6 +62,11 @@ impl InternalId {
         let is_lower = !hash.bytes().any(|b| b.is_ascii_uppercase());
         if is_time && is_lower { hash.parse().ok() } else { None }
     }
+
+    /// When its instance made the meeting, by its clock, in milliseconds since 1970; none where ids are not made so.
+    pub fn made_at(&self) -> Option<u64> {
+        self.0.split_once('-')?.1.parse().ok()
+    }
 }
 
 impl fmt::Display for InternalId {

@@ -171,6 +171,15 @@ pub struct Home {
 }
 
 impl Home {
+    /// Whether what is known of it is older than this meeting, which its instance has just said to have made.
+    pub fn is_before(&self, made: Option<&InternalId>) -> bool {
+        let newer = |made: &InternalId| {
+            let (known, made) = (self.internal.as_ref()?.made_at()?, made.made_at()?);
+            Some(made > known)
+        };
+        self.state != RouteState::Confirmed || made.and_then(newer).unwrap_or(false)
+    }
+
     /// The home, if a call can be sent there; `None` when the meeting is gone with its instance.
     ///
     /// Fails with [`Silent`] while the instance is dead since a moment ago, or the meeting is on its way from such a one:

@@ -27,7 +27,10 @@ use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
+use crate::outside::store::StoreError;
 
+/// So often a route may become another one while it is confirmed.
+const MOST_CONFIRMS: usize = 4;
 /// Instances tried for one create, the first included.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -248,15 +251,13 @@ impl Creation<'_> {
         }
         let internal = envelope.internal_id.as_deref().map(InternalId::new);
         let known = internal.is_none() || internal == home.internal;
-        if home.state == RouteState::Confirmed && envelope.is_duplicate() && known {
+        let repeated = home.state == RouteState::Confirmed && envelope.is_duplicate();
+        if repeated && known {
             return Ok(None);
         }
-        let meetings = &self.world.actors.meetings;
-        let (of, named) = (tenant.clone(), meeting.clone());
-        let settled = meetings.confirm(of, named, home.version, internal.clone()).await;
-        let winner = match settled {
-            // A repeated create needs no store: the route was confirmed before.
-            Err(_) if home.state == RouteState::Confirmed => return Ok(None),
+        let winner = match self.confirmed(home, internal.as_ref()).await {
+            // The meeting that the route was confirmed for, whose internal id nobody had heard: that needs no store.
+            Err(_) if repeated && home.internal.is_none() => return Ok(None),
             Err(error) => return Err(error.into()),
             Ok(Settled::Yes) => None,
             Ok(Settled::Otherwise(other)) => Some(other),
@@ -265,6 +266,29 @@ impl Creation<'_> {
             }
         };
         Ok(winner.filter(|other| other.instance.id != home.instance.id))
+    }
+
+    /// Confirms the route for what the instance has made. Where it became another one of the same instance meanwhile, as
+    /// by an end that reached the instance before, it is confirmed as it is now: the meeting lives after all of that.
+    async fn confirmed(
+        &self,
+        home: &Home,
+        internal: Option<&InternalId>,
+    ) -> Result<Settled, RouteError> {
+        let mut from = home.version;
+        for _ in 0..MOST_CONFIRMS {
+            let (of, named) = (self.tenant.id.clone(), self.meeting.clone());
+            let settled = self.world.actors.meetings.confirm(of, named, from, internal.cloned());
+            match settled.await? {
+                Settled::Otherwise(other)
+                    if other.instance.id == home.instance.id && other.is_before(internal) =>
+                {
+                    from = other.version;
+                }
+                settled => return Ok(settled),
+            }
+        }
+        Err(RouteError::Store(StoreError::Away("the route changes all the time".into())))
     }
 
     /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.
