@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod sessions;
 pub mod sweeps;
 pub mod tell;
+pub mod writes;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 mod again;
 mod caches;
 mod health;
+mod lease;
 mod placements;
 mod sweeps;
 mod unknown;

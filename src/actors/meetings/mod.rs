@@ -6,6 +6,7 @@ mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
+mod lease; // how long memory may answer
 mod leaving; // routes to instances that left the pool
 mod message;
 mod names;
@@ -29,6 +30,7 @@ use tracing::{info, warn};
 use self::doubt::Doubt;
 use self::forecast::Forecast;
 use self::keeping::Keeping;
+use self::lease::Lease;
 pub use self::message::*;
 use self::names::Names;
 use self::pools::Unheard;
@@ -66,6 +68,7 @@ pub struct MeetingsState {
     clock: Arc<dyn Clock>,
     randomness: Randomness,
     table: Table,
+    lease: Lease,
     keeping: Keeping,
     /// Whether what is stored of rooms is being read, and whether it was.
     recalling: bool,
@@ -137,6 +140,7 @@ impl Actor for Meetings {
             clock: self.clock.clone(),
             randomness: self.randomness.clone(),
             table: Table::new(Forecast::new(since_1970(&*self.clock))),
+            lease: Lease::default(),
             keeping: Keeping::default(),
             recalling: false,
             recalled: false,
@@ -161,6 +165,7 @@ impl Actor for Meetings {
             said_blind: None,
         };
         state.configure(&config);
+        state.doubt.follow(&state.roster, state.clock.now());
         Ok(state)
     }
 
@@ -209,6 +214,8 @@ impl Actor for Meetings {
                 state.table.joined(&key, &tenant, self.clock.now());
             }
             MeetingsMessage::Echo { key, tenant, version } => state.echo(key, tenant, version),
+            MeetingsMessage::Heard(sent) => state.heard(sent),
+            MeetingsMessage::Away(until) => state.away(until),
             MeetingsMessage::Missed => {
                 state.table.doubt(self.clock.now());
                 state.load();
@@ -262,6 +269,7 @@ fn since_1970(clock: &dyn Clock) -> Duration {
 impl MeetingsState {
     fn configure(&mut self, config: &Config) {
         self.rules = rules(config);
+        self.doubt.configure(config.health.unknown_for);
         self.cores = config.balancer.cores.clone().into_iter().collect();
         let (range, most) = (config.balancer.metrics_range, config.balancer.known_rooms);
         let gone = self.table.forecast_mut().configure(range, most, self.clock.now());
@@ -273,6 +281,7 @@ impl MeetingsState {
         self.names.follow(&roster);
         self.stalls.follow(&roster);
         self.forget_strays(&roster);
+        self.doubt.follow(&roster, self.clock.now());
         self.roster = roster;
     }
 
@@ -340,6 +349,7 @@ impl MeetingsState {
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
+                self.lease.met(sent_at);
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
