@@ -2,6 +2,7 @@
 
 mod again;
 mod caches;
+mod doubt;
 mod health;
 mod lease;
 mod placements;

@@ -4,7 +4,7 @@
 mod ear; // hearing of what others change
 mod state; // what is kept, and as it was before
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -81,22 +81,13 @@ pub(crate) struct SimStore {
     /// Which state of the store it met last, and how often that was another.
     met: AtomicU64,
     incarnation: AtomicU64,
-    hears: AtomicBool,
 }
 
 impl SimStore {
     pub(crate) fn new(hub: &Hub, replica: usize, process: Process) -> Self {
         let (me, met) = hub.state.with(|state| (state.next_sender(), state.incarnation));
-        let (incarnation, hears) = (AtomicU64::new(0), AtomicBool::new(true));
-        Self {
-            hub: hub.clone(),
-            replica,
-            process,
-            me,
-            met: AtomicU64::new(met),
-            incarnation,
-            hears,
-        }
+        let incarnation = AtomicU64::new(0);
+        Self { hub: hub.clone(), replica, process, me, met: AtomicU64::new(met), incarnation }
     }
 
     fn wire(&self) -> Wire {
@@ -136,10 +127,6 @@ impl Store for SimStore {
 
     fn incarnation(&self) -> u64 {
         self.incarnation.load(Relaxed)
-    }
-
-    fn hears(&self) -> bool {
-        self.hears.load(Relaxed)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

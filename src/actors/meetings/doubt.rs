@@ -67,7 +67,7 @@ impl Doubt {
                 "some instances were not heard since the store's state changed: they are waited for no longer"
             );
             self.since = None;
-        } else if !roster.members().iter().any(|member| self.is_doubted(member, now)) {
+        } else if !roster.servers().any(|member| self.is_doubted(member, now)) {
             info!("every instance was heard since the store's state changed");
             self.since = None;
         }
@@ -92,7 +92,7 @@ impl Doubt {
 
     /// The instances on which meetings may live of which nobody knows.
     pub(super) fn open(&self, roster: &Roster, now: Moment) -> Vec<InstanceId> {
-        let open = roster.members().iter().filter(|member| self.is_open(member, now));
+        let open = roster.servers().filter(|member| self.is_open(member, now));
         open.map(|member| member.instance.id.clone()).collect()
     }
 }

@@ -14,8 +14,6 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,6 +35,7 @@ use super::{
     InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, TenantChange,
     Told,
 };
+use follow::Written;
 use guarded::Guarded;
 use hints::Hints;
 use link::Link;
@@ -46,8 +45,7 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
-    /// The digest of the list of instances that we wrote last.
-    written: AtomicU64,
+    written: Written,
     hints: Hints,
     writes: Writes,
 }
@@ -59,7 +57,7 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        let (written, writes) = (AtomicU64::default(), Writes::default());
+        let (written, writes) = (Written::default(), Writes::default());
         Ok(Self { link, sender, written, hints, writes })
     }
 }
@@ -102,12 +100,12 @@ impl Store for Redis {
     ) -> Result<Option<Mark>, StoreError> {
         let (sender, what) = (&*self.sender, pool::INSTANCES);
         let guarded = Guarded { sender, what, from, exactly: true, again };
-        self.written.store(pool::digest_of(&pool), Relaxed);
+        self.written.note(pool::digest_of(&pool));
         pool::change(&self.link, guarded, &pool).await
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
-        self.written.store(pool::digest_of(&pool), Relaxed);
+        self.written.note(pool::digest_of(&pool));
         pool::replace(&self.link, &self.sender, &pool).await
     }
 

@@ -34,15 +34,29 @@ const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 /// How often it is looked which servers answer.
 const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows until the receiver is dropped. `written` is the digest of the list that we wrote last.
+/// The digests of the lists of instances that we wrote last. A look may see the last one, or while that is being written
+/// the one before.
+#[derive(Default)]
+pub(super) struct Written {
+    last: AtomicU64,
+    before: AtomicU64,
+}
+
+impl Written {
+    /// A list is being written.
+    pub(super) fn note(&self, digest: u64) {
+        self.before.store(self.last.swap(digest, Relaxed), Relaxed);
+    }
+
+    fn has(&self, digest: u64) -> bool {
+        [&self.last, &self.before].iter().any(|written| written.load(Relaxed) == digest)
+    }
+}
+
+/// Follows until the receiver is dropped. `written`: the lists that we wrote.
 ///
 /// With each look a beat goes to the channel of changes. When it comes back, all that was told before it has been heard.
-pub(super) async fn follow(
-    link: &Link,
-    sender: &str,
-    written: &AtomicU64,
-    tell: mpsc::Sender<Told>,
-) {
+pub(super) async fn follow(link: &Link, sender: &str, written: &Written, tell: mpsc::Sender<Told>) {
     let mut ear = Ear::new(link, sender, written);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
     let mut look_at = Instant::now();
@@ -125,7 +139,7 @@ async fn heard(subscription: &mut Option<Subscription>) -> Option<Arrived> {
 struct Ear<'a> {
     link: &'a Link,
     sender: &'a str,
-    written: &'a AtomicU64,
+    written: &'a Written,
     /// Since when we follow.
     began: Instant,
     subscription: Option<Subscription>,
@@ -140,7 +154,7 @@ struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    fn new(link: &'a Link, sender: &'a str, written: &'a AtomicU64) -> Self {
+    fn new(link: &'a Link, sender: &'a str, written: &'a Written) -> Self {
         let began = Instant::now();
         Self {
             link,
@@ -210,7 +224,7 @@ impl<'a> Ear<'a> {
             self.link.incarnation.changed();
         }
         let changes = match before {
-            Some(before) if !subscribed => compare(&before, &marks, self.written.load(Relaxed)),
+            Some(before) if !subscribed => compare(&before, &marks, self.written.has(marks.list)),
             _ => vec![Told::Everything],
         };
         (changes, subscribed)
@@ -311,13 +325,13 @@ struct Marks {
     list: u64,
 }
 
-fn compare(before: &Marks, now: &Marks, written: u64) -> Vec<Told> {
+fn compare(before: &Marks, now: &Marks, ours: bool) -> Vec<Told> {
     if before.epoch != now.epoch {
         return vec![Told::Everything];
     }
     let mut told = Vec::new();
     // What we wrote ourselves is known, and hides nothing that a tool changed in the same moment.
-    let by_tools = before.list != now.list && now.list != written;
+    let by_tools = before.list != now.list && !ours;
     if by_tools || before.instances_by_others != now.instances_by_others {
         told.push(Told::Instances);
     }
@@ -347,7 +361,9 @@ mod tests {
         };
         let mut now = before.clone();
         change(&mut now);
-        assert_eq!(compare(&before, &now, 9), expected);
+        let written = Written::default();
+        [8, 9, 10].into_iter().for_each(|digest| written.note(digest));
+        assert_eq!(compare(&before, &now, written.has(now.list)), expected);
     }
 
     #[test]
@@ -358,6 +374,7 @@ mod tests {
         check(|m| m.shelves_by_others[0] = 5, &[Told::Shelf(Shelf::Hooks)]);
         check(|m| m.list = 8, &[Told::Instances]);
         check(|m| m.list = 9, &[]);
+        check(|m| m.list = 10, &[]);
         check(|m| m.epoch = "f".into(), &[Told::Everything]);
     }
 }
