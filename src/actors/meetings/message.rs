@@ -245,6 +245,9 @@ pub enum RouteError {
     UsersFull,
     #[error("the pool or the routes are not loaded yet")]
     NotLoaded,
+    /// The route names an instance that may have been added since the pool was read: it is to be read once more.
+    #[error("the meeting's instance is not known here")]
+    Unheard,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -306,9 +306,20 @@ impl MeetingsState {
         self.roster.get(instance).is_some_and(|member| !member.lost_meetings())
     }
 
-    /// A version that no route has had: 64 random bits.
-    fn draw(&self) -> Version {
-        Version(self.randomness.draw())
+    /// Whether this route's instance is unknown here, and may have been added since the pool was read: then nothing
+    /// can be said of the meeting before the pool was read once more.
+    fn is_unheard(&self, key: RouteKey, tenant: &TenantId, route: &Route) -> bool {
+        let since =
+            self.table.get(&key, tenant).map_or_else(Moment::default, |slot| slot.settled_at);
+        let fresh = self.roster.loaded && since < self.roster.read_at;
+        self.store.shared() && !fresh && self.roster.get(&route.instance).is_none()
+    }
+
+    /// A version that no route has had, for what follows on the one that is known of this route.
+    fn draw(&self, key: RouteKey, tenant: &TenantId, expect: Option<Version>) -> Version {
+        let known = self.table.get(&key, tenant).map(|slot| slot.route.version);
+        let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Version::next(expect.or(known), wall.as_millis() as u64, self.randomness.draw())
     }
 
     fn load(&mut self) {
@@ -332,8 +343,8 @@ impl MeetingsState {
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
-                let lost = self.table.read_all(records, sent_at);
-                self.write_again(lost);
+                self.table.read_all(records, sent_at);
+                self.write_again();
                 self.loaded = true;
             }
             Err(error) => {
