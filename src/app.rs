@@ -140,6 +140,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         randomness: randomness.clone(),
         done: broadcast::channel(DONE_AHEAD).0,
         doubted: broadcast::channel(DOUBTS_AHEAD).0,
+        payloads: Default::default(),
         config: config.clone(),
     };
     let watched = source.clone();

@@ -183,13 +183,15 @@ pub struct Roster {
     by_id: HashMap<InstanceId, usize>,
     /// False until the list was read from the store once.
     pub loaded: bool,
+    /// When the last reading of the store began: what others added later may be missing.
+    pub read_at: Moment,
 }
 
 impl Roster {
     /// A pool of these members, in their order.
     pub fn new(members: Vec<Member>) -> Self {
         let by_id = members.iter().enumerate().map(|(n, m)| (m.instance.id.clone(), n)).collect();
-        Self { members, by_id, loaded: true }
+        Self { members, by_id, loaded: true, read_at: Moment::default() }
     }
 
     pub fn members(&self) -> &[Member] {

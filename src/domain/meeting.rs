@@ -117,9 +117,35 @@ pub enum RouteState {
     Ending,
 }
 
-/// Names one state of a route. Every change gives a new one, drawn at random, so an old one never fits again.
+/// Names one state of a route. Every change gives a new one, so an old one never fits again.
+///
+/// Its upper 42 bits are milliseconds since 1970, more than those of the state before; the others are random. So of two
+/// states the later one is known even where the store came back with an older one. Versions of earlier releases are
+/// random throughout; what reads as a time outside of this century's first half counts as older than any other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Version(pub u64);
+
+impl Version {
+    const RANDOM_BITS: u32 = 22;
+    /// 2026 to 2050, in milliseconds since 1970.
+    const TIMES: std::ops::Range<u64> = 1_767_225_600_000..2_524_608_000_000;
+
+    /// A version for what follows on this one, at this time in milliseconds since 1970; `random`: 64 bits.
+    pub fn next(before: Option<Self>, now: u64, random: u64) -> Self {
+        let least = before.and_then(Self::time).map_or(0, |time| time + 1);
+        let noise = random >> (u64::BITS - Self::RANDOM_BITS);
+        Self(now.max(least) << Self::RANDOM_BITS | noise)
+    }
+
+    fn time(self) -> Option<u64> {
+        Some(self.0 >> Self::RANDOM_BITS).filter(|time| Self::TIMES.contains(time))
+    }
+
+    /// Whether it is known to be of an earlier state than that one.
+    pub fn precedes(self, other: Self) -> bool {
+        other.time().is_some() && self.time() < other.time()
+    }
+}
 
 /// One tenant's meeting of an id: where it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,3 +166,21 @@ pub struct Route {
 
 /// Every tenant's route of one meeting id.
 pub type RouteRecord = BTreeMap<TenantId, Route>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_version_is_known_as_such_even_where_a_clock_is_behind() {
+        let now = 1_800_000_000_000;
+        let first = Version::next(None, now, u64::MAX);
+        for (clock, random) in [(now, 0), (now - 5_000, 1), (0, 2), (now + 1, 3)] {
+            let second = Version::next(Some(first), clock, random);
+            assert!(first.precedes(second) && !second.precedes(first), "{clock}");
+        }
+        let old = Version(u64::MAX);
+        assert!(old.precedes(first) && !first.precedes(old) && !old.precedes(old));
+        assert!(old.precedes(Version::next(Some(old), now, 0)));
+    }
+}

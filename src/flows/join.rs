@@ -62,7 +62,8 @@ fn to_join(refusal: Refusal) -> Refusal {
     if matches!(refusal, Refusal::Silent) { Refusal::Unavailable } else { refusal }
 }
 
-/// Nobody is sent to an instance in doubt unless it says something of the meeting.
+/// Nobody is sent to an instance in doubt unless it says something of the meeting, or another replica reaches it: then
+/// only the way from here to there is broken, which is not the user's.
 async fn answering(
     world: &World,
     tenant: &Tenant,
@@ -70,10 +71,11 @@ async fn answering(
     home: &Home,
 ) -> Result<(), Refusal> {
     let asked = world.sighted(&home.instance, &tenant.id, meeting, CHECK_WITHIN);
-    match timeout(CHECK_WITHIN, asked).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+    let answers = matches!(timeout(CHECK_WITHIN, asked).await, Ok(Ok(_)));
+    if answers || world.actors.registry.others_reach(home.instance.id.clone()).await? {
+        return Ok(());
     }
+    Err(Refusal::Unavailable)
 }
 
 /// Asks the instance for the session. What its first checks refuse BBB answers with a redirect even here, and so

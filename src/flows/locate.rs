@@ -10,7 +10,7 @@ use tracing::{debug, info};
 use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Home, UserPool, Where};
+use crate::actors::meetings::{Home, RouteError, UserPool, Where};
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::tenant::{Tenant, TenantId};
@@ -56,7 +56,7 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+        match self.find(tenant, meeting).await? {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
@@ -71,7 +71,7 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        match self.actors.meetings.find(tenant.id.clone(), meeting.clone()).await? {
+        match self.find(tenant, meeting).await? {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             Where::Unknown { open } => Ok(self.unknown(tenant, meeting, open).await?.found()),
@@ -99,7 +99,8 @@ impl World {
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
         let pool = self.user_pool(tenant).await;
-        let join = || self.actors.meetings.join(tenant.id.clone(), meeting.clone(), pool);
+        let meetings = &self.actors.meetings;
+        let join = || self.heard(|| meetings.join(tenant.id.clone(), meeting.clone(), pool));
         let found = join().await?;
         if let Where::At(home) = found {
             return Ok(Some(home));
@@ -124,6 +125,28 @@ impl World {
         Box::pin(found).await
     }
 
+    async fn find(&self, tenant: &Arc<Tenant>, meeting: &MeetingId) -> Result<Where, RouteError> {
+        let meetings = &self.actors.meetings;
+        self.heard(|| meetings.find(tenant.id.clone(), meeting.clone())).await
+    }
+
+    /// What the meetings actor answers, once it knows the instances that its routes name: where it has not heard of
+    /// one, the pool is read, and it is asked again.
+    pub(super) async fn heard<T, Asked>(&self, ask: impl Fn() -> Asked) -> Result<T, RouteError>
+    where
+        Asked: Future<Output = Result<T, RouteError>>,
+    {
+        let answer = ask().await;
+        if !matches!(answer, Err(RouteError::Unheard)) {
+            return answer;
+        }
+        // Boxed, since it is rare and its waits would make the futures of all calls large.
+        if let Err(error) = Box::pin(self.actors.registry.read()).await {
+            debug!(%error, "the pool could not be read again for an instance that is not known here");
+        }
+        ask().await
+    }
+
     /// Waits for the route of a meeting that a sweep saw.
     async fn seen(
         &self,
@@ -131,9 +154,7 @@ impl World {
         meeting: &MeetingId,
         instance: InstanceId,
     ) -> Result<Home, Refusal> {
-        let adopted =
-            self.actors.meetings.adopt(tenant.id.clone(), meeting.clone(), instance, None);
-        Ok(adopted.await?)
+        self.adopt_on(&tenant.id, meeting, &instance, None).await
     }
 
     /// How many users the tenant may have, and how many the database counted. Others are spared the asking.
@@ -229,8 +250,20 @@ impl World {
         instance: &Instance,
         internal: Option<InternalId>,
     ) -> Result<Home, Refusal> {
-        let id = instance.id.clone();
-        Ok(self.actors.meetings.adopt(tenant.clone(), meeting.clone(), id, internal).await?)
+        self.adopt_on(tenant, meeting, &instance.id, internal).await
+    }
+
+    async fn adopt_on(
+        &self,
+        tenant: &TenantId,
+        meeting: &MeetingId,
+        instance: &InstanceId,
+        internal: Option<InternalId>,
+    ) -> Result<Home, Refusal> {
+        let meetings = &self.actors.meetings;
+        let adopt =
+            || meetings.adopt(tenant.clone(), meeting.clone(), instance.clone(), internal.clone());
+        Ok(self.heard(adopt).await?)
     }
 
     /// An instance said that it does not have the meeting of this route: the route goes, unless it

@@ -128,6 +128,7 @@ impl From<RouteError> for Refusal {
             RouteError::Taken => Self::IdNotUnique,
             RouteError::PoolFull => Self::MeetingPool,
             RouteError::UsersFull => Self::UserPool,
+            RouteError::Unheard => Self::Internal("learn which server has the meeting"),
             RouteError::NotLoaded => Self::Internal("load its state"),
             RouteError::Store(_) => Self::Internal("reach its store"),
             RouteError::Ask(error) => error.into(),

@@ -1,5 +1,6 @@
 //! One binary for all stories about the whole program.
 
+mod acknowledged;
 mod admin;
 mod callbacks;
 mod calls;

@@ -60,7 +60,7 @@ pub(crate) async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
     within(SOON, what, is_so).await;
 }
 
-async fn set(world: &World, what: &str, server: usize) {
+pub(crate) async fn set(world: &World, what: &str, server: usize) {
     let path = format!("/admin/api/instances/{what}?url={}", world.sims[server - 1].url());
     let reply = world.admin(Method::POST, &path, "").await;
     assert_eq!(reply.status, 204, "{reply:?}");
@@ -75,7 +75,7 @@ async fn post_list(world: &World, servers: &[usize]) {
     assert_eq!(reply.status, 201, "{reply:?}");
 }
 
-async fn joins_on(client: Client, world: &World, meeting: &str, server: usize) -> bool {
+pub(crate) async fn joins_on(client: Client, world: &World, meeting: &str, server: usize) -> bool {
     let to = client.join(world, meeting).await.location;
     to.is_some_and(|to| to.starts_with(&world.sims[server - 1].origin()))
 }

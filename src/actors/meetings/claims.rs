@@ -45,6 +45,9 @@ impl MeetingsState {
         let slot = self.table.get(&key, &tenant).filter(|slot| self.trusts(slot));
         if let Some(route) = slot.map(|slot| slot.route.clone()) {
             match self.home(key, &route) {
+                None if self.is_unheard(key, &tenant, &route) => {
+                    return answer(reply_to, Err(RouteError::Unheard));
+                }
                 Some(home) if !home.released && home.state != RouteState::Ending => {
                     return answer(reply_to, Ok(home));
                 }
@@ -70,7 +73,8 @@ impl MeetingsState {
         wish: Wish,
     ) {
         self.table.place(key, &tenant, &candidates[0], self.clock.now());
-        let (version, meeting) = (self.draw(), Some(wish.meeting.clone()));
+        let version = self.draw(key, &tenant, None);
+        let meeting = Some(wish.meeting.clone());
         self.expect_echo(key, version, &wish);
         let most = wish.tenant.meeting_pool;
         let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version, most };
@@ -86,6 +90,9 @@ impl MeetingsState {
         let slot = self.table.get(&key, &wish.tenant.id);
         match slot.map(|slot| slot.route.clone()) {
             Some(route) if route.version == from => self.move_from(wish, route, tomb, reply_to),
+            Some(route) if self.is_unheard(key, &wish.tenant.id, &route) => {
+                answer(reply_to, Err(RouteError::Unheard));
+            }
             Some(route) => match self.home(key, &route).filter(|home| !home.released) {
                 Some(home) => answer(reply_to, Ok(home)),
                 None => self.move_from(wish, route, tomb, reply_to),
@@ -125,7 +132,7 @@ impl MeetingsState {
             expect: Some(from),
             becomes: Becomes::Moved { candidates, tomb },
             internal: None,
-            version: self.draw(),
+            version: self.draw(key, &tenant, Some(from)),
             durable: true,
         });
         let then = Then::Home { wish: Box::new(wish) };
@@ -167,7 +174,7 @@ impl MeetingsState {
         becomes: Becomes,
         then: Then,
     ) {
-        let (version, durable) = (self.draw(), false);
+        let (version, durable) = (self.draw(key, &tenant, expect), false);
         let of = tenant.clone();
         let ask =
             ChangeAsk { key, meeting, tenant: of, expect, becomes, internal, version, durable };
@@ -210,8 +217,8 @@ impl MeetingsState {
         }
         match then {
             Then::Home { wish } => self.home_stored(key, tenant, *wish, result),
-            Then::Settle { reply_to } => answer(reply_to, self.settled(key, result)),
-            Then::Adopted { reply_to } => answer(reply_to, self.adopted(key, result)),
+            Then::Settle { reply_to } => answer(reply_to, self.settled(key, &tenant, result)),
+            Then::Adopted { reply_to } => answer(reply_to, self.adopted(key, &tenant, result)),
             Then::Quiet => {}
         }
     }
@@ -239,6 +246,7 @@ impl MeetingsState {
         if self.is_late(sent_at) {
             self.table.mark_stale(&key);
         }
+        self.write_again();
     }
 
     /// A claim or a move ended: tell everyone who waits, or go on where the store knew more than we.
@@ -274,6 +282,9 @@ impl MeetingsState {
     /// The store knew a route already: it is the home, unless its instance lets its meetings go.
     fn found_existing(&mut self, key: RouteKey, tenant: TenantId, mut wish: Wish, route: Route) {
         match self.home(key, &route) {
+            None if self.is_unheard(key, &tenant, &route) => {
+                self.tell_waiting(key, tenant, Err(RouteError::Unheard));
+            }
             Some(home) if !home.released && home.state != RouteState::Ending => {
                 self.tell_waiting(key, tenant, Ok(home));
             }
@@ -321,10 +332,16 @@ impl MeetingsState {
     fn settled(
         &self,
         key: RouteKey,
+        tenant: &TenantId,
         result: Result<Stepped, StoreError>,
     ) -> Result<Settled, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(_)) => Ok(Settled::Yes),
+            Stepped::Changed(Changed::Lost(Some(route)))
+                if self.is_unheard(key, tenant, &route) =>
+            {
+                Err(RouteError::Unheard)
+            }
             Stepped::Changed(Changed::Lost(Some(route))) => {
                 Ok(self.home(key, &route).map_or(Settled::Gone, Settled::Otherwise))
             }
@@ -335,11 +352,14 @@ impl MeetingsState {
     fn adopted(
         &self,
         key: RouteKey,
+        tenant: &TenantId,
         result: Result<Stepped, StoreError>,
     ) -> Result<Home, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(Some(route)) | Changed::Lost(Some(route))) => {
-                self.home(key, &route).ok_or(RouteError::NoInstance)
+                let unheard = self.is_unheard(key, tenant, &route);
+                let none = if unheard { RouteError::Unheard } else { RouteError::NoInstance };
+                self.home(key, &route).ok_or(none)
             }
             _ => Err(RouteError::Taken),
         }
@@ -367,7 +387,7 @@ impl MeetingsState {
         if ranking.blind {
             self.say_blind();
         }
-        ranking.order
+        self.stalls.order(ranking.order, self.clock.now())
     }
 
     /// A placement goes by no measurements: counted each time, said now and then.

@@ -6,12 +6,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::queue::Then;
+use super::table::Lost;
 use super::{MeetingsState, Sweep};
 use crate::determinism::HashMap;
 use crate::domain::instance::{InstanceId, Member, Roster};
-use crate::domain::meeting::RouteKey;
 use crate::domain::moment::Moment;
-use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
 
 /// Where a meeting may live of which nobody knows.
@@ -58,7 +57,7 @@ impl Doubt {
     }
 
     /// A sweep was taken in; one of each instance that began after the doubt ends it, and so does time.
-    pub(super) fn swept(&mut self, sweep: &Sweep, roster: &Roster, now: Moment) {
+    fn swept(&mut self, sweep: &Sweep, roster: &Roster, now: Moment) {
         self.swept.insert(sweep.instance.clone(), sweep.asked_at);
         if self.since.is_none() {
             return;
@@ -105,20 +104,28 @@ impl MeetingsState {
             warn!(
                 "the store's state may be an older one: instances are asked for what it does not know"
             );
+            self.table.rolled_back(self.doubt.since);
             self.load();
             self.recall();
         }
     }
 
-    /// Meetings that live as far as we know and that the store does not know, are made known to it again.
-    /// Should one of them have ended, a sweep removes it as any other.
-    pub(super) fn write_again(&mut self, lost: Vec<(RouteKey, TenantId, InstanceId)>) {
+    /// A sweep was taken in, which may end the doubt.
+    pub(super) fn doubt_swept(&mut self, sweep: &Sweep) {
+        self.doubt.swept(sweep, &self.roster, self.clock.now());
+        self.table.rolled_back(self.doubt.since);
+    }
+
+    /// Meetings that live as far as we know, and of which the store knows nothing or an older state, are made known to
+    /// it again, unless somebody else was quicker. Should one of them have ended, a sweep removes it as any other.
+    pub(super) fn write_again(&mut self) {
+        let lost = self.table.take_lost();
         if !lost.is_empty() {
             warn!(routes = lost.len(), "the store has lost routes: they are written again");
         }
-        for (key, tenant, instance) in lost {
+        for Lost { key, tenant, instance, instead } in lost {
             let of = self.of(key, tenant);
-            self.change(of, None, Becomes::Adopted { instance }, Then::Quiet);
+            self.change(of, instead, Becomes::Adopted { instance }, Then::Quiet);
         }
     }
 }

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::lease::BELIEVED_FOR;
 use super::table::Slot;
-use super::{Asker, Home, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use super::{Asker, Home, LivingRoute, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle_stored};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
@@ -25,8 +25,7 @@ impl MeetingsState {
         }
         let slot = self.table.get(&key, &asker.tenant);
         if slot.map_or_else(|| self.complete(), |slot| self.trusts(slot)) {
-            let found = self.told(slot, key, &asker);
-            return self.tell(asker, found);
+            return self.tell_found(key, asker);
         }
         self.fetch_for(key, asker);
     }
@@ -39,7 +38,7 @@ impl MeetingsState {
 
     /// Answers what was found. A user who joins is counted, or refused when the tenant has too many; one
     /// whose meeting is still on its way waits outside and is not.
-    pub(super) fn tell(&mut self, asker: Asker, found: Where) {
+    fn tell(&mut self, asker: Asker, found: Where) {
         let Asker { tenant, joins, reply_to, .. } = asker;
         let full = joins.is_some_and(|pool| {
             let Where::At(home) = &found else { return false };
@@ -50,13 +49,19 @@ impl MeetingsState {
         answer(reply_to, if full { Err(RouteError::UsersFull) } else { Ok(found) });
     }
 
-    /// What memory says.
-    pub(super) fn found(&self, key: RouteKey, asker: &Asker) -> Where {
-        self.told(self.table.get(&key, &asker.tenant), key, asker)
+    /// Answers what memory says.
+    pub(super) fn tell_found(&mut self, key: RouteKey, asker: Asker) {
+        let route = self.table.get(&key, &asker.tenant).map(|slot| &slot.route);
+        if route.is_some_and(|route| self.is_unheard(key, &asker.tenant, route)) {
+            return answer(asker.reply_to, Err(RouteError::Unheard));
+        }
+        let found = self.found(key, &asker);
+        self.tell(asker, found);
     }
 
-    fn told(&self, slot: Option<&Slot>, key: RouteKey, asker: &Asker) -> Where {
+    fn found(&self, key: RouteKey, asker: &Asker) -> Where {
         let (tenant, meeting) = (&asker.tenant, &asker.meeting);
+        let slot = self.table.get(&key, tenant);
         if let Some(home) = slot.and_then(|slot| self.home(key, &slot.route)) {
             return Where::At(home);
         }
@@ -125,6 +130,7 @@ impl MeetingsState {
                 for (key, record) in keys.iter().zip(records) {
                     self.table.read(*key, record, sent_at);
                 }
+                self.write_again();
                 None
             }
             Err(error) => {
@@ -145,9 +151,33 @@ impl MeetingsState {
                     (Where::Unknown { .. }, Some(error)) => {
                         answer(asker.reply_to, Err(error.clone().into()));
                     }
-                    (found, _) => self.tell(asker, found),
+                    _ => self.tell_found(key, asker),
                 }
             }
         }
+    }
+
+    /// The routes of these tenants to these instances, but for those whose meeting was ended.
+    pub(super) fn routes(
+        &self,
+        instances: &[InstanceId],
+        tenants: &[TenantId],
+    ) -> Result<Vec<LivingRoute>, RouteError> {
+        if !self.loaded {
+            return Err(RouteError::NotLoaded);
+        }
+        let wanted = |slot: &Slot| {
+            slot.route.state != RouteState::Ending
+                && instances.contains(slot.lives_on())
+                && tenants.contains(&slot.tenant)
+        };
+        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
+        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
+            key: *key,
+            tenant: slot.tenant.clone(),
+            instance: slot.lives_on().clone(),
+            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
+        };
+        Ok(routes.map(route).collect())
     }
 }

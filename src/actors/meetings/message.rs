@@ -91,6 +91,10 @@ pub enum MeetingsMessage {
     Count { reply_to: RpcReplyPort<Counts> },
     /// So this instance looks meetings up. Told by [`crate::flows::naming`].
     Looks { instance: InstanceId, lookup: Lookup },
+    /// Whose is the meeting that this instance calls so? Asked by [`crate::flows::hooks`].
+    Owner { instance: InstanceId, internal: InternalId, reply_to: RpcReplyPort<Option<TenantId>> },
+    /// A create of this tenant was not answered by this instance, and then taken by another. Told by create.
+    Stalled { instance: InstanceId, tenant: TenantId },
     /// The pool changed. Told by the registry.
     Roster(Arc<Roster>),
     /// Another replica changed this record: read it again when it is next needed. Told by the store's follower.
@@ -245,6 +249,9 @@ pub enum RouteError {
     UsersFull,
     #[error("the pool or the routes are not loaded yet")]
     NotLoaded,
+    /// The route names an instance that may have been added since the pool was read: it is to be read once more.
+    #[error("the meeting's instance is not known here")]
+    Unheard,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -462,6 +469,21 @@ impl MeetingsHandle {
     /// So this instance looks meetings up.
     pub(crate) fn looks(&self, instance: InstanceId, lookup: Lookup) {
         self.0.tell(MeetingsMessage::Looks { instance, lookup });
+    }
+
+    /// Whose the meeting is that this instance calls so, if its route says that; also of one that was just ended.
+    pub async fn owner(
+        &self,
+        instance: InstanceId,
+        internal: InternalId,
+    ) -> Result<Option<TenantId>, AskError> {
+        let question = |reply_to| MeetingsMessage::Owner { instance, internal, reply_to };
+        self.0.ask(FIND_WITHIN, question).await
+    }
+
+    /// A create of this tenant was not answered there, and then taken by another instance.
+    pub(crate) fn stalled(&self, instance: InstanceId, tenant: TenantId) {
+        self.0.tell(MeetingsMessage::Stalled { instance, tenant });
     }
 
     /// Another replica changed this record.

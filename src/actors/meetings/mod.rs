@@ -14,6 +14,7 @@ mod pools;
 mod queue;
 mod reconcile;
 mod sighted;
+mod stalls;
 mod sweeping;
 mod table;
 mod told;
@@ -35,16 +36,17 @@ use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
-use self::table::{Slot, Table};
+use self::stalls::Stalls;
+use self::table::Table;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::placement::{Question, Rules};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
@@ -92,6 +94,7 @@ pub struct MeetingsState {
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
     names: Names,
+    stalls: Stalls,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     missing: leaving::Missing,
     /// All strays together, as lists need them.
@@ -154,6 +157,7 @@ impl Actor for Meetings {
             fetching: HashMap::default(),
             sighted: Sighted::default(),
             names: Names::default(),
+            stalls: Stalls::default(),
             strays: HashMap::default(),
             missing: leaving::Missing::default(),
             all_strays: Arc::default(),
@@ -196,6 +200,12 @@ impl Actor for Meetings {
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Looks { instance, lookup } => {
                 state.names.learn(instance, lookup, state.clock.now());
+            }
+            MeetingsMessage::Owner { instance, internal, reply_to } => {
+                answer(reply_to, state.table.owner(&instance, &internal));
+            }
+            MeetingsMessage::Stalled { instance, tenant } => {
+                state.stalls.add(instance, tenant, state.clock.now());
             }
             MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
@@ -269,8 +279,9 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
-        self.doubt.follow(&roster, self.clock.now());
+        self.stalls.follow(&roster);
         self.forget_strays(&roster);
+        self.doubt.follow(&roster, self.clock.now());
         self.roster = roster;
     }
 
@@ -304,9 +315,20 @@ impl MeetingsState {
         self.roster.get(instance).is_some_and(|member| !member.lost_meetings())
     }
 
-    /// A version that no route has had: 64 random bits.
-    fn draw(&self) -> Version {
-        Version(self.randomness.draw())
+    /// Whether this route's instance is unknown here, and may have been added since the pool was read: then nothing
+    /// can be said of the meeting before the pool was read once more.
+    fn is_unheard(&self, key: RouteKey, tenant: &TenantId, route: &Route) -> bool {
+        let since =
+            self.table.get(&key, tenant).map_or_else(Moment::default, |slot| slot.settled_at);
+        let fresh = self.roster.loaded && since < self.roster.read_at;
+        self.store.shared() && !fresh && self.roster.get(&route.instance).is_none()
+    }
+
+    /// A version that no route has had, for what follows on the one that is known of this route.
+    fn draw(&self, key: RouteKey, tenant: &TenantId, expect: Option<Version>) -> Version {
+        let known = self.table.get(&key, tenant).map(|slot| slot.route.version);
+        let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Version::next(expect.or(known), wall.as_millis() as u64, self.randomness.draw())
     }
 
     fn load(&mut self) {
@@ -331,8 +353,8 @@ impl MeetingsState {
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
-                let lost = self.table.read_all(records, sent_at);
-                self.write_again(lost);
+                self.table.read_all(records, sent_at);
+                self.write_again();
                 self.loaded = true;
             }
             Err(error) => {
@@ -366,35 +388,6 @@ impl MeetingsState {
             now: self.clock.now(),
             rules: self.rules,
         }
-    }
-
-    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
-        let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question(tenant, loads, &HashSet::default(), tags, &coming))
-    }
-
-    /// The routes of these tenants to these instances, but for those whose meeting was ended.
-    fn routes(
-        &self,
-        instances: &[InstanceId],
-        tenants: &[TenantId],
-    ) -> Result<Vec<LivingRoute>, RouteError> {
-        if !self.loaded {
-            return Err(RouteError::NotLoaded);
-        }
-        let wanted = |slot: &Slot| {
-            slot.route.state != RouteState::Ending
-                && instances.contains(slot.lives_on())
-                && tenants.contains(&slot.tenant)
-        };
-        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
-        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
-            key: *key,
-            tenant: slot.tenant.clone(),
-            instance: slot.lives_on().clone(),
-            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
-        };
-        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {

@@ -50,7 +50,7 @@ impl MeetingsState {
             self.fetch(fetch);
         }
         self.keep_strays(sweep, strays);
-        self.doubt.swept(sweep, &self.roster, now);
+        self.doubt_swept(sweep);
         let twin = self.twin(sweep, &twins);
         self.take_from_aliases(sweep, twins);
         ToDo { end, twin, look_up: self.look_up(sweep) }

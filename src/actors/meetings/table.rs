@@ -2,10 +2,10 @@
 
 mod usage; // how many meetings and users there are
 
-use crate::determinism::HashMap;
+use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{InternalId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Became;
@@ -44,6 +44,16 @@ pub(super) struct Slot {
     pub(super) counted: Option<Outlook>,
 }
 
+/// A meeting that lives as far as we know, and of which the store knows nothing or an older state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) key: RouteKey,
+    pub(super) tenant: TenantId,
+    pub(super) instance: InstanceId,
+    /// What the store has instead.
+    pub(super) instead: Option<Version>,
+}
+
 /// Every known route, and what is expected of the meetings.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -55,6 +65,10 @@ pub(super) struct Table {
     gone: HashMap<Version, Moment>,
     /// What was read before may have been changed unheard.
     doubted_at: Moment,
+    /// The store may have come back then with an older state, and not every instance was heard since.
+    rolled_back: Option<Moment>,
+    /// What the store is to learn again.
+    lost: Vec<Lost>,
     /// How many users tenants have, as far as it was counted since any slot changed.
     users: HashMap<TenantId, u64>,
 }
@@ -81,6 +95,9 @@ impl Table {
         now: Moment,
     ) -> Option<Met> {
         let Some(route) = route else { return self.remove(&key, tenant, now) };
+        if self.is_outdated(&key, tenant, &route) {
+            return None;
+        }
         self.users.clear();
         let Self { cells, forecast, .. } = self;
         let cell = cells.entry(key).or_insert_with(|| Vec::with_capacity(1));
@@ -108,6 +125,44 @@ impl Table {
         let met = forecast.became(&key, slot, &before, now);
         forecast.count(slot, now);
         met
+    }
+
+    /// The store does not have this route: it was removed, or the store came back with an older state.
+    fn missing(&mut self, key: RouteKey, tenant: &TenantId, sent_at: Moment) {
+        let slot = self.get(&key, tenant).filter(|slot| slot.is_sure());
+        match slot.filter(|slot| self.rolled_back.is_some_and(|since| slot.read_at < since)) {
+            Some(slot) => {
+                let (tenant, instance) = (tenant.clone(), slot.route.instance.clone());
+                self.lost.push(Lost { key, tenant, instance, instead: None });
+            }
+            None => {
+                self.remove(&key, tenant, sent_at);
+            }
+        }
+    }
+
+    /// Whether this is an older state with which the store came back, of a meeting that lives as far as we know: then it is
+    /// noted as lost.
+    fn is_outdated(&mut self, key: &RouteKey, tenant: &TenantId, route: &Route) -> bool {
+        let Some(since) = self.rolled_back else { return false };
+        let slot = self.get(key, tenant);
+        let slot = slot.filter(|slot| slot.read_at < since && slot.is_sure());
+        let Some(newer) = slot.filter(|slot| route.version.precedes(slot.route.version)) else {
+            return false;
+        };
+        let (instance, instead) = (newer.route.instance.clone(), Some(route.version));
+        self.lost.push(Lost { key: *key, tenant: tenant.clone(), instance, instead });
+        true
+    }
+
+    /// The store may have come back then with an older state; `None`: every instance was heard since.
+    pub(super) fn rolled_back(&mut self, since: Option<Moment>) {
+        self.rolled_back = since;
+    }
+
+    /// What the store is to learn again; each time it is found to have lost it.
+    pub(super) fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
     }
 
     pub(super) fn remove(&mut self, key: &RouteKey, tenant: &TenantId, now: Moment) -> Option<Met> {
@@ -189,7 +244,7 @@ impl Table {
         let known: Vec<_> = self.slots_of(&key).map(|s| (s.tenant.clone(), s.read_at)).collect();
         for (tenant, read_at) in known {
             if read_at < sent_at && !record.contains_key(&tenant) {
-                self.remove(&key, &tenant, sent_at);
+                self.missing(key, &tenant, sent_at);
             }
         }
         for (tenant, route) in record {
@@ -202,25 +257,23 @@ impl Table {
 
     /// Takes all records as they were read at `sent_at`; what was learnt since then is newer and stays.
     /// So do meetings that live as far as we know, though the store does not know them: they are the answer.
-    pub(super) fn read_all(
-        &mut self,
-        records: Vec<(RouteKey, RouteRecord)>,
-        sent_at: Moment,
-    ) -> Vec<(RouteKey, TenantId, InstanceId)> {
+    pub(super) fn read_all(&mut self, records: Vec<(RouteKey, RouteRecord)>, sent_at: Moment) {
+        let mut present: HashSet<(RouteKey, TenantId)> = HashSet::default();
         for (key, record) in records {
+            present.extend(record.keys().map(|tenant| (key, tenant.clone())));
             self.read(key, record, sent_at);
         }
-        let outdated = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
-        let outdated: Vec<_> = outdated.map(|(key, slot)| (*key, slot.clone())).collect();
-        let mut lost = Vec::new();
-        for (key, slot) in outdated {
-            if slot.route.state == RouteState::Confirmed && slot.lives() && !slot.stale {
-                lost.push((key, slot.tenant, slot.route.instance));
+        let missing = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
+        let missing = missing.map(|(key, slot)| (*key, slot.clone()));
+        let missing = missing.filter(|(key, slot)| !present.contains(&(*key, slot.tenant.clone())));
+        for (key, slot) in missing.collect::<Vec<_>>() {
+            if slot.is_sure() {
+                let Slot { tenant, route, .. } = slot;
+                self.lost.push(Lost { key, tenant, instance: route.instance, instead: None });
             } else {
                 self.remove(&key, &slot.tenant, sent_at);
             }
         }
-        lost
     }
 
     /// Another replica changed this record: it is read again when it is next needed.
@@ -291,6 +344,15 @@ impl Table {
         self.cells.get(&key).into_iter().flatten().map(|slot| &slot.route.instance)
     }
 
+    /// Whose the meeting is that this instance calls so, which is made of its id as BBB does.
+    pub(super) fn owner(&self, instance: &InstanceId, internal: &InternalId) -> Option<TenantId> {
+        let is_it = |slot: &&Slot| {
+            slot.route.instance == *instance && slot.route.internal.as_ref() == Some(internal)
+        };
+        let slot = self.slots_of(&internal.key()?).find(is_it)?;
+        Some(slot.tenant.clone())
+    }
+
     fn slots_of(&self, key: &RouteKey) -> impl Iterator<Item = &Slot> {
         self.cells.get(key).into_iter().flatten()
     }
@@ -320,6 +382,11 @@ fn slot_of<'a>(
 }
 
 impl Slot {
+    /// Whether it is the answer where the store says less: it was confirmed, and nothing was heard against it.
+    fn is_sure(&self) -> bool {
+        self.route.state == RouteState::Confirmed && self.lives() && !self.stale
+    }
+
     fn new(tenant: TenantId, route: Route, course: Course, now: Moment) -> Self {
         Self {
             tenant,

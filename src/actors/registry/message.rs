@@ -17,12 +17,19 @@ use crate::outside::store::peers::Outlook;
 use crate::outside::store::{InstanceRecord, StoreError};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Calls wait for it, which clients give up after 5 s.
+const READ_WITHIN: Duration = Duration::from_millis(1_900);
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the registry can be told and asked.
 pub enum RegistryMessage {
     /// The pool as it is now. Asked by flows and the admin surface.
     Roster { reply_to: RpcReplyPort<Arc<Roster>> },
+    /// Reads the pool from the store, and tells all subscribers before it answers. Asked by flows when a route names an
+    /// instance that nobody here knows.
+    Read { reply_to: RpcReplyPort<Result<(), StoreError>> },
+    /// Does another replica reach this instance? Asked by flows about one that does not answer here.
+    OthersReach { instance: InstanceId, reply_to: RpcReplyPort<bool> },
     /// Replaces the whole list. Asked by the admin surface. Answers after it is stored; until then
     /// everybody sees the old list, afterwards the new one.
     Replace { list: Vec<(String, Secret)>, reply_to: RpcReplyPort<Result<(), RegistryError>> },
@@ -133,6 +140,17 @@ impl RegistryHandle {
     /// The pool as it is now.
     pub async fn roster(&self) -> Result<Arc<Roster>, AskError> {
         self.0.ask(ANSWER_WITHIN, |reply_to| RegistryMessage::Roster { reply_to }).await
+    }
+
+    /// Whether another replica reaches this instance.
+    pub async fn others_reach(&self, instance: InstanceId) -> Result<bool, AskError> {
+        let question = |reply_to| RegistryMessage::OthersReach { instance, reply_to };
+        self.0.ask(ANSWER_WITHIN, question).await
+    }
+
+    /// Has the pool read from the store: whoever is asked afterwards knows it as it is now.
+    pub async fn read(&self) -> Result<(), RegistryError> {
+        Ok(self.0.ask(READ_WITHIN, |reply_to| RegistryMessage::Read { reply_to }).await??)
     }
 
     /// Replaces the whole list of instances: URL and secret of each. Instances that are missing

@@ -59,6 +59,10 @@ pub struct RegistryState {
     loading: Option<bool>,
     /// Who asked during the first reading; they are answered when it ends, well or not.
     held: Vec<RpcReplyPort<Arc<Roster>>>,
+    /// When the reading under way began.
+    reading_since: Moment,
+    /// Who waits for a reading that begins after this moment.
+    readers: Vec<(Moment, RpcReplyPort<Result<(), StoreError>>)>,
     others: Others,
     /// Publishes again when the next dead instance's meetings count as gone.
     overdue: Option<JoinHandle<()>>,
@@ -87,6 +91,8 @@ impl Actor for Registry {
             writing_again: false,
             loading: None,
             held: Vec::new(),
+            reading_since: Moment::default(),
+            readers: Vec::new(),
             others: Others::default(),
             overdue: None,
             myself,
@@ -102,6 +108,18 @@ impl Actor for Registry {
         match message {
             RegistryMessage::Roster { reply_to } if state.may_hold() => state.held.push(reply_to),
             RegistryMessage::Roster { reply_to } => answer(reply_to, state.roster.clone()),
+            RegistryMessage::Read { reply_to } => {
+                if state.readers.len() < MOST_HELD {
+                    state.readers.push((self.clock.now(), reply_to));
+                    self.load(&myself, state);
+                }
+            }
+            RegistryMessage::OthersReach { instance, reply_to } => {
+                let health = &state.config.health;
+                // As long as it may take until it has probed and said so once more.
+                let within = health.probe_interval * 2 + health.probe_timeout;
+                answer(reply_to, state.pool.others_reach(&instance, within, self.clock.now()));
+            }
             RegistryMessage::Replace { list, reply_to } => {
                 self.edit(&myself, Edit::Replace(list), Some(reply_to), state);
             }
@@ -249,6 +267,7 @@ impl Registry {
             return;
         }
         state.loading = Some(false);
+        state.reading_since = self.clock.now();
         let (store, myself) = (self.store.clone(), myself.clone());
         tokio::spawn(async move {
             let result = settle_stored(async move { store.read_pool().await }).await;
@@ -263,6 +282,7 @@ impl Registry {
         state: &mut RegistryState,
     ) {
         let outdated = state.loading.take() == Some(true);
+        let heard = result.as_ref().map(drop).map_err(StoreError::clone);
         match result {
             _ if outdated => self.load(myself, state),
             Ok((records, mark))
@@ -279,6 +299,7 @@ impl Registry {
                 let records = unlisted::with(&records, &kept);
                 unlisted::say(&state.pool, &records, &mark);
                 state.pool.take(records, mark, self.clock.now());
+                state.pool.read_at = state.reading_since;
                 self.publish(state);
                 state.behind = false;
                 if !kept.is_empty() {
@@ -291,6 +312,9 @@ impl Registry {
                 state.refuse_patient(&error);
                 myself.send_after(LOAD_AGAIN_AFTER, || RegistryMessage::Reload);
             }
+        }
+        if !outdated && !state.writing_again {
+            state.tell_readers(&heard);
         }
         if state.loading.is_none() {
             let told = state.held.drain(..);
@@ -309,6 +333,14 @@ fn publish_after(myself: &ActorRef<RegistryMessage>, wait: Duration) -> JoinHand
 }
 
 impl RegistryState {
+    /// A reading that began then has ended, well or not.
+    fn tell_readers(&mut self, heard: &Result<(), StoreError>) {
+        let since = self.reading_since;
+        for (_, reply_to) in self.readers.extract_if(.., |(asked_at, _)| *asked_at <= since) {
+            answer(reply_to, heard.clone());
+        }
+    }
+
     /// Whether nothing is known before the reading under way ends, and there is room for those who wait.
     fn may_hold(&self) -> bool {
         !self.roster.loaded && self.loading.is_some() && self.held.len() < MOST_HELD

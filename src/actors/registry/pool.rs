@@ -30,6 +30,8 @@ pub(super) struct Pool {
     /// Which state of the store it is; none before it was read.
     pub(super) mark: Option<Mark>,
     pub(super) loaded: bool,
+    /// When the last reading began that was taken over.
+    pub(super) read_at: Moment,
 }
 
 impl Pool {
@@ -86,7 +88,13 @@ impl Pool {
         join(&mut members, |id| self.watches.get(id).and_then(|watch| watch.twin.as_ref()));
         let mut roster = Roster::new(members);
         roster.loaded = self.loaded;
+        roster.read_at = self.read_at;
         roster
+    }
+
+    /// Whether another replica reached this instance not longer ago than this.
+    pub(super) fn others_reach(&self, id: &InstanceId, within: Duration, now: Moment) -> bool {
+        self.watches.get(id).is_some_and(|watch| watch.others_reach(within, now))
     }
 
     /// How long it takes until the next dead instance's meetings count as gone.

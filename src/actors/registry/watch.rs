@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::HealthRules;
 use crate::domain::instance::{Health, InstanceId, Member};
@@ -115,6 +116,11 @@ impl Watch {
             return true;
         }
         false
+    }
+
+    /// Whether another replica reached it not longer ago than this.
+    pub(super) fn others_reach(&self, within: Duration, now: Moment) -> bool {
+        self.reached_elsewhere.is_some_and(|at| now.since(at) <= within)
     }
 
     /// Another replica came to doubt it: that counts as if we did; says whether anything others see has changed.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use self::attempt::Attempt;
-use self::fault::Tried;
+use self::fault::{Fault, Tried};
 use super::World;
 use super::answer::Answer;
 use super::ask::{CHECK_WITHIN, Presence};
@@ -31,6 +31,9 @@ use crate::domain::tenant::Tenant;
 /// Instances tried for one create, the first included.
 const MOST_ATTEMPTS: usize = 3;
 
+/// So often a route is confirmed that others change at the same time.
+const MOST_CONFIRMS: usize = 4;
+
 /// One create on its way.
 struct Creation<'a> {
     world: &'a World,
@@ -46,6 +49,8 @@ struct Creation<'a> {
     except: HashSet<InstanceId>,
     /// What went wrong so far.
     tried: Tried,
+    /// Instances that did not answer it.
+    silent: Vec<InstanceId>,
     by: Instant,
 }
 
@@ -87,6 +92,7 @@ async fn whole(
         tags,
         except: HashSet::default(),
         tried: Tried::default(),
+        silent: Vec::new(),
         by: Instant::now() + world.config.deadlines.create,
     };
     let by = creation.by;
@@ -122,7 +128,10 @@ impl Creation<'_> {
             let confirmed = home.state == RouteState::Confirmed && !home.released;
             match self.attempt(&home, confirmed).await {
                 Attempt::Made(answer, envelope) => match self.made(&home, &envelope).await? {
-                    None => return Ok(Answer::Passed(answer)),
+                    None => {
+                        self.tell_stalled();
+                        return Ok(Answer::Passed(answer));
+                    }
                     Some(winner) => home = winner,
                 },
                 Attempt::Refused(answer, envelope) => {
@@ -138,9 +147,13 @@ impl Creation<'_> {
                     self.tried.add(fault, None);
                     return self.tried.end();
                 }
+                Attempt::Failed { fault, .. } if confirmed => return Err(fault.alone()),
                 Attempt::Failed { fault, refusal, tomb } => {
+                    if fault == Fault::Silent {
+                        self.silent.push(home.instance.id.clone());
+                    }
                     self.tried.add(fault, refusal);
-                    if confirmed || !self.may_try_another() {
+                    if !self.may_try_another() {
                         self.release(&home, confirmed).await;
                         return self.tried.end();
                     }
@@ -154,6 +167,13 @@ impl Creation<'_> {
                     };
                 }
             }
+        }
+    }
+
+    /// An instance took the create: those that did not answer it before may hang.
+    fn tell_stalled(&self) {
+        for instance in &self.silent {
+            self.world.actors.meetings.stalled(instance.clone(), self.tenant.id.clone());
         }
     }
 
@@ -212,7 +232,9 @@ impl Creation<'_> {
     }
 
     async fn claim(&self) -> Result<Home, Refusal> {
-        Ok(self.world.actors.meetings.claim(self.wish().await?).await?)
+        let wish = self.wish().await?;
+        let meetings = &self.world.actors.meetings;
+        Ok(self.world.heard(|| meetings.claim(wish.clone())).await?)
     }
 
     /// Another home after this one failed; when there is none, nothing stays claimed.
@@ -247,24 +269,38 @@ impl Creation<'_> {
             self.world.actors.hooks.learn(&home.instance.id, [(internal, Some(tenant.clone()))]);
         }
         let internal = envelope.internal_id.as_deref().map(InternalId::new);
-        let known = internal.is_none() || internal == home.internal;
-        if home.state == RouteState::Confirmed && envelope.is_duplicate() && known {
+        let same = internal.is_none() || home.internal.is_none() || internal == home.internal;
+        let repeated = home.state == RouteState::Confirmed && envelope.is_duplicate() && same;
+        if repeated && (internal.is_none() || home.internal.is_some()) {
             return Ok(None);
         }
-        let meetings = &self.world.actors.meetings;
-        let (of, named) = (tenant.clone(), meeting.clone());
-        let settled = meetings.confirm(of, named, home.version, internal.clone()).await;
-        let winner = match settled {
-            // A repeated create needs no store: the route was confirmed before.
-            Err(_) if home.state == RouteState::Confirmed => return Ok(None),
-            Err(error) => return Err(error.into()),
-            Ok(Settled::Yes) => None,
-            Ok(Settled::Otherwise(other)) => Some(other),
-            Ok(Settled::Gone) => {
-                Some(self.world.adopt(tenant, meeting, &home.instance, internal).await?)
+        let (meetings, mut version) = (&self.world.actors.meetings, home.version);
+        for _ in 0..MOST_CONFIRMS {
+            let confirm = || {
+                let (of, named) = (tenant.clone(), meeting.clone());
+                meetings.confirm(of, named, version, internal.clone())
+            };
+            let other = match self.world.heard(confirm).await {
+                // The instance had it before: it is the meeting of the route, which needs no store.
+                Err(_) if repeated => return Ok(None),
+                Err(error) => return Err(error.into()),
+                Ok(Settled::Yes) => return Ok(None),
+                Ok(Settled::Otherwise(other)) => other,
+                Ok(Settled::Gone) => {
+                    let internal = internal.clone();
+                    self.world.adopt(tenant, meeting, &home.instance, internal).await?
+                }
+            };
+            if other.instance.id != home.instance.id {
+                return Ok(Some(other));
             }
-        };
-        Ok(winner.filter(|other| other.instance.id != home.instance.id))
+            if other.state == RouteState::Confirmed && !is_newer(&internal, &other.internal) {
+                return Ok(None);
+            }
+            // An `end` or another create was quicker to change the route; this answer came after what they did.
+            version = other.version;
+        }
+        Err(Refusal::Internal("keep the meeting's route"))
     }
 
     /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.
@@ -276,4 +312,10 @@ impl Creation<'_> {
         }
         matches!(self.ask(home).await, Ok(Presence::Others))
     }
+}
+
+/// Whether this meeting was made after that one, as far as their instance says.
+fn is_newer(this: &Option<InternalId>, that: &Option<InternalId>) -> bool {
+    let created = |id: &Option<InternalId>| id.as_ref().and_then(InternalId::created);
+    this.is_some() && (that.is_none() || created(this) > created(that))
 }
