@@ -16,6 +16,8 @@ pub(crate) struct Bounds {
     pub(crate) dead_after: u64,
     /// A server that failed for so long may have lost its meetings.
     pub(crate) lost_after: u64,
+    /// So long after another home was acknowledged, joins may still go to where the room was before.
+    pub(crate) stale_for: u64,
     /// How many meetings tenants may have.
     pub(crate) pools: BTreeMap<String, usize>,
 }
@@ -73,6 +75,8 @@ struct Checker<'a> {
     bounds: &'a Bounds,
     meetings: Meetings,
     ops: BTreeMap<u64, Op>,
+    /// When each event was.
+    moments: Vec<u64>,
     /// How much was kept at first.
     first_kept: Option<usize>,
     is_quiet: bool,
@@ -88,6 +92,7 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
         bounds,
         meetings: Meetings::default(),
         ops: BTreeMap::new(),
+        moments: events.iter().map(|event| event.at).collect(),
         first_kept: None,
         is_quiet: false,
         now: 0,
@@ -191,7 +196,15 @@ impl Checker<'_> {
         let home = self.home_since(&room, began);
         match answer {
             Answer::Made(internal) => self.made(&room, internal),
-            Answer::Joins => self.reached(&room, home, joined, "a join"),
+            Answer::Joins => {
+                let home = home.filter(|home| !self.is_news(*home, began));
+                self.reached(&room, home, joined, "a join");
+            }
+            Answer::Stranded => {
+                if let Some(n) = home.filter(|home| !self.is_news(*home, began)) {
+                    self.denied(&room, n, "a join leads to where it is not");
+                }
+            }
             Answer::Shown(internal) => {
                 let shown = self.meetings.called(internal, &room);
                 self.reached(&room, home, shown, "an info");
@@ -353,6 +366,12 @@ impl Checker<'_> {
         let meeting = &self.meetings.all[home];
         let since = meeting.acknowledged?;
         (since < began && !meeting.ending).then_some(home)
+    }
+
+    /// Whether the home was acknowledged so shortly before this event that others may not have heard of it.
+    fn is_news(&self, home: usize, event: usize) -> bool {
+        let since = self.meetings.all[home].acknowledged.unwrap_or(event);
+        self.moments[event].saturating_sub(self.moments[since]) < self.bounds.stale_for
     }
 
     /// Whether its server failed for so long in the meeting's life that it may count as gone, or was released.

@@ -72,7 +72,7 @@ impl Story {
     #[track_caller]
     fn breaks(&self, expected: &[Rule]) {
         let pools = [(T.to_owned(), 2)].into();
-        let bounds = Bounds { dead_after: 8_000, lost_after: 30_000, pools };
+        let bounds = Bounds { dead_after: 8_000, lost_after: 30_000, stale_for: 0, pools };
         let found: Vec<Rule> = check(&self.events, &bounds).iter().map(|v| v.rule).collect();
         assert_eq!(found, expected, "{:#?}", check(&self.events, &bounds));
     }
@@ -136,6 +136,12 @@ fn misrouted() {
     .breaks(&[Rule::Misrouted]);
     // Before the create was acknowledged nobody knows better.
     story(|s| _ = s.born(1, "a", "a-1").born(2, "a", "a-2").joins("a", 2, "a-2")).breaks(&[]);
+}
+
+fn stranded() {
+    story(|s| _ = s.made(1, "a", "a-1").says(Call::Join, "a", Answer::Stranded))
+        .breaks(&[Rule::Denied]);
+    story(|s| _ = s.says(Call::Join, "a", Answer::Stranded)).breaks(&[]);
 }
 
 fn foreign() {
@@ -257,10 +263,11 @@ fn closed() {
 }
 
 /// Every test of the checker, by what it is about.
-pub(crate) const TESTS: [(&str, fn()); 11] = [
+pub(crate) const TESTS: [(&str, fn()); 12] = [
     ("checker::a_room_has_one_home", one_home),
     ("checker::no_meeting_is_invented", invented),
     ("checker::calls_reach_the_home", misrouted),
+    ("checker::joins_do_not_strand", stranded),
     ("checker::nobody_reaches_anothers_meeting", foreign),
     ("checker::what_lives_is_not_denied", denied),
     ("checker::what_ended_does_not_live", survived),
