@@ -23,7 +23,7 @@ use crate::determinism::Randomness;
 use crate::flows::callbacks::Post;
 use crate::flows::{
     DONE_AHEAD, DOUBTS_AHEAD, World, configuration, follow, health, hooks, notices, recordings,
-    sweeps, tell,
+    sweeps, tell, writes,
 };
 use crate::http;
 use crate::outside::clock::{Clock, SystemClock};
@@ -140,6 +140,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
         randomness: randomness.clone(),
         done: broadcast::channel(DONE_AHEAD).0,
         doubted: broadcast::channel(DOUBTS_AHEAD).0,
+        payloads: Default::default(),
         config: config.clone(),
     };
     let watched = source.clone();
@@ -165,6 +166,11 @@ pub async fn start(config: Config, parts: Parts) -> Result<Swarm, ServeError> {
     background.spawn(for_ever("following other replicas", world.clone(), follow::follow));
     background.spawn(for_ever("telling other replicas", world.clone(), tell::tell));
     background.spawn(for_ever("looking after what is set up", world.clone(), notices::watch));
+    background.spawn(for_ever(
+        "looking whether the store takes writes",
+        world.clone(),
+        writes::watch,
+    ));
     let heard = move |world| configuration::watch(world, watched.clone());
     background.spawn(for_ever("hearing of the configuration", world.clone(), heard));
     background.spawn(http::metrics::upkeep(recorder));

@@ -4,7 +4,7 @@ mod restore; // the client's own URLs in what goes back to it
 mod rewrite; // ours in what goes to an instance
 
 pub use restore::{Escape, Restorer, Stream};
-pub use rewrite::{asks_for_callbacks, rewritten};
+pub use rewrite::{asks_for_callbacks, rewritten, without_urls};
 
 use std::fmt;
 

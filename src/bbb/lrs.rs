@@ -2,12 +2,16 @@
 //! a shared secret as passphrase. A client knows its tenant's secret, a server its own, so that we open it with the
 //! one and seal it with the other.
 
+use std::ops::Range;
+
 use aes::Aes256;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
+
+use memchr::memmem;
 
 use super::query;
 
@@ -17,6 +21,8 @@ pub const NAME: &str = "meta_secret-lrs-payload";
 pub const MOST_BYTES: usize = 64 * 1024;
 /// Bytes of a salt.
 pub const SALT: usize = 8;
+/// How every payload begins.
+const BEGINS: &[u8] = b"U2FsdGVkX1";
 
 const MAGIC: &[u8] = b"Salted__";
 const ROUNDS: std::num::NonZeroU32 = std::num::NonZeroU32::new(10_000).expect("not zero");
@@ -40,6 +46,24 @@ pub fn with(query: &str, payload: &str) -> String {
         }
     };
     query.split('&').map(replaced).collect::<Vec<_>>().join("&")
+}
+
+/// The salt of a payload.
+pub fn salt_of(text: &str) -> Option<[u8; SALT]> {
+    let start: String = text.split_ascii_whitespace().flat_map(str::chars).take(24).collect();
+    let bytes = STANDARD.decode(start).ok()?;
+    bytes.strip_prefix(MAGIC)?.first_chunk().copied()
+}
+
+/// Where payloads stand in an answer.
+pub fn found_in(text: &[u8]) -> Vec<Range<usize>> {
+    let is_of_it = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let begins = memmem::find_iter(text, BEGINS);
+    let whole = begins.filter(|&at| at == 0 || !is_of_it(&text[at - 1])).map(|at| {
+        let length = text[at..].iter().position(|byte| !is_of_it(byte));
+        at..length.map_or(text.len(), |length| at + length)
+    });
+    whole.collect()
 }
 
 /// The plain text of a payload that was sealed with this secret. None for any other text: a wrong secret makes no
@@ -89,6 +113,17 @@ mod tests {
         let wrapped = sealed.split_at(64);
         let wrapped = format!("{}\n{}\n", wrapped.0, wrapped.1);
         assert_eq!(open(&wrapped, "secret-of-t").as_deref(), Some(PLAIN));
+    }
+
+    #[test]
+    fn payloads_are_found_where_they_stand() {
+        assert_eq!(salt_of(OPENSSL), Some([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!((salt_of("U2FsdGVkX1"), salt_of("hello"), salt_of("")), (None, None, None));
+        let text = format!("<a>{OPENSSL}</a><b><![CDATA[{OPENSSL}]]></b><c>xU2FsdGVkX1</c>");
+        let found: Vec<_> = found_in(text.as_bytes()).into_iter().map(|at| &text[at]).collect();
+        assert_eq!(found, [OPENSSL, OPENSSL]);
+        assert_eq!(found_in(OPENSSL.as_bytes()).first(), Some(&(0..OPENSSL.len())));
+        assert!(found_in(b"<a>nothing</a>").is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod callback;
 pub mod checksum;
+pub mod error_page;
 pub mod form;
 pub mod hooks;
 pub mod jwt;

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::bbb::error_page;
 use crate::bbb::xml::{self, Envelope, Peek, XmlFault};
 use crate::outside::servers::Incoming;
 
@@ -67,19 +68,28 @@ pub enum BadAnswer {
     Late,
 }
 
-/// The whole body, unless it is larger than `most` or slower than `within`.
+/// The whole body, unless it is larger than `most` or slower than `within`. An error page is one whatever its status.
 pub async fn whole(answer: Incoming, most: usize, within: Duration) -> Result<Bytes, BadAnswer> {
     if !answer.status.is_success() {
         return Err(BadAnswer::Status(answer.status));
     }
     let body = timeout(within, Limited::new(answer.body, most).collect()).await;
     match body.map_err(|_| BadAnswer::Late)? {
-        Ok(body) => Ok(body.to_bytes()),
+        Ok(body) => {
+            let body = body.to_bytes();
+            error_in(&body).map_or(Ok(body), Err)
+        }
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(BadAnswer::TooLarge(most))
         }
         Err(_) => Err(BadAnswer::BrokenOff),
     }
+}
+
+/// What an error page says that came with the status of a success.
+fn error_in(body: &[u8]) -> Option<BadAnswer> {
+    let status = error_page::status(body)?;
+    StatusCode::from_u16(status).ok().map(BadAnswer::Status)
 }
 
 /// The whole body and what it says.
@@ -130,7 +140,11 @@ pub async fn start(mut answer: Incoming, most: u64, within: Duration) -> Result<
     let first = timeout_at(by, first_bytes(&mut answer.body));
     let (seen, peek) = first.await.map_err(|_| BadAnswer::Late)??;
     match peek {
-        Peek::Fault(fault) => Err(fault.into()),
+        Peek::Fault(fault) => {
+            let rest = Incoming { body: answer.body, ..answer };
+            let rest = whole(rest, error_page::MOST_BYTES, within).await.unwrap_or_default();
+            Err(error_in(&[seen, rest].concat()).unwrap_or_else(|| fault.into()))
+        }
         Peek::NeedMore => Err(XmlFault::Truncated.into()),
         // All of it came at once, as most do: nothing needs to be awaited.
         Peek::Success if length == Some(seen.len() as u64) => {

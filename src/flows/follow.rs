@@ -33,6 +33,8 @@ fn pass_on(world: &World, change: Told) {
         Told::Route(key) => actors.meetings.changed(key),
         Told::Echo(key, tenant, version) => actors.meetings.echo(key, tenant, version),
         Told::Became(key, became) => actors.meetings.became(key, became),
+        Told::Heard(sent) => actors.meetings.heard(sent),
+        Told::Away(until) => actors.meetings.away(until),
         Told::News(_, News::Done(chore, mark)) => {
             // Nobody listens only while the watch begins again, which then looks by itself.
             let _ = world.done.send((chore, mark));

@@ -21,7 +21,8 @@ pub async fn get_meeting_info(
     query: &str,
 ) -> Result<Answer, Refusal> {
     let said = look(world, tenant, "getMeetingInfo", query).await?;
-    said.map(|said| world.restored(tenant, said)).ok_or(Refusal::NotFound)
+    let said = said.ok_or(Refusal::NotFound)?;
+    Ok(world.restored(tenant, world.with_own_payloads(tenant, said).await))
 }
 
 /// Whether anyone is in a meeting; one that does not exist is not running.

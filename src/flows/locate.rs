@@ -11,7 +11,7 @@ use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
 use crate::actors::meetings::{Home, RouteError, UserPool, Where};
-use crate::domain::instance::{Instance, InstanceId, Member};
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::meeting::{InternalId, MeetingId};
 use crate::domain::tenant::{Tenant, TenantId};
 
@@ -49,8 +49,8 @@ impl Searched {
 impl World {
     /// The home of this tenant's meeting; `None` when there is no such meeting. Fails while that is not known.
     ///
-    /// Until every instance was heard, a meeting that nobody knows is asked for on all of them,
-    /// first on the one that the predecessor's key names.
+    /// A meeting that nobody knows is asked for on the instance that the predecessor's key names, then on those that were
+    /// not swept yet.
     pub async fn locate(
         &self,
         tenant: &Arc<Tenant>,
@@ -60,9 +60,7 @@ impl World {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
-            Where::Unknown { sure, doubted } => {
-                Box::pin(self.unknown(tenant, meeting, sure, doubted)).await?.known()
-            }
+            Where::Unknown { open } => Box::pin(self.unknown(tenant, meeting, open)).await?.known(),
         }
     }
 
@@ -76,9 +74,7 @@ impl World {
         match self.find(tenant, meeting).await? {
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
-            Where::Unknown { sure, doubted } => {
-                Ok(self.unknown(tenant, meeting, sure, doubted).await?.found())
-            }
+            Where::Unknown { open } => Ok(self.unknown(tenant, meeting, open).await?.found()),
         }
     }
 
@@ -113,8 +109,8 @@ impl World {
             let home = match found {
                 Where::At(home) => Some(home),
                 Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
-                Where::Unknown { sure, doubted } => {
-                    match self.unknown(tenant, meeting, sure, doubted).await? {
+                Where::Unknown { open } => {
+                    match self.unknown(tenant, meeting, open).await? {
                         // An instance that may have it does not answer.
                         Searched::NotKnown => return Err(Refusal::Unavailable),
                         known => known.found(),
@@ -173,12 +169,11 @@ impl World {
         &self,
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
-        sure: bool,
-        doubted: bool,
+        open: Option<Vec<InstanceId>>,
     ) -> Result<Searched, Refusal> {
         match self.hinted(tenant, meeting).await? {
-            None if !sure => self.search(tenant, meeting, doubted).await,
-            None => Ok(Searched::Nowhere),
+            None if open.as_ref().is_some_and(Vec::is_empty) => Ok(Searched::Nowhere),
+            None => self.search(tenant, meeting, open).await,
             Some(home) => Ok(Searched::Found(Box::new(home))),
         }
     }
@@ -209,28 +204,27 @@ impl World {
         }
     }
 
-    /// Asks every instance at once; the first that has the meeting is its home. Of one that was swept before it is
-    /// known, unless the store is `doubted`.
+    /// Asks the instances of which it is not known what they have, all at once; the first that has the meeting is its home.
     async fn search(
         &self,
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
-        doubted: bool,
+        open: Option<Vec<InstanceId>>,
     ) -> Result<Searched, Refusal> {
         let roster = self.actors.registry.roster().await?;
         if !roster.loaded {
             return Err(Refusal::Internal("load its state"));
         }
-        let asked = roster.servers().filter(|m| !m.releases_meetings());
+        let is_open = |id: &InstanceId| open.as_ref().is_none_or(|open| open.contains(id));
+        let members = || roster.servers().filter(|member| is_open(&member.instance.id));
+        let asked = members().filter(|member| !member.releases_meetings());
         let mut answers: FuturesUnordered<_> = asked
             .map(|member| async {
                 let instance = &member.instance;
                 (instance, self.sighted(instance, &tenant.id, meeting, SEARCH_WITHIN).await)
             })
             .collect();
-        let is_open = |member: &Member| doubted || !member.swept;
-        let dead = roster.servers().filter(|m| m.releases_meetings() && !m.lost_meetings());
-        let mut silent = dead.filter(|member| is_open(member)).count() > 0;
+        let mut silent = members().any(|m| m.releases_meetings() && !m.lost_meetings());
         while let Some((instance, presence)) = answers.next().await {
             match presence {
                 Ok((Presence::Ours, internal)) => {
@@ -240,7 +234,7 @@ impl World {
                 }
                 Ok((Presence::Others | Presence::None, _)) => {}
                 Err(error) => {
-                    silent |= roster.get(&instance.id).is_none_or(is_open);
+                    silent = true;
                     debug!(instance.id = %instance.id, %error, "no word about a meeting");
                 }
             }

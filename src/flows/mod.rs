@@ -19,17 +19,19 @@ pub mod locate;
 pub mod meetings;
 pub mod naming;
 pub mod notices;
-mod payload;
+pub mod payload;
 pub mod recordings;
 pub mod refusal;
 pub mod sessions;
 pub mod sweeps;
 pub mod tell;
+pub mod writes;
 
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+use self::payload::Payloads;
 use self::refusal::Refusal;
 use crate::actors::directory::Directory;
 use crate::bbb::query;
@@ -60,6 +62,8 @@ pub struct World {
     pub done: broadcast::Sender<(Chore, InstanceMark)>,
     /// Passes on which instances gave a client no usable answer.
     pub doubted: broadcast::Sender<InstanceId>,
+    /// Which LRS payloads of clients stand for those that instances show.
+    pub payloads: Arc<Payloads>,
     /// As it was at the start; what can change while running is asked of the settings actor.
     pub config: Arc<Config>,
 }

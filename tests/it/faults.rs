@@ -1,5 +1,7 @@
 //! Stories X4, X5, X17, X19, X20: a request's fault is not a server's, and a slow create is sent once.
 
+mod hangs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,7 +215,7 @@ async fn x5_no_call_puts_an_instance_in_doubt_by_what_it_asks() {
                 let away = call == "join" && matches!(way, "hang" | "reset");
                 if away {
                     heard.assert_failed(200, "meetingUnavailable");
-                } else if !matches!(way, "400") && call != "create" {
+                } else if !matches!(way, "400") {
                     assert_eq!(heard.status, 500, "{call} {way}: {heard:?}");
                 }
                 assert_all_up(&world, way).await;
@@ -222,6 +224,33 @@ async fn x5_no_call_puts_an_instance_in_doubt_by_what_it_asks() {
         sleep(Duration::from_secs(3)).await;
         assert_all_up(&world, way).await;
         T.info(&world, "m1").await.assert_success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x4_what_the_meetings_own_server_makes_of_a_repeated_create_is_not_known_or_the_requests() {
+    let world = rude(3).await;
+    T.create(&world, "m1").await.assert_success();
+    for (way, status, key, says) in [
+        ("500", 500, "internalError", "500"),
+        ("502", 500, "internalError", "502"),
+        ("garbage", 500, "internalError", "understood"),
+        ("checksum", 500, "internalError", "signature"),
+        ("broken", 500, "internalError", "server"),
+        ("reset", 500, "internalError", "server"),
+        ("hang", 500, "internalError", ""),
+        // That is certain, whoever else would be asked.
+        ("400", 200, "validationError", "400"),
+        ("413", 200, "requestTooLong", "413"),
+    ] {
+        let told = T.call(&world, "create", &format!("name=Room&meetingID=m1&way={way}")).await;
+        told.assert_failed(status, key);
+        assert!(told.value("message").contains(says), "{way}: {told:?}");
+        // It lives on where it was, and is in nobody's way.
+        let again = T.create(&world, "m1").await;
+        assert_eq!(again.assert_success().key(), "duplicateWarning", "{way}");
+        assert_eq!(world.homes("m1").await, [1], "{way}");
+        assert_all_up(&world, way).await;
     }
 }
 

@@ -132,6 +132,10 @@ impl Program {
         assert!(done.success(), "kill {signal} failed");
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power cut would, as far as a process can see.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");

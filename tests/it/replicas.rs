@@ -2,7 +2,9 @@
 
 mod again;
 mod caches;
+mod doubt;
 mod health;
+mod lease;
 mod placements;
 mod sweeps;
 mod unknown;

@@ -3,13 +3,16 @@
 mod joins;
 mod moves;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bigblueswarm::domain::instance::Health;
-use bigblueswarm::sim::Fault;
-use http::{Method, Request, StatusCode, header};
+use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
+use bigblueswarm::sim::{Fault, Recording, SimServers};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use tokio::time::{Instant, sleep};
 
 use crate::world::{Client, Reply, T, U, World, id, plan};
@@ -244,6 +247,60 @@ async fn x15_a_refused_join_goes_where_errors_go_else_browsers_read_a_page_and_c
     let stranger = Client { secret: "another-secret-0123456789", ..U };
     let query = "fullName=A&meetingID=nowhere&logoutURL=https%3A%2F%2Fevil.example.org";
     stranger.call(&world, "join", query).await.assert_failed(200, "checksumError");
+}
+
+/// A network on which what stands before the instances answers one call itself.
+struct Before {
+    servers: SimServers,
+    call: &'static str,
+    status: StatusCode,
+    body: &'static str,
+}
+
+#[async_trait]
+impl Servers for Before {
+    async fn send(&self, request: Outgoing) -> Result<Incoming, SendError> {
+        if !request.target.contains(&format!("/{}?", self.call)) {
+            return self.servers.send(request).await;
+        }
+        let mut headers = HeaderMap::new();
+        let kind = if self.body.starts_with('{') { "application/json" } else { "application/xml" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        Ok(Incoming { status: self.status, headers, body: Body::from(self.body) })
+    }
+}
+
+/// The same server, behind something that answers one call itself.
+async fn behind(calm: &World, call: &'static str, status: StatusCode, body: &'static str) -> World {
+    let network = Before { servers: calm.servers.clone(), call, status, body };
+    plan(1).on(calm).network(Arc::new(network)).start().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_page_that_comes_with_http_200_is_what_it_says() {
+    let recording = Recording::new("room", 10).of(T.host);
+    let tracks = format!("recordID={}", recording.record_id);
+    let pages = [
+        "<Map><timestamp>1796008510073</timestamp><status>404</status><error>Not Found</error><path>/bigbluebutton/api/x</path></Map>",
+        r#"{"timestamp":1796008510073,"status":404,"error":"Not Found","path":"/bigbluebutton/api/x"}"#,
+        r#"{"timestamp":1796008510073,"status":405,"error":"Method Not Allowed","path":"/bigbluebutton/api/x"}"#,
+    ];
+    for body in pages {
+        for (call, query, status, key) in [
+            ("sendChatMessage", "meetingID=room&message=hello", 200, "unsupportedRequest"),
+            ("getRecordingTextTracks", &tracks, 200, "unsupportedRequest"),
+            // All servers know these.
+            ("getMeetingInfo", "meetingID=room", 500, "internalError"),
+            ("end", "meetingID=room", 500, "internalError"),
+        ] {
+            let calm = plan(1).start().await;
+            calm.sims[0].add_recording(recording.clone()).await;
+            let world = behind(&calm, call, StatusCode::OK, body).await;
+            T.create(&world, "room").await.assert_success();
+            sleep(Duration::from_secs(2)).await;
+            T.call(&world, call, query).await.assert_failed(status, key);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

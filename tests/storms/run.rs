@@ -58,6 +58,7 @@ fn bounds(storm: &Storm) -> Bounds {
     Bounds {
         dead_after: 8_000,
         lost_after: millis(UNKNOWN_FOR) - 1_000,
+        swept_within: 25_000,
         stale_for: storm.profile.stale_for(),
         pools: BTreeMap::from_iter(pool),
     }

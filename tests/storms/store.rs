@@ -4,7 +4,7 @@
 mod ear; // hearing of what others change
 mod state; // what is kept, and as it was before
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,10 +37,10 @@ const COPIED_WITHIN: Duration = Duration::from_millis(300);
 /// The way from one replica to the store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wire {
-    /// Nothing passes.
-    pub(crate) cut: bool,
-    /// What is asked is done, and no answer comes.
-    pub(crate) mute: bool,
+    /// Nothing passes, for so many reasons.
+    pub(crate) cut: usize,
+    /// What is asked is done, and no answer comes, for so many reasons.
+    pub(crate) mute: usize,
     /// No news are heard on it.
     pub(crate) deaf: bool,
     /// News come so much later, and perhaps twice.
@@ -81,22 +81,13 @@ pub(crate) struct SimStore {
     /// Which state of the store it met last, and how often that was another.
     met: AtomicU64,
     incarnation: AtomicU64,
-    hears: AtomicBool,
 }
 
 impl SimStore {
     pub(crate) fn new(hub: &Hub, replica: usize, process: Process) -> Self {
         let (me, met) = hub.state.with(|state| (state.next_sender(), state.incarnation));
-        let (incarnation, hears) = (AtomicU64::new(0), AtomicBool::new(true));
-        Self {
-            hub: hub.clone(),
-            replica,
-            process,
-            me,
-            met: AtomicU64::new(met),
-            incarnation,
-            hears,
-        }
+        let incarnation = AtomicU64::new(0);
+        Self { hub: hub.clone(), replica, process, me, met: AtomicU64::new(met), incarnation }
     }
 
     fn wire(&self) -> Wire {
@@ -107,13 +98,13 @@ impl SimStore {
     async fn ask<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, StoreError> {
         self.process.runs().await;
         sleep(self.hub.trip()).await;
-        self.passes(|wire| wire.cut).await?;
+        self.passes(|wire| wire.cut > 0).await?;
         let (done, met) = self.hub.state.with(|state| (act(state), state.incarnation));
         if self.met.swap(met, Relaxed) != met {
             self.incarnation.fetch_add(1, Relaxed);
         }
         sleep(self.hub.trip()).await;
-        self.passes(|wire| wire.cut || wire.mute).await?;
+        self.passes(|wire| wire.cut + wire.mute > 0).await?;
         self.process.runs().await;
         Ok(done)
     }
@@ -136,10 +127,6 @@ impl Store for SimStore {
 
     fn incarnation(&self) -> u64 {
         self.incarnation.load(Relaxed)
-    }
-
-    fn hears(&self) -> bool {
-        self.hears.load(Relaxed)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -199,8 +199,9 @@ impl MeetingsState {
 
     pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
         self.look_at_store();
-        if let Err(error) = &result {
-            tracing::warn!(%error, "a batch of route changes was not stored");
+        match &result {
+            Ok(_) => self.lease.met(self.queue.sent_at()),
+            Err(error) => tracing::warn!(%error, "a batch of route changes was not stored"),
         }
         for (due, result) in self.queue.back(result) {
             self.step_ended(due, result);
@@ -237,7 +238,11 @@ impl MeetingsState {
         if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
             self.keeping.owe(gone.into_iter().chain([room]));
         }
-        self.table.recheck(&key, self.queue.sent_at());
+        let sent_at = self.queue.sent_at();
+        self.table.recheck(&key, sent_at);
+        if self.is_late(sent_at) {
+            self.table.mark_stale(&key);
+        }
         self.write_again();
     }
 
@@ -315,7 +320,7 @@ impl MeetingsState {
                 (Waiter::Find(asker), Err(RouteError::Store(error))) => {
                     answer(asker.reply_to, Err(RouteError::Store(error.clone())));
                 }
-                (Waiter::Find(asker), _) => self.tell_found(key, asker),
+                (Waiter::Find(asker), _) => self.find(asker),
             }
         }
     }
@@ -378,7 +383,7 @@ impl MeetingsState {
         if ranking.blind {
             self.say_blind();
         }
-        ranking.order
+        self.stalls.order(ranking.order, self.clock.now())
     }
 
     /// A placement goes by no measurements: counted each time, said now and then.

@@ -1,5 +1,7 @@
-//! When the store may have gone back to an older state: what it does not know is asked for, and what
-//! we know is written again.
+//! Of which instances it is not known what lives on them: those that were not swept yet, and all of them when the store may
+//! have gone back to an older state. What nobody knows is asked for there, and what we know is written again.
+
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -7,21 +9,30 @@ use super::queue::Then;
 use super::table::Lost;
 use super::{MeetingsState, Sweep};
 use crate::determinism::HashMap;
-use crate::domain::instance::{InstanceId, Roster};
+use crate::domain::instance::{InstanceId, Member, Roster};
 use crate::domain::moment::Moment;
 use crate::outside::store::Becomes;
 
-/// Whether a meeting may live that the store does not know.
+/// Where a meeting may live of which nobody knows.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
     /// The store's incarnation as seen last.
     seen: u64,
+    /// Since when the store may not know what lives.
     since: Option<Moment>,
-    /// When each instance's last sweep since then was sent.
+    /// When each instance's last sweep was sent.
     swept: HashMap<InstanceId, Moment>,
+    /// Since when each instance is in the pool without having been swept.
+    unswept: HashMap<InstanceId, Moment>,
+    /// So long an instance that is never swept is waited for (`health.unknownFor`).
+    most: Duration,
 }
 
 impl Doubt {
+    pub(super) fn configure(&mut self, most: Duration) {
+        self.most = most;
+    }
+
     /// Takes the store's incarnation; whether it is a new one, from which on doubt stands.
     fn arises(&mut self, incarnation: u64, now: Moment) -> bool {
         if std::mem::replace(&mut self.seen, incarnation) == incarnation {
@@ -31,21 +42,58 @@ impl Doubt {
         true
     }
 
-    pub(super) fn stands(&self) -> bool {
-        self.since.is_some()
+    /// Whether the store may not know what lives.
+    pub(super) fn stands(&self, now: Moment) -> bool {
+        self.since.is_some_and(|since| now.since(since) < self.most)
     }
 
-    /// A sweep was taken in; one of each instance that began after the doubt ends it.
-    fn swept(&mut self, sweep: &Sweep, roster: &Roster) {
-        let Some(since) = self.since else { return };
+    /// The pool is this now.
+    pub(super) fn follow(&mut self, roster: &Roster, now: Moment) {
+        self.swept.retain(|id, _| roster.get(id).is_some());
+        self.unswept.retain(|id, _| roster.get(id).is_some_and(|member| !member.swept));
+        for member in roster.members().iter().filter(|member| !member.swept) {
+            self.unswept.entry(member.instance.id.clone()).or_insert(now);
+        }
+    }
+
+    /// A sweep was taken in; one of each instance that began after the doubt ends it, and so does time.
+    fn swept(&mut self, sweep: &Sweep, roster: &Roster, now: Moment) {
         self.swept.insert(sweep.instance.clone(), sweep.asked_at);
-        let heard = |id| self.swept.get(id).is_some_and(|&asked_at| asked_at > since);
-        let mut living = roster.members().iter().filter(|member| !member.lost_meetings());
-        if living.all(|member| heard(&member.instance.id)) {
+        if self.since.is_none() {
+            return;
+        }
+        if !self.stands(now) {
+            warn!(
+                "some instances were not heard since the store's state changed: they are waited for no longer"
+            );
+            self.since = None;
+        } else if !roster.servers().any(|member| self.is_doubted(member, now)) {
             info!("every instance was heard since the store's state changed");
             self.since = None;
-            self.swept.clear();
         }
+    }
+
+    /// Whether meetings may live on this instance that the store has lost.
+    fn is_doubted(&self, member: &Member, now: Moment) -> bool {
+        let since = self.since.filter(|_| self.stands(now) && !member.lost_meetings());
+        let swept = self.swept.get(&member.instance.id);
+        since.is_some_and(|since| swept.is_none_or(|&asked_at| asked_at <= since))
+    }
+
+    /// Whether meetings may live on this instance of which nobody knows.
+    fn is_open(&self, member: &Member, now: Moment) -> bool {
+        let is_new = || {
+            let since = self.unswept.get(&member.instance.id);
+            since.is_none_or(|&since| now.since(since) < self.most)
+        };
+        let unheard = !member.swept && !member.lost_meetings() && is_new();
+        unheard || self.is_doubted(member, now)
+    }
+
+    /// The instances on which meetings may live of which nobody knows.
+    pub(super) fn open(&self, roster: &Roster, now: Moment) -> Vec<InstanceId> {
+        let open = roster.servers().filter(|member| self.is_open(member, now));
+        open.map(|member| member.instance.id.clone()).collect()
     }
 }
 
@@ -64,7 +112,7 @@ impl MeetingsState {
 
     /// A sweep was taken in, which may end the doubt.
     pub(super) fn doubt_swept(&mut self, sweep: &Sweep) {
-        self.doubt.swept(sweep, &self.roster);
+        self.doubt.swept(sweep, &self.roster, self.clock.now());
         self.table.rolled_back(self.doubt.since);
     }
 
@@ -113,25 +161,60 @@ mod tests {
         Moment(Duration::from_secs(secs))
     }
 
-    #[test]
-    fn doubt_stands_until_every_living_instance_was_swept_since() {
+    fn sweep(url: &str, secs: u64) -> Sweep {
+        let instance = InstanceId::new(url);
+        Sweep { instance, asked_at: at(secs), shared: false, seen: Vec::new() }
+    }
+
+    fn pool(swept: [bool; 3]) -> Roster {
         let (up, dead) = (Health::Up, Health::Dead);
         let members = [("http://a", up), ("http://b", up), ("http://c", dead)];
-        let roster = Roster::new(members.map(|(url, health)| member(url, health)).into());
-        let sweep = |url: &str, secs| Sweep {
-            instance: InstanceId::new(url),
-            asked_at: at(secs),
-            shared: false,
-            seen: Vec::new(),
-        };
-        let mut doubt = Doubt::default();
-        assert!(!doubt.arises(0, at(10)) && !doubt.stands());
+        let members = members.into_iter().zip(swept);
+        Roster::new(
+            members.map(|((url, health), swept)| Member { swept, ..member(url, health) }).collect(),
+        )
+    }
+
+    fn doubt() -> Doubt {
+        Doubt { most: Duration::from_secs(120), ..Doubt::default() }
+    }
+
+    /// The instances at which it is asked, by the ends of their names.
+    fn open(doubt: &Doubt, roster: &Roster, secs: u64) -> String {
+        doubt.open(roster, at(secs)).iter().map(|id| id.as_str().replace("http://", "")).collect()
+    }
+
+    #[test]
+    fn the_store_is_doubted_for_each_living_instance_until_it_was_swept_since_and_not_for_ever() {
+        let (roster, mut doubt) = (pool([true; 3]), doubt());
+        assert!(!doubt.arises(0, at(10)) && !doubt.stands(at(10)));
         assert!(doubt.arises(1, at(20)) && !doubt.arises(1, at(21)));
-        for (url, secs, stands) in
-            [("http://a", 19, true), ("http://b", 25, true), ("http://a", 26, false)]
+        assert_eq!(open(&doubt, &roster, 21), "ab");
+        for (url, secs, stands, expected) in
+            [("http://a", 19, true, "ab"), ("http://b", 25, true, "a"), ("http://a", 26, false, "")]
         {
-            doubt.swept(&sweep(url, secs), &roster);
-            assert_eq!(doubt.stands(), stands, "{url} at {secs}");
+            doubt.swept(&sweep(url, secs), &roster, at(27));
+            assert_eq!(doubt.stands(at(27)), stands, "{url} at {secs}");
+            assert_eq!(open(&doubt, &roster, 27), expected, "{url} at {secs}");
         }
+        assert!(doubt.arises(2, at(30)));
+        doubt.swept(&sweep("http://a", 31), &roster, at(31));
+        assert_eq!((doubt.stands(at(149)), &*open(&doubt, &roster, 149)), (true, "b"));
+        assert_eq!((doubt.stands(at(150)), &*open(&doubt, &roster, 150)), (false, ""));
+    }
+
+    #[test]
+    fn an_instance_that_was_never_swept_is_asked_until_it_is_or_was_waited_for_long_enough() {
+        let mut doubt = doubt();
+        let roster = pool([true, false, true]);
+        doubt.follow(&roster, at(10));
+        doubt.follow(&roster, at(50));
+        assert_eq!(open(&doubt, &roster, 129), "b");
+        assert_eq!(open(&doubt, &roster, 130), "");
+        let swept = pool([true; 3]);
+        doubt.follow(&swept, at(131));
+        assert_eq!(open(&doubt, &swept, 131), "");
+        doubt.follow(&roster, at(140)); // it left, and is new
+        assert_eq!(open(&doubt, &roster, 141), "b");
     }
 }

@@ -2,8 +2,11 @@
 
 use tracing::warn;
 
-use super::{Asker, Home, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use super::lease::BELIEVED_FOR;
+use super::table::Slot;
+use super::{Asker, Home, LivingRoute, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
 use crate::actors::{answer, settle_stored};
+use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
@@ -28,6 +31,12 @@ impl MeetingsState {
             return self.tell_found(key, asker);
         }
         self.fetch_for(key, asker);
+    }
+
+    fn ask_again(&mut self, asker: Asker) {
+        if !asker.reply_to.is_closed() {
+            self.find(asker);
+        }
     }
 
     /// Answers what was found. A user who joins is counted, or refused when the tenant has too many; one
@@ -64,11 +73,14 @@ impl MeetingsState {
         }
         match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
-            None => Where::Unknown {
-                sure: self.loaded && self.roster.all_accounted() && !self.doubt.stands(),
-                doubted: self.doubt.stands(),
-            },
+            None => Where::Unknown { open: self.open() },
         }
+    }
+
+    /// Where meetings may live that have no route, if that is known.
+    fn open(&self) -> Option<Vec<InstanceId>> {
+        let known = self.loaded && self.roster.loaded;
+        known.then(|| self.doubt.open(&self.roster, self.clock.now()))
     }
 
     /// The home of a meeting that its tenant names as its instance does.
@@ -91,10 +103,11 @@ impl MeetingsState {
             let full = StoreError::Away("too many wait for one record".into());
             return answer(asker.reply_to, Err(full.into()));
         }
-        // It may be an internal id, whose hash is the key then.
-        let named = InternalId::new(asker.meeting.as_str()).key();
+        // It may be an internal id, whose hash is the key then, or an odd one.
+        let text = asker.meeting.as_str();
+        let named = [InternalId::new(text).key(), self.names.find(text, key, &asker.tenant)];
         self.fetching.insert(key, vec![asker]);
-        self.fetch([key].into_iter().chain(named).collect());
+        self.fetch([key].into_iter().chain(named.into_iter().flatten()).collect());
     }
 
     /// Reads these records from the store, in a task.
@@ -116,6 +129,7 @@ impl MeetingsState {
         self.look_at_store();
         let failed = match result {
             Ok(records) => {
+                self.lease.met(sent_at);
                 for (key, record) in keys.iter().zip(records) {
                     self.table.read(*key, record, sent_at);
                 }
@@ -124,12 +138,18 @@ impl MeetingsState {
             }
             Err(error) => {
                 warn!(%error, "routes could not be read: answering from memory");
-                self.table.make_do();
+                self.lease.away(sent_at + BELIEVED_FOR);
                 Some(error)
             }
         };
+        // Whoever was stopped meanwhile asks again for those who wait still.
+        let late = self.is_late(sent_at);
         for key in keys {
             for asker in self.fetching.remove(&key).unwrap_or_default() {
+                if late {
+                    self.ask_again(asker);
+                    continue;
+                }
                 let found = self.found(key, &asker);
                 let ended = matches!(&found, Where::At(home) if home.state == RouteState::Ending);
                 match (found, &failed) {
@@ -140,5 +160,29 @@ impl MeetingsState {
                 }
             }
         }
+    }
+
+    /// The routes of these tenants to these instances, but for those whose meeting was ended.
+    pub(super) fn routes(
+        &self,
+        instances: &[InstanceId],
+        tenants: &[TenantId],
+    ) -> Result<Vec<LivingRoute>, RouteError> {
+        if !self.loaded {
+            return Err(RouteError::NotLoaded);
+        }
+        let wanted = |slot: &Slot| {
+            slot.route.state != RouteState::Ending
+                && instances.contains(slot.lives_on())
+                && tenants.contains(&slot.tenant)
+        };
+        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
+        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
+            key: *key,
+            tenant: slot.tenant.clone(),
+            instance: slot.lives_on().clone(),
+            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
+        };
+        Ok(routes.map(route).collect())
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
+use tokio::time::Instant;
 
 use super::keeping::Recalled;
 use crate::actors::seat::{AskError, Seat};
@@ -90,6 +91,10 @@ pub enum MeetingsMessage {
     Count { reply_to: RpcReplyPort<Counts> },
     /// So this instance looks meetings up. Told by [`crate::flows::naming`].
     Looks { instance: InstanceId, lookup: Lookup },
+    /// Whose is the meeting that this instance calls so? Asked by [`crate::flows::hooks`].
+    Owner { instance: InstanceId, internal: InternalId, reply_to: RpcReplyPort<Option<TenantId>> },
+    /// A create of this tenant was not answered by this instance, and then taken by another. Told by create.
+    Stalled { instance: InstanceId, tenant: TenantId },
     /// The pool changed. Told by the registry.
     Roster(Arc<Roster>),
     /// Another replica changed this record: read it again when it is next needed. Told by the store's follower.
@@ -101,6 +106,10 @@ pub enum MeetingsMessage {
     /// A claim made here was told to all, or it is not waited for any longer. Told by the store's follower and by
     /// the actor's own timer.
     Echo { key: RouteKey, tenant: TenantId, version: Version },
+    /// What we sent to all at this moment came back, after all that was told before. Told by the store's follower.
+    Heard(Instant),
+    /// The store does not answer, and will have been asked again at this moment. Told by the store's follower.
+    Away(Instant),
     /// Something may have been missed: read everything again, and until then what is needed. Told by the store's follower.
     Missed,
     /// Read everything again. Told by the actor itself.
@@ -206,11 +215,10 @@ pub enum Where {
     At(Home),
     /// A sweep saw it on this instance, and its route is not written yet: adopt it.
     Seen(InstanceId),
-    /// No such meeting. Unless `sure`, some instance was not heard yet: ask them.
+    /// No route. It may live on these instances, of which it is not known what they have: ask them. On any while routes
+    /// or the pool were not read.
     Unknown {
-        sure: bool,
-        /// The store may have gone back to an older state: what was heard of instances before does not count.
-        doubted: bool,
+        open: Option<Vec<InstanceId>>,
     },
 }
 
@@ -463,6 +471,21 @@ impl MeetingsHandle {
         self.0.tell(MeetingsMessage::Looks { instance, lookup });
     }
 
+    /// Whose the meeting is that this instance calls so, if its route says that; also of one that was just ended.
+    pub async fn owner(
+        &self,
+        instance: InstanceId,
+        internal: InternalId,
+    ) -> Result<Option<TenantId>, AskError> {
+        let question = |reply_to| MeetingsMessage::Owner { instance, internal, reply_to };
+        self.0.ask(FIND_WITHIN, question).await
+    }
+
+    /// A create of this tenant was not answered there, and then taken by another instance.
+    pub(crate) fn stalled(&self, instance: InstanceId, tenant: TenantId) {
+        self.0.tell(MeetingsMessage::Stalled { instance, tenant });
+    }
+
     /// Another replica changed this record.
     pub(crate) fn changed(&self, key: RouteKey) {
         self.0.tell(MeetingsMessage::Changed(key));
@@ -481,6 +504,16 @@ impl MeetingsHandle {
     /// A claim made here was told to all.
     pub(crate) fn echo(&self, key: RouteKey, tenant: TenantId, version: Version) {
         self.0.tell(MeetingsMessage::Echo { key, tenant, version });
+    }
+
+    /// All that was told before this moment has been told here.
+    pub(crate) fn heard(&self, sent: Instant) {
+        self.0.tell(MeetingsMessage::Heard(sent));
+    }
+
+    /// The store does not answer, and will have been asked again at this moment.
+    pub(crate) fn away(&self, until: Instant) {
+        self.0.tell(MeetingsMessage::Away(until));
     }
 
     /// Changes of others may have been missed.

@@ -6,6 +6,7 @@ mod doubt;
 mod finding;
 mod forecast;
 mod keeping;
+mod lease; // how long memory may answer
 mod leaving; // routes to instances that left the pool
 mod message;
 mod names;
@@ -13,6 +14,7 @@ mod pools;
 mod queue;
 mod reconcile;
 mod sighted;
+mod stalls;
 mod sweeping;
 mod table;
 mod told;
@@ -28,21 +30,23 @@ use tracing::{info, warn};
 use self::doubt::Doubt;
 use self::forecast::Forecast;
 use self::keeping::Keeping;
+use self::lease::Lease;
 pub use self::message::*;
 use self::names::Names;
 use self::pools::Unheard;
 use self::queue::Queue;
 use self::sighted::Sighted;
-use self::table::{Slot, Table};
+use self::stalls::Stalls;
+use self::table::Table;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::determinism::{HashMap, HashSet, Randomness};
 use crate::domain::forecast::Outlook;
 use crate::domain::instance::{Health, InstanceId, Roster};
 use crate::domain::load::LoadSnapshot;
-use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{MeetingId, Route, RouteKey, RouteRecord, Version};
 use crate::domain::moment::Moment;
-use crate::domain::placement::{Question, Rules, Verdict, explain};
+use crate::domain::placement::{Question, Rules};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::outside::clock::Clock;
@@ -64,6 +68,7 @@ pub struct MeetingsState {
     clock: Arc<dyn Clock>,
     randomness: Randomness,
     table: Table,
+    lease: Lease,
     keeping: Keeping,
     /// Whether what is stored of rooms is being read, and whether it was.
     recalling: bool,
@@ -89,6 +94,7 @@ pub struct MeetingsState {
     fetching: HashMap<RouteKey, Vec<Asker>>,
     sighted: Sighted,
     names: Names,
+    stalls: Stalls,
     strays: HashMap<InstanceId, HashSet<Stray>>,
     missing: leaving::Missing,
     /// All strays together, as lists need them.
@@ -134,6 +140,7 @@ impl Actor for Meetings {
             clock: self.clock.clone(),
             randomness: self.randomness.clone(),
             table: Table::new(Forecast::new(since_1970(&*self.clock))),
+            lease: Lease::default(),
             keeping: Keeping::default(),
             recalling: false,
             recalled: false,
@@ -150,6 +157,7 @@ impl Actor for Meetings {
             fetching: HashMap::default(),
             sighted: Sighted::default(),
             names: Names::default(),
+            stalls: Stalls::default(),
             strays: HashMap::default(),
             missing: leaving::Missing::default(),
             all_strays: Arc::default(),
@@ -157,6 +165,7 @@ impl Actor for Meetings {
             said_blind: None,
         };
         state.configure(&config);
+        state.doubt.follow(&state.roster, state.clock.now());
         Ok(state)
     }
 
@@ -192,6 +201,12 @@ impl Actor for Meetings {
             MeetingsMessage::Looks { instance, lookup } => {
                 state.names.learn(instance, lookup, state.clock.now());
             }
+            MeetingsMessage::Owner { instance, internal, reply_to } => {
+                answer(reply_to, state.table.owner(&instance, &internal));
+            }
+            MeetingsMessage::Stalled { instance, tenant } => {
+                state.stalls.add(instance, tenant, state.clock.now());
+            }
             MeetingsMessage::Roster(roster) => state.follow(roster),
             MeetingsMessage::Changed(key) => state.table.changed(key, self.clock.now()),
             MeetingsMessage::Became { key, became } => state.became(key, *became),
@@ -199,6 +214,8 @@ impl Actor for Meetings {
                 state.table.joined(&key, &tenant, self.clock.now());
             }
             MeetingsMessage::Echo { key, tenant, version } => state.echo(key, tenant, version),
+            MeetingsMessage::Heard(sent) => state.heard(sent),
+            MeetingsMessage::Away(until) => state.away(until),
             MeetingsMessage::Missed => {
                 state.table.doubt(self.clock.now());
                 state.load();
@@ -252,6 +269,7 @@ fn since_1970(clock: &dyn Clock) -> Duration {
 impl MeetingsState {
     fn configure(&mut self, config: &Config) {
         self.rules = rules(config);
+        self.doubt.configure(config.health.unknown_for);
         self.cores = config.balancer.cores.clone().into_iter().collect();
         let (range, most) = (config.balancer.metrics_range, config.balancer.known_rooms);
         let gone = self.table.forecast_mut().configure(range, most, self.clock.now());
@@ -261,7 +279,9 @@ impl MeetingsState {
     fn follow(&mut self, roster: Arc<Roster>) {
         self.table.forecast_mut().follow(&roster);
         self.names.follow(&roster);
+        self.stalls.follow(&roster);
         self.forget_strays(&roster);
+        self.doubt.follow(&roster, self.clock.now());
         self.roster = roster;
     }
 
@@ -329,6 +349,7 @@ impl MeetingsState {
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
+                self.lease.met(sent_at);
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }
@@ -367,35 +388,6 @@ impl MeetingsState {
             now: self.clock.now(),
             rules: self.rules,
         }
-    }
-
-    fn explain(&self, tenant: &Tenant, loads: &LoadSnapshot, tags: &TagWish) -> Vec<Verdict> {
-        let coming = self.table.forecast().of_anyone(self.clock.now());
-        explain(&self.question(tenant, loads, &HashSet::default(), tags, &coming))
-    }
-
-    /// The routes of these tenants to these instances, but for those whose meeting was ended.
-    fn routes(
-        &self,
-        instances: &[InstanceId],
-        tenants: &[TenantId],
-    ) -> Result<Vec<LivingRoute>, RouteError> {
-        if !self.loaded {
-            return Err(RouteError::NotLoaded);
-        }
-        let wanted = |slot: &Slot| {
-            slot.route.state != RouteState::Ending
-                && instances.contains(slot.lives_on())
-                && tenants.contains(&slot.tenant)
-        };
-        let routes = self.table.slots().filter(|(_, slot)| wanted(slot));
-        let route = |(key, slot): (&RouteKey, &Slot)| LivingRoute {
-            key: *key,
-            tenant: slot.tenant.clone(),
-            instance: slot.lives_on().clone(),
-            confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
-        };
-        Ok(routes.map(route).collect())
     }
 
     fn count(&self) -> Counts {

@@ -48,7 +48,7 @@ impl MeetingsState {
     /// A claim is being sent: where a pool bounds the tenant, it is to be told before it stands.
     pub(super) fn expect_echo(&mut self, key: RouteKey, version: Version, wish: &Wish) {
         let Some(most) = wish.tenant.meeting_pool else { return };
-        if self.store.shared() && self.store.hears() {
+        if self.store.shared() {
             let (room, meeting) = (u64::from(most), wish.meeting.clone());
             let claim = Unheard { version, room, meeting, stored: false, rank: None };
             self.unheard.insert((key, wish.tenant.id.clone()), claim);

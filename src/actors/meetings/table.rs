@@ -2,21 +2,16 @@
 
 mod usage; // how many meetings and users there are
 
-use std::time::Duration;
-
 use crate::determinism::{HashMap, HashSet};
 use crate::domain::forecast::{Course, Outlook, RoomKey};
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{Route, RouteKey, RouteRecord, RouteState, Version};
+use crate::domain::meeting::{InternalId, Route, RouteKey, RouteRecord, RouteState, Version};
 use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Became;
 
 use super::forecast::{Forecast, Met};
 use super::keeping::Recalled;
-
-/// While changes are not heard, so long memory is believed.
-const UNHEARD_FOR: Duration = Duration::from_millis(500);
 
 /// One tenant's meeting: its route, and what sweeps said of it.
 #[derive(Clone, Debug)]
@@ -29,6 +24,8 @@ pub(super) struct Slot {
     pub(super) read_at: Moment,
     /// Another replica changed it since.
     pub(super) stale: bool,
+    /// What it is was told, and the store not asked: what is told late may not be the last.
+    pub(super) hearsay: bool,
     /// So many sweeps in a row did not list it.
     pub(super) missing: u8,
     /// Its instance was asked then for the last list that showed it, since the route is what it is.
@@ -117,6 +114,7 @@ impl Table {
         let before = std::mem::replace(&mut slot.route, route);
         slot.read_at = now;
         slot.stale = false;
+        slot.hearsay = false;
         if changed {
             slot.settled_at = now;
             slot.missing = 0;
@@ -300,26 +298,23 @@ impl Table {
         let gone = told.is_some_and(|told| self.gone.contains_key(&told));
         if known == was && !gone {
             self.put(key, &tenant, route, now);
+            if let Some(slot) = self.get_mut(&key, &tenant) {
+                slot.hearsay = true;
+            }
             return true;
         }
         self.mark_stale(&key);
         false
     }
 
-    /// Whether a slot is what the store has, as far as can be known; `hears`: changes are told at once.
-    pub(super) fn trusts(&self, slot: &Slot, hears: bool, now: impl FnOnce() -> Moment) -> bool {
-        let doubted = slot.stale || slot.read_at < self.doubted_at;
-        !doubted && (hears || now().since(slot.read_at) < UNHEARD_FOR)
+    /// Whether something may have been missed since the store agreed with this slot.
+    pub(super) fn is_doubted(&self, slot: &Slot) -> bool {
+        slot.read_at < self.doubted_at
     }
 
     /// Changes may have been missed: what was read before is read again when it is next needed.
     pub(super) fn doubt(&mut self, now: Moment) {
         self.doubted_at = now;
-    }
-
-    /// The store does not answer: memory is all there is, until the next doubt.
-    pub(super) fn make_do(&mut self) {
-        self.doubted_at = Moment::default();
     }
 
     /// What the store said to a question of `sent_at` was taken over. If the record was changed since,
@@ -337,7 +332,8 @@ impl Table {
         self.gone.retain(|_, gone| *gone >= before);
     }
 
-    fn mark_stale(&mut self, key: &RouteKey) {
+    /// What the store said of this record may be what stood before.
+    pub(super) fn mark_stale(&mut self, key: &RouteKey) {
         for slot in self.cells.get_mut(key).into_iter().flatten() {
             slot.stale = true;
         }
@@ -346,6 +342,15 @@ impl Table {
     /// Where meetings of this key live.
     pub(super) fn instances_of(&self, key: RouteKey) -> impl Iterator<Item = &InstanceId> {
         self.cells.get(&key).into_iter().flatten().map(|slot| &slot.route.instance)
+    }
+
+    /// Whose the meeting is that this instance calls so, which is made of its id as BBB does.
+    pub(super) fn owner(&self, instance: &InstanceId, internal: &InternalId) -> Option<TenantId> {
+        let is_it = |slot: &&Slot| {
+            slot.route.instance == *instance && slot.route.internal.as_ref() == Some(internal)
+        };
+        let slot = self.slots_of(&internal.key()?).find(is_it)?;
+        Some(slot.tenant.clone())
     }
 
     fn slots_of(&self, key: &RouteKey) -> impl Iterator<Item = &Slot> {
@@ -391,6 +396,7 @@ impl Slot {
             settled_at: now,
             read_at: now,
             stale: false,
+            hearsay: false,
             missing: 0,
             listed_at: None,
             participants: 0,

@@ -103,7 +103,8 @@ impl Creation<'_> {
         let within = self.by.saturating_duration_since(Instant::now());
         let query = match &self.payload {
             Some(payload) => {
-                payload.sealed(&self.query, &home.instance, &self.world.randomness).await
+                let (id, instance) = (&self.tenant.id, &home.instance);
+                self.world.sealed(id, payload, &self.query, instance).await
             }
             None => self.query.as_str().into(),
         };

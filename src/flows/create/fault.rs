@@ -62,6 +62,23 @@ impl Fault {
         }
     }
 
+    /// What the client reads of its repeated create that the meeting's own instance did not answer as BBB does: there is
+    /// no second instance by which to know whose fault that is.
+    pub(super) fn alone(&self) -> Refusal {
+        match self {
+            Self::Unreached | Self::Silent => Refusal::Silent,
+            Self::Status(status) => match Rejection::of(*status) {
+                Some(rejection) => Refusal::Rejected(rejection, *status),
+                None => {
+                    Refusal::Server(format!("it answered with HTTP status {}", status.as_u16()))
+                }
+            },
+            Self::Garbage => Refusal::Server("its answer can't be understood".into()),
+            Self::Signature => Refusal::Server("it refuses our signature".into()),
+            Self::Refused(key) => Refusal::Server(format!("it refused it: {key}")),
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Unreached => "they can't be reached".to_owned(),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use self::attempt::Attempt;
-use self::fault::Tried;
+use self::fault::{Fault, Tried};
 use super::World;
 use super::answer::Answer;
 use super::ask::{CHECK_WITHIN, Presence};
@@ -49,6 +49,8 @@ struct Creation<'a> {
     except: HashSet<InstanceId>,
     /// What went wrong so far.
     tried: Tried,
+    /// Instances that did not answer it.
+    silent: Vec<InstanceId>,
     by: Instant,
 }
 
@@ -90,6 +92,7 @@ async fn whole(
         tags,
         except: HashSet::default(),
         tried: Tried::default(),
+        silent: Vec::new(),
         by: Instant::now() + world.config.deadlines.create,
     };
     let by = creation.by;
@@ -125,7 +128,10 @@ impl Creation<'_> {
             let confirmed = home.state == RouteState::Confirmed && !home.released;
             match self.attempt(&home, confirmed).await {
                 Attempt::Made(answer, envelope) => match self.made(&home, &envelope).await? {
-                    None => return Ok(Answer::Passed(answer)),
+                    None => {
+                        self.tell_stalled();
+                        return Ok(Answer::Passed(answer));
+                    }
                     Some(winner) => home = winner,
                 },
                 Attempt::Refused(answer, envelope) => {
@@ -141,9 +147,13 @@ impl Creation<'_> {
                     self.tried.add(fault, None);
                     return self.tried.end();
                 }
+                Attempt::Failed { fault, .. } if confirmed => return Err(fault.alone()),
                 Attempt::Failed { fault, refusal, tomb } => {
+                    if fault == Fault::Silent {
+                        self.silent.push(home.instance.id.clone());
+                    }
                     self.tried.add(fault, refusal);
-                    if confirmed || !self.may_try_another() {
+                    if !self.may_try_another() {
                         self.release(&home, confirmed).await;
                         return self.tried.end();
                     }
@@ -157,6 +167,13 @@ impl Creation<'_> {
                     };
                 }
             }
+        }
+    }
+
+    /// An instance took the create: those that did not answer it before may hang.
+    fn tell_stalled(&self) {
+        for instance in &self.silent {
+            self.world.actors.meetings.stalled(instance.clone(), self.tenant.id.clone());
         }
     }
 

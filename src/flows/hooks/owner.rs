@@ -10,6 +10,7 @@ use super::Heard;
 use crate::bbb::hooks::Event;
 use crate::bbb::query;
 use crate::domain::instance::Instance;
+use crate::domain::meeting::InternalId;
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
 use crate::flows::answer::read;
@@ -42,6 +43,13 @@ pub(super) async fn of(
     if let Some(parent) = &event.parent
         && let Some(owner) = known(parent).await.map_err(|_| Heard::Later)?
     {
+        learn(&owner);
+        return Ok(owner);
+    }
+    // Its route knows it, also from before there was any hook.
+    let routed = world.actors.meetings.owner(instance.id.clone(), InternalId::new(&**internal));
+    if let Ok(Some(owner)) = routed.await {
+        let owner = Some(owner);
         learn(&owner);
         return Ok(owner);
     }

@@ -35,7 +35,8 @@ pub async fn get_meetings(world: &World, tenant: &Arc<Tenant>) -> Result<Answer,
     // In a task of its own: a client that hangs up takes no round away from the others.
     let listed = settle(async move { listed(&asked, id).await }).await;
     let listed = listed.unwrap_or(Err(Refusal::Internal("list the meetings")))?;
-    Ok(world.restored(tenant, Answer::Merged(listed)))
+    let listed = world.with_own_payloads(tenant, Answer::Merged(listed)).await;
+    Ok(world.restored(tenant, listed))
 }
 
 async fn listed(world: &World, tenant: TenantId) -> Result<Vec<Bytes>, Refusal> {

@@ -9,6 +9,7 @@ use super::find::{chunks, shares};
 use super::{learn_all, required};
 use crate::actors::settle;
 use crate::bbb::call::Call;
+use crate::bbb::callback::without_urls;
 use crate::bbb::query;
 use crate::bbb::recordings::ids;
 use crate::bbb::xml::Envelope;
@@ -41,7 +42,11 @@ pub async fn change(
     required(call, query)?;
     let ids = ids(query::single(query, "recordID")?.as_deref().unwrap_or_default());
     // What the client says of the tenant does not count, so that no recording changes its owner.
-    let rest = query::untagged(&query::without(query, &["recordID"]));
+    let mut rest = query::untagged(&query::without(query, &["recordID"]));
+    if world.config.callbacks.base_url.is_some() {
+        // Instances call us, at the URL that they were given with the create.
+        rest = without_urls(&rest);
+    }
     let (world, tenant) = (world.clone(), tenant.clone());
     let told = settle(async move { everywhere(&world, &tenant, call, ids, &rest).await }).await;
     told.unwrap_or(Err(Refusal::Internal("change the recordings")))

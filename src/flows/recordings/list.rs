@@ -50,7 +50,7 @@ pub async fn get_recordings(
         && let Ok(survey) = world.actors.recordings.survey().await
     {
         let shown = super::paged::page(&asking, &roster, survey, page).await?;
-        return Ok(world.restored(tenant, shown));
+        return Ok(world.restored(tenant, world.with_own_payloads(tenant, shown).await));
     }
     let (dead, asked): (Vec<_>, Vec<_>) =
         roster.servers().partition(|member| member.health == Health::Dead);
@@ -64,7 +64,8 @@ pub async fn get_recordings(
         }
     }
     found.extend(asking.last_known(&roster, silent).await?);
-    Ok(world.restored(tenant, Answer::Merged(merge(found, page))))
+    let listed = world.with_own_payloads(tenant, Answer::Merged(merge(found, page))).await;
+    Ok(world.restored(tenant, listed))
 }
 
 /// What instances are asked: what the client asks, of this tenant only, and without the client's page.

@@ -22,9 +22,12 @@ use crate::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use crate::domain::tenant::{TenantDocument, TenantId};
 
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish};
+use super::writes::Writes;
 use super::{InstanceRecord, Shelf, Shelved, Step, Stepped, Store, StoreError, Told};
 use file::Kept;
 
+/// With less the file may soon not grow any more.
+const FREE_BYTES: u64 = 1 << 20;
 /// A lazy write reaches the disk at the latest so long after it was answered.
 const LAZY_FOR: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,7 @@ pub struct Embedded {
     /// One piece of work at a time, so that late ones wait here and not on blocked threads.
     turns: Arc<Semaphore>,
     deadline: Duration,
+    writes: Writes,
 }
 
 impl Embedded {
@@ -41,7 +45,8 @@ impl Embedded {
     /// crash the file is checked and repaired first.
     pub fn open(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
         let kept = Arc::new(Kept::open(path)?);
-        Ok(Self { kept, turns: Arc::new(Semaphore::new(1)), deadline })
+        let turns = Arc::new(Semaphore::new(1));
+        Ok(Self { kept, turns, deadline, writes: Writes::default() })
     }
 
     /// Does the work on a thread that may block. When the deadline passes first, the work may still be done.
@@ -95,6 +100,19 @@ impl Store for Embedded {
         false
     }
 
+    fn ailment(&self) -> Option<String> {
+        self.writes.ailment()
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let kept = self.kept.clone();
+        let checked = self.run(move |database| kept.check(database)).await;
+        let full = |free| StoreError::Away(format!("the disk is full: {free} bytes are free"));
+        let room =
+            checked.and_then(|free| if free < FREE_BYTES { Err(full(free)) } else { Ok(()) });
+        self.writes.checked(room)
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.run(tables::ping).await
     }
@@ -132,7 +150,11 @@ impl Store for Embedded {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        let (answers, written) = self.run(move |database| tables::step(database, &steps)).await?;
+        let stepped = self.run(move |database| tables::step(database, &steps)).await;
+        if !matches!(stepped, Ok((_, tables::Written::Nothing))) {
+            self.writes.stepped(&stepped);
+        }
+        let (answers, written) = stepped?;
         match written {
             tables::Written::Lazily => self.sync_later(),
             tables::Written::Synced => self.kept.turn_synced(),

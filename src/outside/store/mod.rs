@@ -8,6 +8,7 @@ mod record; // how routes and instances are written down
 pub mod redis; // one server, many replicas
 pub mod take; // what a step does to a record, as a plain function
 mod tenant; // tenants as the predecessor writes them
+mod writes; // whether writes succeed
 mod yaml; // scalars as Go's yaml.v3 writes them
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use self::mark::Mark;
 use self::peers::{Chore, News, Shared, StoreTime, Turn};
@@ -242,6 +244,11 @@ pub enum Told {
     Became(RouteKey, Box<Became>),
     /// The claim of this version, made here, has been told to all: what others claimed before was told before.
     Echo(RouteKey, TenantId, Version),
+    /// What all had been told at this moment has been told here: what we sent to all then came back. Memory of a shared
+    /// store is believed only for a while after it.
+    Heard(Instant),
+    /// The store was asked and did not answer; until then it will have been asked again.
+    Away(Instant),
     /// What a replica, named by a number, tells the others.
     News(u64, peers::News),
     /// We may have missed something: read everything again.
@@ -259,13 +266,13 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     fn incarnation(&self) -> u64 {
         0
     }
-    /// Whether what others change is told at once. If not, memory may be behind though the store answers.
-    fn hears(&self) -> bool {
-        true
-    }
     /// What works less well than it should while it answers, for operators.
     fn ailment(&self) -> Option<String> {
         None
+    }
+    /// Whether it takes writes: writes one tiny record, unseen by everyone else. Fails as well while steps failed lately.
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -387,7 +394,8 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
         if gone.is_empty() { Ok(()) } else { self.unshelve(Shelf::Recordings, gone).await }
     }
 
-    /// Tells what other replicas change, for as long as `tell` is open. An embedded store has none to tell of.
+    /// Tells what other replicas change, for as long as `tell` is open, and a few times a second that all of it was told
+    /// ([`Told::Heard`]) or that the store does not answer. An embedded store has none to tell of.
     async fn follow(&self, tell: mpsc::Sender<Told>);
 }
 

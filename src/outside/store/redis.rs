@@ -14,8 +14,6 @@ mod routes; // claims and changes
 mod shelves; // small records by kind and id
 mod tenants; // the predecessor's tenant documents
 
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,10 +30,12 @@ use crate::domain::tenant::{TenantDocument, TenantId};
 use super::mark::Mark;
 use super::peers::{Chore, News, Shared, StoreTime, Turn};
 use super::queue::{Due, Owed, Page, Parcel, Pile, Queue, Room, Settle, Tally, Way, Wish};
+use super::writes::Writes;
 use super::{
     InstanceRecord, RecordingsKept, Shelf, Shelved, Step, Stepped, Store, StoreError, TenantChange,
     Told,
 };
+use follow::Written;
 use guarded::Guarded;
 use hints::Hints;
 use link::Link;
@@ -45,11 +45,9 @@ pub struct Redis {
     link: Link,
     /// Who we are among the replicas, so that our own changes are not told back to us.
     sender: String,
-    /// Whether what others change is told at once.
-    hears: AtomicBool,
-    /// The digest of the list of instances that we wrote last.
-    written: AtomicU64,
+    written: Written,
     hints: Hints,
+    writes: Writes,
 }
 
 impl Redis {
@@ -59,8 +57,8 @@ impl Redis {
         let link = Link::new(config, deadline)?;
         let sender = format!("{:016x}", rand::random::<u64>());
         let hints = Hints { kept: config.keep_predecessor_keys && !link.is_cluster() };
-        let (hears, written) = (AtomicBool::new(true), AtomicU64::default());
-        Ok(Self { link, sender, hears, written, hints })
+        let (written, writes) = (Written::default(), Writes::default());
+        Ok(Self { link, sender, written, hints, writes })
     }
 }
 
@@ -74,12 +72,12 @@ impl Store for Redis {
         self.link.incarnation.count()
     }
 
-    fn hears(&self) -> bool {
-        self.hears.load(Relaxed)
+    fn ailment(&self) -> Option<String> {
+        self.writes.ailment().or_else(|| self.link.copies.ailment())
     }
 
-    fn ailment(&self) -> Option<String> {
-        self.link.copies.ailment()
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writes.checked(self.link.within(self.link.check()).await)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -102,12 +100,12 @@ impl Store for Redis {
     ) -> Result<Option<Mark>, StoreError> {
         let (sender, what) = (&*self.sender, pool::INSTANCES);
         let guarded = Guarded { sender, what, from, exactly: true, again };
-        self.written.store(pool::digest_of(&pool), Relaxed);
+        self.written.note(pool::digest_of(&pool));
         pool::change(&self.link, guarded, &pool).await
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
-        self.written.store(pool::digest_of(&pool), Relaxed);
+        self.written.note(pool::digest_of(&pool));
         pool::replace(&self.link, &self.sender, &pool).await
     }
 
@@ -173,7 +171,10 @@ impl Store for Redis {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        self.link.within(routes::step(&self.link, &self.sender, self.hints, &steps)).await
+        let steps = routes::step(&self.link, &self.sender, self.hints, &steps);
+        let stepped = self.link.within(steps).await;
+        self.writes.stepped(&stepped);
+        stepped
     }
 
     async fn hint(&self, meeting: &MeetingId) -> Result<Option<InstanceId>, StoreError> {
@@ -242,7 +243,7 @@ impl Store for Redis {
     }
 
     async fn follow(&self, tell: mpsc::Sender<Told>) {
-        follow::follow(&self.link, &self.sender, (&self.hears, &self.written), tell).await;
+        follow::follow(&self.link, &self.sender, &self.written, tell).await;
     }
 }
 

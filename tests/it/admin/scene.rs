@@ -127,6 +127,7 @@ impl Scene {
             randomness: Default::default(),
             done: tokio::sync::broadcast::channel(1).0,
             doubted: tokio::sync::broadcast::channel(1).0,
+            payloads: Default::default(),
             config,
         };
         let phase = Phase::default();

@@ -143,3 +143,75 @@ async fn x16_the_lrs_payload_is_opened_with_ts_secrets_and_sealed_with_the_serve
         assert_eq!(payload(&world, 2).await, text);
     }
 }
+
+/// What T reads of the meeting's payload.
+async fn read_back(world: &World, call: &str, query: &str) -> String {
+    let reply = T.call(world, call, query).await;
+    let shown = reply.assert_success().value("secret-lrs-payload");
+    let shown =
+        shown.strip_prefix("<![CDATA[").and_then(|s| s.strip_suffix("]]>")).unwrap_or(shown);
+    shown.to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn x16_a_client_reads_the_lrs_payload_back_as_it_sent_it() {
+    let plain = r#"{"lrs_endpoint":"https://lrs.example.org","lrs_token":"hidden"}"#;
+    let world = started(plan(2)).await;
+    let (own, odd) = (lrs::seal(plain, T.secret, [5; 8]), lrs::seal(plain, U.secret, [6; 8]));
+    let sent = [("room0", own), ("room1", odd), ("room2", "no payload".to_owned())];
+    for (meeting, payload) in &sent {
+        let name = ("meta_secret-lrs-payload", payload.as_str());
+        let create = query_of(&[("name", "Room"), ("meetingID", meeting), name]);
+        T.call(&world, "create", &create).await.assert_success();
+    }
+    // Whoever starts later makes it anew.
+    let again = plan(2).on(&world).with_what_is_stored().store(world.store.clone()).start().await;
+    for world in [&world, &again] {
+        for (meeting, payload) in &sent {
+            let query = format!("meetingID={meeting}");
+            assert_eq!(read_back(world, "getMeetingInfo", &query).await, *payload, "{meeting}");
+        }
+        let list = T.call(world, "getMeetings", "").await;
+        let all = sent.iter().all(|(_, payload)| list.assert_success().body.contains(payload));
+        assert!(all, "{list:?}");
+        for sim in &world.sims {
+            for asked in sim.requests_of("create").await {
+                let theirs = asked.value("meta_secret-lrs-payload").unwrap_or_default();
+                let is_ours = sent.iter().any(|(_, payload)| *payload == theirs);
+                assert!(is_ours || !list.body.contains(&theirs), "sealed for the server");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x16_the_change_of_a_recording_brings_no_server_another_url_to_call() {
+    let world = started(with_callbacks(1)).await;
+    let (first, ready) = ("https://t.example.org/ready", name("bbb"));
+    let create =
+        query_of(&[("name", "Room"), ("meetingID", "room"), ("record", "true"), (&ready, first)]);
+    T.call(&world, "create", &create).await.assert_success();
+    T.join(&world, "room").await;
+    let record = world.sims[0].meeting("room").await.expect("a meeting").internal_id;
+    T.end(&world, "room").await.assert_success();
+    sleep(20 * SECOND).await;
+    for of in ["bbb", "BN", "canvas"] {
+        let other = name(of);
+        let change = [
+            ("recordID", record.as_str()),
+            (&other, "https://other.example.org"),
+            ("meta_title", of),
+        ];
+        T.call(&world, "updateRecordings", &query_of(&change)).await.assert_success();
+        let asked = world.sims[0].requests_of("updateRecordings").await;
+        let asked = asked.last().expect("it was asked");
+        assert_eq!((asked.value(&other), asked.value("meta_title").as_deref()), (None, Some(of)));
+    }
+    let listed = T.call(&world, "getRecordings", "meetingID=room").await;
+    assert!(listed.body.contains(first) && !listed.body.contains("other.example"), "{listed:?}");
+    // Who wants no call any more says so.
+    let change = query_of(&[("recordID", record.as_str()), (&ready, "")]);
+    T.call(&world, "updateRecordings", &change).await.assert_success();
+    let listed = T.call(&world, "getRecordings", "meetingID=room").await;
+    assert!(!listed.body.contains(first), "{listed:?}");
+}

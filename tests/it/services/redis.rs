@@ -3,10 +3,12 @@
 mod certificates;
 mod cluster;
 mod sentinel;
+mod way;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use cluster::RedisCluster;
 pub(crate) use sentinel::{MASTER, RedisSentinels};
+pub(crate) use way::Way;
 
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;

@@ -49,8 +49,17 @@ impl Follower {
         }
     }
 
+    /// The next it hears but that it has heard all.
     async fn next(&mut self, within: Duration) -> Option<Told> {
-        timeout(within, self.heard.recv()).await.ok().map(|told| told.expect("it follows"))
+        let told = async {
+            loop {
+                match self.heard.recv().await.expect("it follows") {
+                    Told::Heard(_) | Told::Away(_) => {}
+                    told => return told,
+                }
+            }
+        };
+        timeout(within, told).await.ok()
     }
 }
 

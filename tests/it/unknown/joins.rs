@@ -1,17 +1,14 @@
 //! Joins of meetings whose server does not answer: away, and said so before clients give up.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use bigblueswarm::domain::instance::Health;
-use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
-use bigblueswarm::sim::{Fault, SimServers};
+use bigblueswarm::sim::Fault;
 use http::{Method, StatusCode, header};
 use tokio::time::{Instant, sleep};
 
-use super::{BROWSER, health, two};
+use super::{BROWSER, behind, health, two};
 use crate::world::{Reply, T, World, id, plan};
 
 /// Some clients give up then.
@@ -123,28 +120,13 @@ async fn x9_what_may_live_on_a_silent_instance_is_away_for_whoever_joins() {
     T.join(&again, "nowhere").await.assert_failed(200, "invalidMeetingIdentifier");
 }
 
-/// A network on which what stands before an instance says that it does not answer a join.
-struct Gateway(SimServers, StatusCode);
-
-#[async_trait]
-impl Servers for Gateway {
-    async fn send(&self, request: Outgoing) -> Result<Incoming, SendError> {
-        if !request.target.contains("/join?") {
-            return self.0.send(request).await;
-        }
-        let body = Body::from("<html><h1>Bad Gateway</h1></html>");
-        Ok(Incoming { status: self.1, headers: http::HeaderMap::new(), body })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn x9_an_instance_of_which_its_own_proxy_says_that_it_is_away_is_away() {
     for status in
         [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
     {
         let calm = plan(1).start().await;
-        let network = Arc::new(Gateway(calm.servers.clone(), status));
-        let world = plan(1).on(&calm).network(network).start().await;
+        let world = behind(&calm, "join", status, "<html><h1>Bad Gateway</h1></html>").await;
         T.create(&world, "seminar").await.assert_success();
         session(&world, "seminar").await.assert_failed(200, "meetingUnavailable");
     }

@@ -1,22 +1,29 @@
 //! Hearing of what others change, as `outside/store/redis/follow.rs` does: a subscription, and looks at the counts.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bigblueswarm::outside::store::{Shelf, StoreError, Told};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::state::{INSTANCES, TENANTS};
 use super::{DEADLINE, Hub, SimStore};
 
-const LOOK_EVERY: Duration = Duration::from_millis(400);
-const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A look that takes longer is one that was not answered.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(400);
+/// So many beats in a row that do not come back end the subscription; another is tried after a while.
+const BEATS_UNHEARD: u32 = 4;
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 
 /// What comes over a subscription.
 #[derive(Clone)]
 pub(super) enum Note {
     Told(Told),
+    /// Our own beat, which was sent then.
+    Beat(Instant),
     /// Counts have changed: look.
     Counted,
 }
@@ -35,7 +42,7 @@ type Notes = mpsc::UnboundedReceiver<(Instant, Note)>;
 impl Ear {
     pub(super) fn hear(&mut self, hub: &Hub, note: Note) {
         let wire = hub.wires.with(|wires| wires[self.replica].clone());
-        if wire.cut || wire.deaf {
+        if wire.cut > 0 || wire.deaf {
             return;
         }
         self.last = self.last.max(Instant::now() + hub.trip() + wire.late);
@@ -58,10 +65,20 @@ struct Marks {
     by_others: Vec<i64>,
 }
 
+/// What is known of the store.
+#[derive(Default)]
+struct Known {
+    notes: Option<Notes>,
+    seen: Option<Marks>,
+    /// So many beats were sent since one came back.
+    beats: u32,
+    subscribe_at: Option<Instant>,
+}
+
 pub(super) async fn follow(store: &SimStore, tell: mpsc::Sender<Told>) {
-    let (mut notes, mut seen): (Option<Notes>, Option<Marks>) = (None, None);
+    let mut known = Known::default();
     let mut next: Option<(Instant, Note)> = None;
-    let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
+    let mut look_at = Instant::now();
     loop {
         tokio::select! {
             biased;
@@ -70,30 +87,41 @@ pub(super) async fn follow(store: &SimStore, tell: mpsc::Sender<Told>) {
                 store.process.runs().await;
                 match next.take() {
                     Some((_, Note::Told(told))) => drop(tell.send(told).await),
+                    Some((_, Note::Beat(sent))) => {
+                        known.beats = 0;
+                        let _ = tell.send(Told::Heard(sent)).await;
+                    }
                     Some((_, Note::Counted)) => look_at = Instant::now(),
                     None => {}
                 }
             }
-            note = heard(&mut notes), if next.is_none() => match note {
+            note = heard(&mut known.notes), if next.is_none() => match note {
                 Some(note) => next = Some(note),
-                None => (notes, look_at) = (None, Instant::now()),
+                None => (known.notes, look_at) = (None, Instant::now()),
             },
             () = sleep_until(look_at) => {
-                match look(store, &mut notes, &mut seen).await {
-                    Ok(changes) => {
-                        store.hears.store(notes.is_some(), Relaxed);
-                        for told in changes {
-                            let _ = tell.send(told).await;
+                let away = Told::Away(look_at + DEADLINE + LOOK_EVERY + ANSWERS_WITHIN * 2);
+                let marks = {
+                    let mut look = pin!(look(store));
+                    match timeout(ANSWERS_WITHIN, &mut look).await {
+                        Ok(marks) => marks,
+                        Err(_) => {
+                            let _ = tell.send(away.clone()).await;
+                            look.await
                         }
-                        pause = LOOK_EVERY;
                     }
-                    Err(_) => {
-                        store.hears.store(true, Relaxed);
-                        (notes, seen, next) = (None, None, None);
-                        pause = (pause * 2).min(PAUSE_AT_MOST);
+                };
+                let mut anew = false;
+                if let Ok(marks) = marks {
+                    anew = subscribe(store, &mut known).await;
+                    for told in changes_since(store, &mut known, marks, anew) {
+                        let _ = tell.send(told).await;
                     }
+                } else {
+                    (known, next) = (Known::default(), None);
+                    let _ = tell.send(away).await;
                 }
-                look_at = Instant::now() + pause;
+                look_at = Instant::now() + if anew { Duration::ZERO } else { LOOK_EVERY };
             }
         }
     }
@@ -113,58 +141,65 @@ async fn heard(notes: &mut Option<Notes>) -> Option<(Instant, Note)> {
     }
 }
 
-/// Looks at the counts, and subscribes first when need be.
-async fn look(
-    store: &SimStore,
-    notes: &mut Option<Notes>,
-    seen: &mut Option<Marks>,
-) -> Result<Vec<Told>, StoreError> {
-    let deaf = store.wire().deaf;
-    let subscribed = match notes {
-        Some(_) if deaf => {
-            sleep(DEADLINE).await;
-            return Err(StoreError::Away("the subscription is silent".into()));
-        }
-        Some(_) => false,
-        None if deaf => {
-            sleep(DEADLINE).await;
-            false
-        }
-        None => {
-            *notes = Some(subscribe(store).await?);
-            true
-        }
-    };
-    let me = store.me;
+/// Looks at the counts; a beat goes along.
+async fn look(store: &SimStore) -> Result<Marks, StoreError> {
+    let (me, hub, sent) = (store.me, store.hub.clone(), Instant::now());
     let marks = store.ask(|state| {
         if state.kept.epoch.is_empty() {
             state.kept.epoch = format!("epoch-{}", state.incarnation);
         }
+        let own = state.ears.iter_mut().filter(|ear| ear.me == me);
+        own.for_each(|ear| ear.hear(&hub, Note::Beat(sent)));
         let names = [INSTANCES, TENANTS].into_iter().chain(Shelf::TOLD.map(Shelf::name));
         let by_others = names.map(|what| state.kept.by_others(me, what)).collect();
         Marks { epoch: state.kept.epoch.clone(), by_others }
     });
-    let marks = marks.await?;
-    let before = seen.replace(marks.clone());
+    marks.await
+}
+
+/// Whether a new subscription stands.
+async fn subscribe(store: &SimStore, known: &mut Known) -> bool {
+    if known.notes.is_some() {
+        known.beats += 1;
+        if known.beats <= BEATS_UNHEARD {
+            return false;
+        }
+        (known.notes, known.beats) = (None, 0);
+        known.subscribe_at = Some(Instant::now() + SUBSCRIBE_AGAIN);
+    }
+    if known.subscribe_at.is_some_and(|at| Instant::now() < at) {
+        return false;
+    }
+    let asked = async {
+        if store.wire().deaf {
+            sleep(DEADLINE).await;
+            return Err(StoreError::Away("a deaf subscription".into()));
+        }
+        let (to, notes) = mpsc::unbounded_channel();
+        let (me, replica) = (store.me, store.replica);
+        let ear = Ear { me, replica, notes: to, last: Instant::now() };
+        let asked = store.ask(|state| {
+            state.ears.retain(|ear| ear.me != me);
+            state.ears.push(ear);
+        });
+        asked.await.map(|()| notes)
+    };
+    match asked.await {
+        Ok(notes) => known.notes = Some(notes),
+        Err(_) => known.subscribe_at = Some(Instant::now() + SUBSCRIBE_AGAIN),
+    }
+    known.notes.is_some()
+}
+
+fn changes_since(store: &SimStore, known: &mut Known, marks: Marks, anew: bool) -> Vec<Told> {
+    let before = known.seen.replace(marks.clone());
     if before.as_ref().is_some_and(|before| before.epoch != marks.epoch) {
         store.incarnation.fetch_add(1, Relaxed);
     }
-    Ok(match before {
-        Some(before) if !subscribed && before.epoch == marks.epoch => changes(&before, &marks),
+    match before {
+        Some(before) if !anew && before.epoch == marks.epoch => changes(&before, &marks),
         _ => vec![Told::Everything],
-    })
-}
-
-async fn subscribe(store: &SimStore) -> Result<Notes, StoreError> {
-    let (to, notes) = mpsc::unbounded_channel();
-    let (me, replica) = (store.me, store.replica);
-    store
-        .ask(|state| {
-            state.ears.retain(|ear| ear.me != me);
-            state.ears.push(Ear { me, replica, notes: to, last: Instant::now() });
-        })
-        .await?;
-    Ok(notes)
+    }
 }
 
 fn changes(before: &Marks, now: &Marks) -> Vec<Told> {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use redb::backends::FileBackend;
@@ -24,6 +24,8 @@ pub(super) struct Kept {
     database: ArcSwapOption<Database>,
     /// Whether there are answered writes that are not on disk.
     lazy: AtomicBool,
+    /// How many checks there were.
+    checks: AtomicU64,
 }
 
 impl Kept {
@@ -33,6 +35,7 @@ impl Kept {
             path: path.to_owned(),
             database: ArcSwapOption::from_pointee(database),
             lazy: AtomicBool::new(false),
+            checks: AtomicU64::new(0),
         })
     }
 
@@ -58,6 +61,15 @@ impl Kept {
             Ok(done) => done.map_err(|e| explained(&self.path, e)),
             Err(_) => Err(damaged(&self.path, "reading it panicked")),
         }
+    }
+
+    /// Writes, and says how many bytes are free.
+    pub(super) fn check(&self, database: &Database) -> Result<u64, redb::Error> {
+        let number = self.checks.fetch_add(1, Ordering::Relaxed);
+        tables::check(database, number)?;
+        self.turn_synced();
+        let disk = rustix::fs::statvfs(&self.path).map_err(std::io::Error::from)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Notes a lazy write; whether it is the first since the last sync.

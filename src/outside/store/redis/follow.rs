@@ -1,45 +1,65 @@
 //! Telling what other replicas change: by what they publish, and by looking at the counts of changes,
 //! since a published message is lost when nobody hears it.
 
+mod message; // what is published
+
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
+use redis::aio::PubSubStream;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::domain::meeting::{RouteKey, RouteState};
-use crate::outside::store::peers::{MOST_NEWS, News};
-use crate::outside::store::record::read_became;
-use crate::outside::store::{Became, Shelf, StoreError, Told};
+use crate::outside::store::{Shelf, StoreError, Told};
 
+use self::message::{Message, read_message, read_news};
 use super::keys;
 use super::link::{Heard, Link};
 use super::pool::{List, digest};
 
-/// How often the counts are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// The longest pause while the server is away.
-const PAUSE_AT_MOST: Duration = Duration::from_secs(2);
+/// How often the counts are looked at, and a beat is sent.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A look that takes longer is one that was not answered, though its answer is waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(400);
+/// So many beats in a row that do not come back mean that the subscription is silent.
+const BEATS_UNHEARD: u32 = 4;
+/// Not before this is another subscription tried after one that was refused or silent.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 /// How often it is looked which servers answer.
 const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows until the receiver is dropped; `hears` is kept to whether what others change is told at once. A
-/// server that is away changes nothing, as far as we can know. `written` is the digest of the list that we wrote last.
-pub(super) async fn follow(
-    link: &Link,
-    sender: &str,
-    (hears, written): (&AtomicBool, &AtomicU64),
-    tell: mpsc::Sender<Told>,
-) {
+/// The digests of the lists of instances that we wrote last. A look may see the last one, or while that is being written
+/// the one before.
+#[derive(Default)]
+pub(super) struct Written {
+    last: AtomicU64,
+    before: AtomicU64,
+}
+
+impl Written {
+    /// A list is being written.
+    pub(super) fn note(&self, digest: u64) {
+        self.before.store(self.last.swap(digest, Relaxed), Relaxed);
+    }
+
+    fn has(&self, digest: u64) -> bool {
+        [&self.last, &self.before].iter().any(|written| written.load(Relaxed) == digest)
+    }
+}
+
+/// Follows until the receiver is dropped. `written`: the lists that we wrote.
+///
+/// With each look a beat goes to the channel of changes. When it comes back, all that was told before it has been heard.
+pub(super) async fn follow(link: &Link, sender: &str, written: &Written, tell: mpsc::Sender<Told>) {
     let mut ear = Ear::new(link, sender, written);
     let mut outbox = Outbox { tell: tell.clone(), owed: false };
-    let (mut look_at, mut pause) = (Instant::now(), LOOK_EVERY);
+    let mut look_at = Instant::now();
     loop {
         tokio::select! {
             () = tell.closed() => return,
@@ -52,8 +72,9 @@ pub(super) async fn follow(
                     read_news(&text, sender).into_iter().for_each(|told| outbox.send(told));
                 }
                 Some(Arrived { news: false, text }) => match read_message(&text, sender) {
-                    Message::Own => {}
+                    Message::None => {}
                     Message::Route(told) => outbox.send(told),
+                    Message::Beat(age) => outbox.send(Told::Heard(ear.beat_came(age))),
                     // The counts say what changed, so that nothing is told twice.
                     Message::Counted => look_at = Instant::now(),
                 },
@@ -63,21 +84,8 @@ pub(super) async fn follow(
                 }
             },
             () = sleep_until(look_at) => {
-                match ear.look().await {
-                    Ok(changes) => {
-                        hears.store(ear.subscription.is_some(), Relaxed);
-                        changes.into_iter().for_each(|told| outbox.send(told));
-                        pause = LOOK_EVERY;
-                    }
-                    Err(e) => {
-                        hears.store(true, Relaxed);
-                        if ear.forget() {
-                            warn!(error = %e, "changes of other replicas are not heard");
-                        }
-                        pause = (pause * 2).min(PAUSE_AT_MOST);
-                    }
-                }
-                look_at = Instant::now() + pause;
+                let anew = ear.look_and_tell(&mut outbox).await;
+                look_at = Instant::now() + if anew { Duration::ZERO } else { LOOK_EVERY };
             }
         }
     }
@@ -103,10 +111,11 @@ impl Outbox {
 }
 
 struct Subscription {
-    sink: PubSubSink,
     stream: PubSubStream,
     /// Who is heard.
     server: Heard,
+    /// So many beats were sent since one came back.
+    beats: u32,
 }
 
 /// A message, and whether it is news or a change.
@@ -126,51 +135,13 @@ async fn heard(subscription: &mut Option<Subscription>) -> Option<Arrived> {
     }
 }
 
-enum Message {
-    Own,
-    Route(Told),
-    Counted,
-}
-
-/// `SENDER route KEY` and what became of it, which older replicas do not say; or `SENDER` and what changed, as
-/// it is counted. What is not understood may be a change too.
-fn read_message(message: &[u8], own: &str) -> Message {
-    let text = String::from_utf8_lossy(message);
-    let mut words = text.splitn(4, ' ');
-    match (words.next(), words.next(), words.next().map(str::parse)) {
-        (Some(sender), Some("route"), Some(Ok(key))) if sender == own => {
-            words.next().and_then(read_became).map_or(Message::Own, |became| own_claim(key, became))
-        }
-        (Some(sender), ..) if sender == own => Message::Own,
-        (_, Some("route"), Some(Ok(key))) => {
-            let became = words.next().filter(|text| text.len() <= MOST_NEWS).and_then(read_became);
-            let told = became.map(|became| Told::Became(key, Box::new(became)));
-            Message::Route(told.unwrap_or(Told::Route(key)))
-        }
-        _ => Message::Counted,
-    }
-}
-
-/// Of what we did ourselves, only new claims matter: whoever made one may wait for its being told.
-fn own_claim(key: RouteKey, became: Became) -> Message {
-    let made = became.route.filter(|_| became.was.is_none());
-    let claim = made.filter(|route| route.state == RouteState::Claimed);
-    let echo = claim.map(|route| Message::Route(Told::Echo(key, became.tenant, route.version)));
-    echo.unwrap_or(Message::Own)
-}
-
-/// `SENDER NEWS`. What is not understood may come from a newer replica, and is none; so is our own.
-fn read_news(message: &[u8], own: &str) -> Option<Told> {
-    let text = std::str::from_utf8(message).ok().filter(|text| text.len() <= MOST_NEWS)?;
-    let (sender, news) = text.split_once(' ').filter(|(sender, _)| *sender != own)?;
-    Some(Told::News(u64::from_str_radix(sender, 16).ok()?, News::read(news)?))
-}
-
 /// What is known of the server.
 struct Ear<'a> {
     link: &'a Link,
     sender: &'a str,
-    written: &'a AtomicU64,
+    written: &'a Written,
+    /// Since when we follow.
+    began: Instant,
     subscription: Option<Subscription>,
     /// Not before this is a subscription tried again.
     subscribe_at: Instant,
@@ -183,35 +154,80 @@ struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    fn new(link: &'a Link, sender: &'a str, written: &'a AtomicU64) -> Self {
-        let subscribe_at = Instant::now();
-        let servers_at = subscribe_at;
+    fn new(link: &'a Link, sender: &'a str, written: &'a Written) -> Self {
+        let began = Instant::now();
         Self {
             link,
             sender,
             written,
+            began,
             subscription: None,
-            subscribe_at,
-            servers_at,
+            subscribe_at: began,
+            servers_at: began,
             complained: false,
             seen: None,
         }
     }
 
-    /// Looks at the counts: what have others changed since the last look? Subscribes first when need
-    /// be, so that nothing falls between the two.
-    async fn look(&mut self) -> Result<Vec<Told>, StoreError> {
+    /// Looks, and tells what came of it. That the store does not answer is told as soon as it is late: memory has to make
+    /// do until the next look is late as well, which begins after this one has failed. Whether a new subscription stands,
+    /// which waits for its first beat.
+    async fn look_and_tell(&mut self, outbox: &mut Outbox) -> bool {
+        let (asked, deadline) = (Instant::now(), self.link.deadline());
+        let away = Told::Away(asked + deadline + LOOK_EVERY + ANSWERS_WITHIN * 2);
+        let looked = {
+            let mut look = pin!(self.look());
+            match timeout(ANSWERS_WITHIN, &mut look).await {
+                Ok(looked) => looked,
+                Err(_) => {
+                    outbox.send(away.clone());
+                    look.await
+                }
+            }
+        };
+        match looked {
+            Ok(marks) => {
+                let (changes, anew) = self.changes(marks).await;
+                changes.into_iter().for_each(|told| outbox.send(told));
+                anew
+            }
+            Err(e) => {
+                outbox.send(away);
+                if self.forget() {
+                    warn!(error = %e, "changes of other replicas are not heard");
+                }
+                false
+            }
+        }
+    }
+
+    /// A beat of ours came back that was sent so long after we began; when that was.
+    fn beat_came(&mut self, sent: Duration) -> Instant {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.beats = 0;
+        }
+        self.began + sent
+    }
+
+    /// Looks at the counts, of who is the master.
+    async fn look(&mut self) -> Result<Marks, StoreError> {
         self.look_at_servers().await?;
-        let subscribed = self.subscribe().await?;
-        let marks = self.marks().await?;
+        self.marks().await
+    }
+
+    /// What others have changed since the last look: all of it, as far as is known, where there is a new subscription; and
+    /// whether there is. One is tried only now that the server has answered, so that a silent one does not look like a silent server.
+    async fn changes(&mut self, marks: Marks) -> (Vec<Told>, bool) {
+        let subscribed = self.subscribe().await;
         let before = self.seen.replace(marks.clone());
         if before.as_ref().is_some_and(|before| before.epoch != marks.epoch) {
             self.link.incarnation.changed();
         }
-        Ok(match before {
-            Some(before) if !subscribed => compare(&before, &marks, self.written.load(Relaxed)),
+        let changes = match before {
+            Some(before) if !subscribed => compare(&before, &marks, self.written.has(marks.list)),
             _ => vec![Told::Everything],
-        })
+        };
+        (changes, subscribed)
     }
 
     /// Looks who answers: one that is no master any more says nothing of what others change.
@@ -228,17 +244,18 @@ impl<'a> Ear<'a> {
     }
 
     /// Whether a new subscription stands. A server that answers but refuses one is only looked at.
-    async fn subscribe(&mut self) -> Result<bool, StoreError> {
+    async fn subscribe(&mut self) -> bool {
         if let Some(subscription) = &mut self.subscription {
-            let alive =
-                timeout(self.link.deadline(), subscription.sink.ping::<redis::Value>()).await;
-            return match alive {
-                Ok(Ok(_)) => Ok(false),
-                _ => Err(StoreError::Away("the subscription is silent".into())),
-            };
+            subscription.beats += 1;
+            if subscription.beats <= BEATS_UNHEARD {
+                return false;
+            }
+            warn!("the subscription is silent: another is tried soon");
+            self.subscription = None;
+            self.subscribe_at = Instant::now() + SUBSCRIBE_AGAIN;
         }
         if Instant::now() < self.subscribe_at {
-            return Ok(false);
+            return false;
         }
         match self.link.subscribe(keys::CHANNEL).await {
             Ok((subscribed, server)) => {
@@ -248,22 +265,22 @@ impl<'a> Ear<'a> {
                 if !matches!(news, Ok(Ok(()))) {
                     warn!("news of other replicas is not heard");
                 }
-                self.subscription = Some(Subscription { sink, stream, server });
+                self.subscription = Some(Subscription { stream, server, beats: 0 });
                 self.complained = false;
                 info!("changes of other replicas are heard");
-                Ok(true)
+                true
             }
             Err(e) => {
-                self.subscribe_at = Instant::now() + PAUSE_AT_MOST;
+                self.subscribe_at = Instant::now() + SUBSCRIBE_AGAIN;
                 if !std::mem::replace(&mut self.complained, true) {
                     warn!(error = %e, "no subscription: changes of other replicas are only looked for");
                 }
-                Ok(false)
+                false
             }
         }
     }
 
-    /// All in one transaction, or a change of our own between two reads would look like another's.
+    /// All in one transaction, or a change of our own between two reads would look like another's. The beat goes along.
     async fn marks(&self) -> Result<Marks, StoreError> {
         let mut asked = redis::pipe();
         asked.atomic();
@@ -273,6 +290,8 @@ impl<'a> Ear<'a> {
         asked.cmd("HGETALL").arg(keys::REVISIONS);
         asked.cmd("HGETALL").arg(keys::own_revisions(self.sender));
         asked.cmd("HGETALL").arg(keys::instances(self.link.is_cluster()));
+        let beat = message::beat(self.sender, self.began.elapsed());
+        asked.cmd("PUBLISH").arg(keys::CHANNEL).arg(beat).ignore();
         type Counts = BTreeMap<String, i64>;
         type Read = (String, Counts, Counts, List);
         let (epoch, all, own, listed): Read = self.link.send(&asked).await?;
@@ -306,13 +325,13 @@ struct Marks {
     list: u64,
 }
 
-fn compare(before: &Marks, now: &Marks, written: u64) -> Vec<Told> {
+fn compare(before: &Marks, now: &Marks, ours: bool) -> Vec<Told> {
     if before.epoch != now.epoch {
         return vec![Told::Everything];
     }
     let mut told = Vec::new();
     // What we wrote ourselves is known, and hides nothing that a tool changed in the same moment.
-    let by_tools = before.list != now.list && now.list != written;
+    let by_tools = before.list != now.list && !ours;
     if by_tools || before.instances_by_others != now.instances_by_others {
         told.push(Told::Instances);
     }
@@ -342,7 +361,9 @@ mod tests {
         };
         let mut now = before.clone();
         change(&mut now);
-        assert_eq!(compare(&before, &now, 9), expected);
+        let written = Written::default();
+        [8, 9, 10].into_iter().for_each(|digest| written.note(digest));
+        assert_eq!(compare(&before, &now, written.has(now.list)), expected);
     }
 
     #[test]
@@ -353,6 +374,7 @@ mod tests {
         check(|m| m.shelves_by_others[0] = 5, &[Told::Shelf(Shelf::Hooks)]);
         check(|m| m.list = 8, &[Told::Instances]);
         check(|m| m.list = 9, &[]);
+        check(|m| m.list = 10, &[]);
         check(|m| m.epoch = "f".into(), &[Told::Everything]);
     }
 }

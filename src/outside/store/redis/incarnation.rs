@@ -25,6 +25,8 @@ pub(super) struct Server {
     run: String,
     /// What it writes is called so; its replicas call it the same.
     history: String,
+    /// It says that it keeps no append-only file: after a crash it comes back with its last snapshot.
+    forgetful: bool,
     /// What the history was called before it became a master, if it was a replica.
     before: Option<String>,
 }
@@ -35,7 +37,8 @@ impl Server {
         let run = value(info, "run_id")?.to_owned();
         let history = value(info, "master_replid").unwrap_or_default().to_owned();
         let before = value(info, "master_replid2").filter(|id| id.bytes().any(|b| b != b'0'));
-        Some(Self { run, history, before: before.map(str::to_owned) })
+        let forgetful = value(info, "aof_enabled") == Some("0");
+        Some(Self { run, history, forgetful, before: before.map(str::to_owned) })
     }
 
     /// Whether it may have lost what it said before. Without replicas a history gets another name in the
@@ -70,11 +73,18 @@ impl Incarnation {
     /// answers after a restart or a failover is first seen there, since both end all connections.
     /// A place that is new has taken slots over from others, which loses nothing, unless it was a replica.
     pub(super) fn met(&self, place: &str, server: Server) {
+        let forgetful = server.forgetful;
         let known = self.0.servers.rcu(|known| {
             let mut known = HashMap::clone(known);
             known.insert(place.to_owned(), server.clone());
             known
         });
+        if forgetful && known.get(place).is_none_or(|before| !before.forgetful) {
+            warn!(
+                "Redis keeps no append-only file: after a crash it comes back older, and what no balancer remembers is \
+                 lost; set `appendonly yes`"
+            );
+        }
         let other = match known.get(place) {
             Some(old) => server.forgets(old),
             None => known.values().any(|old| server.follows(old)),
@@ -116,6 +126,11 @@ mod tests {
         check("b", "h4", "h5", 2); // it was a replica in between
         check("a", "h6", NONE, 3);
         assert_eq!(Server::read("# Server\r\nredis_version:7.0.15\r\n"), None);
+        let forgetful = |says: &str| {
+            let info = format!("run_id:a\r\n{says}\r\n");
+            Server::read(&info).expect("a run id").forgetful
+        };
+        assert!(forgetful("aof_enabled:0") && !forgetful("aof_enabled:1") && !forgetful(""));
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub(super) const QUEUE: [&str; 10] = [
     "bigblueswarm:{callbacks}:calls",
     "bigblueswarm:{callbacks}:events",
 ];
+/// Written to see whether writes succeed; the number makes for another slot.
+pub(super) fn check(number: usize) -> String {
+    format!("bigblueswarm:check:{{{number}}}")
+}
+
 /// Where changes are told.
 pub(super) const CHANNEL: &str = "bigblueswarm:changes";
 /// Where replicas tell each other what is not stored.

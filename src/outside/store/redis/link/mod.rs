@@ -10,11 +10,13 @@ mod scan; // all keys of a name
 mod sentinel; // the master that Sentinels name
 mod slot; // which slot a command is about
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::PubSub;
+use redis::cluster_routing::Slot;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 use tokio::time::{Instant, timeout};
 
@@ -29,11 +31,15 @@ pub(super) use self::scan::Scan;
 use self::sentinel::Watched;
 use super::copies::Copies;
 use super::incarnation::Incarnation;
+use super::keys;
 use crate::config::{RedisConfig, RedisServers};
 use crate::outside::store::{StoreError, measured};
 
 /// How many keys one part of a long reading asks for.
 pub(super) const PART: usize = 500;
+
+/// So many keys are looked at to find one on each master of a Cluster.
+const CHECKED_AT_MOST: usize = 256;
 
 /// Connections to whoever answers as Redis.
 pub(super) struct Link {
@@ -261,6 +267,25 @@ impl Link {
         }
         self.copies.seen(&replicas);
         Ok(heard.is_none_or(|heard| masters.iter().any(|node| node.name == heard.0.name)))
+    }
+
+    /// Whether every master takes writes: writes one tiny record on each, which goes by itself.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let by = self.by();
+        let masters = self.form.masters(by).await?.len();
+        let (mut seen, mut writes) = (HashSet::new(), Vec::new());
+        for number in 0..CHECKED_AT_MOST {
+            let key = keys::check(number);
+            let node = self.form.node(Some(Slot::for_key(&key)), by).await?;
+            if seen.insert(node.name.clone()) {
+                writes.push(redis::cmd("SET").arg(key).arg(1).arg("EX").arg(60).clone());
+            }
+            if seen.len() >= masters {
+                break;
+            }
+        }
+        let written: Vec<RedisResult<()>> = self.each(&writes, Batch::default()).await?;
+        written.into_iter().try_for_each(|written| written.map_err(|e| explained(&e)))
     }
 
     /// All keys whose names match.

@@ -120,20 +120,27 @@ pub(super) fn name(host: &str, port: u16) -> String {
     format!("{host}:{port}")
 }
 
+/// What is asked of a server: who it is, whose copy, and whether it survives a restart.
+const SECTIONS: [&str; 3] = ["server", "replication", "persistence"];
+
 /// What INFO says, and in a Cluster the name of the node, which stays when its address changes.
 async fn ask_who(
     kind: Kind,
     connection: &mut MultiplexedConnection,
 ) -> RedisResult<(String, Option<String>)> {
     let mut asked = redis::pipe();
-    asked.ignore_errors().cmd("INFO").arg("server").cmd("INFO").arg("replication");
+    asked.ignore_errors();
+    for section in SECTIONS {
+        asked.cmd("INFO").arg(section);
+    }
     if kind == Kind::Clustered {
         asked.cmd("CLUSTER").arg("MYID");
     }
     let said: Vec<RedisResult<String>> = asked.query_async(connection).await?;
     let mut said = said.into_iter().map(Result::ok);
-    let mut next = || said.next().flatten();
-    Ok((format!("{}\n{}", next().unwrap_or_default(), next().unwrap_or_default()), next()))
+    let info: Vec<String> =
+        said.by_ref().take(SECTIONS.len()).map(Option::unwrap_or_default).collect();
+    Ok((info.join("\n"), said.next().flatten()))
 }
 
 fn replicas_in(info: &str) -> u64 {

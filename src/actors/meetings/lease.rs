@@ -1,0 +1,132 @@
+//! How long memory may answer for a store that others write too.
+//!
+//! What others change is told, but neither to a process that is stopped nor on a connection that fell silent. So memory is
+//! believed only for a while after the last good look at the store, by a clock that never goes back, compared at the
+//! moment of answering. A store that was asked and does not answer leaves nothing but memory.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::MeetingsState;
+use super::table::Slot;
+use crate::domain::moment::Moment;
+
+/// So long after a good look memory is believed.
+pub(super) const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// While changes are not heard, so long a record is believed after it was asked for.
+const UNHEARD_FOR: Duration = Duration::from_millis(500);
+
+/// Until when memory may answer, and why.
+#[derive(Debug, Default)]
+pub(super) struct Lease {
+    /// All that was told until shortly before this was heard.
+    heard: Moment,
+    /// The store answered shortly before this.
+    met: Moment,
+    /// The store was asked shortly before this and did not answer.
+    away: Moment,
+}
+
+impl Lease {
+    /// All that had been told at this moment has been heard.
+    pub(super) fn heard(&mut self, at: Moment) {
+        self.heard = self.heard.max(at + BELIEVED_FOR);
+        self.away = Moment::default();
+    }
+
+    /// The store answered a question of this moment.
+    pub(super) fn met(&mut self, asked_at: Moment) {
+        self.met = self.met.max(asked_at + BELIEVED_FOR);
+        self.away = Moment::default();
+    }
+
+    /// The store did not answer; until then it will have been asked again.
+    pub(super) fn away(&mut self, until: Moment) {
+        self.away = self.away.max(until);
+    }
+
+    /// Whether changes are told at once.
+    pub(super) fn hears(&self, now: Moment) -> bool {
+        now < self.heard
+    }
+
+    fn is_away(&self, now: Moment) -> bool {
+        now < self.away
+    }
+
+    /// Whether a record may be believed that was asked for then, if it was; `lost`: the store may have lost what memory
+    /// knows, so that it need not have been asked for of late, if only the store was looked at.
+    pub(super) fn allows(&self, asked_at: Option<Moment>, lost: bool, now: Moment) -> bool {
+        self.hears(now)
+            || self.is_away(now)
+            || asked_at.is_some_and(|at| now.since(at) < UNHEARD_FOR)
+            || lost && now < self.met
+    }
+}
+
+impl MeetingsState {
+    /// Whether memory says of this slot what the store has, or had, if it lost its state, or would say, if it does not answer.
+    pub(super) fn trusts(&self, slot: &Slot) -> bool {
+        if !self.store.shared() {
+            return true;
+        }
+        let now = self.clock.now();
+        let lost = self.doubt.stands(now);
+        let doubted = self.table.is_doubted(slot) && !lost && !self.lease.is_away(now);
+        let asked_at = (!slot.hearsay).then_some(slot.read_at);
+        !slot.stale && !doubted && self.lease.allows(asked_at, lost, now)
+    }
+
+    /// What we sent to all at this moment came back, after all that was told before.
+    pub(super) fn heard(&mut self, sent: Instant) {
+        // In this order: should the process be stopped in between, the moment is too early rather than too late.
+        let now = self.clock.now();
+        self.lease.heard(now.before(sent.elapsed()));
+    }
+
+    /// The store does not answer, and will have been asked again at this moment.
+    pub(super) fn away(&mut self, until: Instant) {
+        let now = self.clock.now();
+        self.lease.away(now + until.saturating_duration_since(Instant::now()));
+    }
+
+    /// Whether an answer to a question of this moment came so late that it may be what stood before.
+    pub(super) fn is_late(&self, asked_at: Moment) -> bool {
+        self.store.shared() && self.clock.now().since(asked_at) >= BELIEVED_FOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment(Duration::from_millis(millis))
+    }
+
+    #[track_caller]
+    fn check(happens: impl FnOnce(&mut Lease), now: u64, believed: bool, if_lost: bool) {
+        let mut lease = Lease::default();
+        happens(&mut lease);
+        let found = [false, true].map(|lost| lease.allows(Some(at(1_000)), lost, at(now)));
+        assert_eq!(found, [believed, if_lost], "{lease:?} at {now}");
+    }
+
+    #[test]
+    fn memory_is_believed_for_a_second_after_the_store_was_seen_and_while_that_does_not_answer() {
+        check(|_| {}, 1_499, true, true);
+        check(|_| {}, 1_500, false, false);
+        check(|lease| lease.heard(at(4_000)), 4_999, true, true);
+        check(|lease| lease.heard(at(4_000)), 5_000, false, false);
+        check(|lease| lease.met(at(4_000)), 4_999, false, true);
+        check(|lease| lease.met(at(4_000)), 5_000, false, false);
+        check(|lease| lease.away(at(6_000)), 5_999, true, true);
+        check(|lease| lease.away(at(6_000)), 6_000, false, false);
+        let back = |lease: &mut Lease| {
+            lease.away(at(6_000));
+            lease.heard(at(4_000));
+        };
+        check(back, 5_500, false, false);
+    }
+}
