@@ -92,6 +92,16 @@ impl Profile {
         }
     }
 
+    /// How long memory may be behind, in milliseconds, where what hears of changes fails.
+    pub(crate) fn stale_for(self) -> u64 {
+        match self {
+            Self::News | Self::Partitions | Self::Rollbacks | Self::Failovers | Self::Mixed => {
+                1_500
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether there is one balancer with its own file.
     pub(crate) fn is_alone(self) -> bool {
         self == Self::Embedded
