@@ -120,7 +120,7 @@ async fn m15_no_pool_is_exceeded_though_replicas_hear_nothing_of_each_other() {
     way.silence(true);
     sleep(EXPIRED).await;
     let creates = (0..20).map(async |n: usize| {
-        let (world, meeting) = (if n % 2 == 0 { &a } else { &b }, format!("m{n}"));
+        let (world, meeting) = (if n.is_multiple_of(2) { &a } else { &b }, format!("m{n}"));
         let reply = T.create(world, &meeting).await;
         if !reply.succeeded() {
             reply.assert_failed(200, "meetingPoolReached");

@@ -6,11 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bigblueswarm::domain::meeting::{MeetingId, RouteState};
-use bigblueswarm::outside::store::embedded::Embedded;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
-use bigblueswarm::outside::store::{
-    Becomes, ChangeAsk, InstanceRecord, Step, Store, StoreError,
-};
+use bigblueswarm::outside::store::embedded::Embedded;
+use bigblueswarm::outside::store::{Becomes, ChangeAsk, InstanceRecord, Step, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::home::{DEADLINE, change, claim, claimed, instance, key, record, take, tenant};
@@ -192,7 +190,8 @@ async fn a_place_where_no_file_can_be_is_told_by_its_name() {
 }
 
 #[tokio::test]
-async fn instances_and_tenants_have_a_second_copy_that_a_lost_file_leaves_and_a_damaged_one_names() {
+async fn instances_and_tenants_have_a_second_copy_that_a_lost_file_leaves_and_a_damaged_one_names()
+{
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("swarm.redb");
     let (copy, before) = (
@@ -223,7 +222,10 @@ async fn instances_and_tenants_have_a_second_copy_that_a_lost_file_leaves_and_a_
     drop(store);
     std::fs::write(&path, "damaged").expect("written");
     let refused = open(&path).err().expect("refused").to_string();
-    assert!(refused.contains("swarm.redb.copy.before.json") && refused.contains("Move "), "{refused}");
+    assert!(
+        refused.contains("swarm.redb.copy.before.json") && refused.contains("Move "),
+        "{refused}"
+    );
     std::fs::remove_file(&path).expect("moved away");
     let store = open(&path).expect("a new file");
     store.put_tenant(document("j")).await.expect("stored");
