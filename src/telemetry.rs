@@ -61,7 +61,11 @@ pub fn start(logs: &Logs) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(directives(logs.level, &refinement));
     let filter = filter.map_err(|error| TelemetryError::Filter(error.to_string()))?;
     let terminal = logs.path.is_none() && std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer(logs)?);
+    // What can't be written is not said on standard error, which may be on the same full disk: that would end the program.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(writer(logs)?);
     match logs.format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
         Format::Text => builder.with_ansi(terminal).try_init(),
         Format::Json => builder

@@ -76,7 +76,8 @@ impl MeetingsState {
         let version = self.draw(key, &tenant, None);
         let meeting = Some(wish.meeting.clone());
         self.expect_echo(key, version, &wish);
-        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version };
+        let most = wish.tenant.meeting_pool;
+        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version, most };
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
     }
@@ -228,7 +229,9 @@ impl MeetingsState {
         let route = match stepped {
             Stepped::Claimed(Claimed::Existing(route) | Claimed::New(route)) => Some(route),
             Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
-            Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken) => return,
+            Stepped::Claimed(Claimed::Taken | Claimed::Full) | Stepped::Changed(Changed::Taken) => {
+                return;
+            }
         };
         if let Some(route) = route {
             self.names.put(key, tenant, route);
@@ -256,6 +259,7 @@ impl MeetingsState {
     ) {
         let outcome = match result {
             Err(error) => Err(error.into()),
+            Ok(Stepped::Claimed(Claimed::Full)) => Err(RouteError::PoolFull),
             Ok(Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken)) => {
                 Err(RouteError::Taken)
             }

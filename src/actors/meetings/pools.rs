@@ -1,8 +1,10 @@
 //! How many meetings and users a tenant may have, counted over all replicas.
 //!
-//! Claims of all replicas are told in one order, our own too. Whoever makes one for a tenant with a pool waits
-//! until it is told, and so knows of all that came before: if they fill the pool, this one is given up. So of
-//! claims that come together as many stay as there is room for, and which ones is the same for all.
+//! Where the store counts a tenant's claims in the step that makes one, that is all. In a Cluster it can't: there claims
+//! of all replicas are told in one order, our own too. Whoever makes one for a tenant with a pool waits until it is told,
+//! and so knows of all that came before: if they fill the pool, this one is given up. So of claims that come together as
+//! many stay as there is room for, and which ones is the same for all. What is told later than [`ECHO_WITHIN`] is not
+//! known: while news are that late, each replica may go on until the pool is full as far as it knows.
 
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ impl MeetingsState {
     /// A claim is being sent: where a pool bounds the tenant, it is to be told before it stands.
     pub(super) fn expect_echo(&mut self, key: RouteKey, version: Version, wish: &Wish) {
         let Some(most) = wish.tenant.meeting_pool else { return };
-        if self.store.shared() {
+        if self.store.shared() && !self.store.counts_pools() {
             let (room, meeting) = (u64::from(most), wish.meeting.clone());
             let claim = Unheard { version, room, meeting, stored: false, rank: None };
             self.unheard.insert((key, wish.tenant.id.clone()), claim);

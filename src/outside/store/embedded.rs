@@ -2,7 +2,9 @@
 
 mod file; // opening, closing and opening again
 mod queue; // what is owed to tenants' servers
+mod second; // a copy of instances and tenants
 mod shelves; // small records by kind and id
+mod synced; // what a failed sync means
 mod tables; // what is in it, one transaction per function
 
 use std::path::Path;
@@ -60,6 +62,20 @@ impl Embedded {
             .await
             .unwrap_or_else(|_| Err(StoreError::Away("the disk did not answer in time".into())));
         super::measured("embedded", started.elapsed(), result)
+    }
+
+    /// Changes instances or tenants, and then their second copy.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&redb::Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let kept = self.kept.clone();
+        let changed = self.run(move |database| {
+            let done = work(database)?;
+            kept.copy(database);
+            Ok(done)
+        });
+        changed.await
     }
 
     /// Sees to it that lazy writes are synced soon, even if nothing else is written.
@@ -122,7 +138,7 @@ impl Store for Embedded {
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
-        self.run(move |database| tables::set_instances(database, &pool)).await
+        self.change(move |database| tables::set_instances(database, &pool)).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError> {
@@ -130,15 +146,15 @@ impl Store for Embedded {
     }
 
     async fn put_tenant(&self, tenant: TenantDocument) -> Result<(), StoreError> {
-        self.run(move |database| tables::put_tenant(database, &tenant)).await
+        self.change(move |database| tables::put_tenant(database, &tenant)).await
     }
 
     async fn rename_tenant(&self, from: TenantId, to: TenantDocument) -> Result<(), StoreError> {
-        self.run(move |database| tables::rename_tenant(database, &from, &to)).await
+        self.change(move |database| tables::rename_tenant(database, &from, &to)).await
     }
 
     async fn delete_tenant(&self, host: TenantId) -> Result<bool, StoreError> {
-        self.run(move |database| tables::delete_tenant(database, &host)).await
+        self.change(move |database| tables::delete_tenant(database, &host)).await
     }
 
     async fn all_routes(&self) -> Result<Vec<(RouteKey, RouteRecord)>, StoreError> {

@@ -90,6 +90,8 @@ pub struct ClaimAsk {
     pub candidates: Vec<InstanceId>,
     /// The version of the new entry, if one is made.
     pub version: Version,
+    /// So many meetings the tenant may have, if that is bounded.
+    pub most: Option<u32>,
 }
 
 /// What became of a [`ClaimAsk`].
@@ -101,6 +103,8 @@ pub enum Claimed {
     New(Route),
     /// Every candidate holds another tenant's meeting of this id (or there was none).
     Taken,
+    /// The tenant has as many meetings as it may. Only a store that [counts](Store::counts_pools) says so.
+    Full,
 }
 
 /// What a route shall become.
@@ -269,6 +273,10 @@ pub trait Store: queue::Queue + Send + Sync + 'static {
     /// What works less well than it should while it answers, for operators.
     fn ailment(&self) -> Option<String> {
         None
+    }
+    /// Whether claims count the tenant's meetings in the same step. If not, whoever claims has to know of all others.
+    fn counts_pools(&self) -> bool {
+        false
     }
     /// Whether it takes writes: writes one tiny record, unseen by everyone else. Fails as well while steps failed lately.
     async fn check(&self) -> Result<(), StoreError> {

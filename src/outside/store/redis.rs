@@ -76,6 +76,11 @@ impl Store for Redis {
         self.writes.ailment().or_else(|| self.link.copies.ailment())
     }
 
+    /// In a Cluster each record is in another slot, and no step sees two of them.
+    fn counts_pools(&self) -> bool {
+        !self.link.is_cluster()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.writes.checked(self.link.within(self.link.check()).await)
     }
@@ -100,13 +105,13 @@ impl Store for Redis {
     ) -> Result<Option<Mark>, StoreError> {
         let (sender, what) = (&*self.sender, pool::INSTANCES);
         let guarded = Guarded { sender, what, from, exactly: true, again };
-        self.written.note(pool::digest_of(&pool));
-        pool::change(&self.link, guarded, &pool).await
+        let writing = pool::change(&self.link, guarded, &pool);
+        self.written.noting(pool::digest_of(&pool), writing).await
     }
 
     async fn set_instances(&self, pool: Vec<InstanceRecord>) -> Result<(), StoreError> {
-        self.written.note(pool::digest_of(&pool));
-        pool::replace(&self.link, &self.sender, &pool).await
+        let writing = pool::replace(&self.link, &self.sender, &pool);
+        self.written.noting(pool::digest_of(&pool), writing).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantDocument>, StoreError> {
@@ -171,7 +176,8 @@ impl Store for Redis {
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
-        let steps = routes::step(&self.link, &self.sender, self.hints, &steps);
+        let by = routes::By { sender: &self.sender, hints: self.hints, pools: self.counts_pools() };
+        let steps = routes::step(&self.link, by, &steps);
         let stepped = self.link.within(steps).await;
         self.writes.stepped(&stepped);
         stepped

@@ -90,7 +90,7 @@ async fn a_full_disk_is_named() {
     let client = program.client(T);
     // Nothing can be written at all.
     limit(&program, Some(1));
-    is_named(&program, "writes fail").await;
+    is_named(&program, "too large").await;
     limit(&program, None);
     is_well(&program).await;
     // What is there can be written, and the file can't grow: creates fail, a tiny record finds room.
@@ -101,10 +101,11 @@ async fn a_full_disk_is_named() {
         made += 1;
         let name = "x".repeat(200);
         let create = format!("name=Room&meetingID={name}{made}");
-        !client.get("create", &create).await.expect("an answer").succeeded()
+        client.get("create", &create).await.expect("an answer");
+        said(&program).await.contains("too large")
     })
     .await;
-    is_named(&program, "writes fail").await;
+    until("counted", async || !is_writable(&program).await).await;
     limit(&program, None);
     is_well(&program).await;
 }

@@ -45,7 +45,7 @@ async fn after_redis_lost_its_state_only_who_was_not_swept_since_is_asked_and_no
 #[tokio::test(start_paused = true)]
 async fn after_a_start_only_who_was_not_swept_yet_is_asked_and_not_for_ever() {
     let world = plan(3).start().await;
-    world.sims[2].faults().on("getMeetings").set(Fault::ChecksumError).await;
+    world.sims[2].faults().on("getMeetings").set(Fault::Hang).await;
     let again = plan(3).on(&world).with_what_is_stored().store(world.store.clone());
     let again = again.start_unready().await;
     sleep(Duration::from_secs(60)).await;

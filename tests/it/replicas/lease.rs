@@ -1,6 +1,7 @@
 //! Memory answers only for a second after the last good look at Redis: not after a process slept, and not while a
 //! subscription is silent.
 
+use bigblueswarm::domain::tenant::TenantDocument;
 use bigblueswarm::sim::SimHandle;
 
 use super::*;
@@ -88,15 +89,58 @@ async fn a_replica_that_slept_answers_nothing_from_before_without_reading_redis(
     tokio::join!(asking, waking);
 }
 
+/// A replica that reaches Redis by this way.
+async fn through(way: &Way, on: &World, document: Option<&TenantDocument>) -> World {
+    let config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
+    let through = StoreConfig::Redis(RedisConfig::at(way.address()));
+    let through = store::open(&through, &config.deadlines).expect("a store");
+    let world = plan(3).on(on).store(through).with_what_is_stored().start().await;
+    if let Some(document) = document {
+        through_admin(&world, document).await;
+    }
+    world
+}
+
+async fn through_admin(world: &World, document: &TenantDocument) {
+    let document = serde_json::to_string(document).expect("JSON");
+    let reply = world.admin(Method::POST, "/admin/api/tenants", &document).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m15_no_pool_is_exceeded_though_replicas_hear_nothing_of_each_other() {
+    const POOL: usize = 5;
+    let redis = RedisServer::start();
+    let way = Way::to(&redis).await;
+    let start = plan(3).store(shared(&redis)).start().await;
+    let mut document = T.document();
+    document.spec.meeting_pool = Some(POOL as u32);
+    let a = through(&way, &start, Some(&document)).await;
+    let b = through(&way, &start, None).await;
+    way.silence(true);
+    sleep(EXPIRED).await;
+    let creates = (0..20).map(async |n: usize| {
+        let (world, meeting) = (if n.is_multiple_of(2) { &a } else { &b }, format!("m{n}"));
+        let reply = T.create(world, &meeting).await;
+        if !reply.succeeded() {
+            reply.assert_failed(200, "meetingPoolReached");
+        }
+        reply.succeeded().then_some(meeting)
+    });
+    let made: Vec<_> = join_all(creates).await.into_iter().flatten().collect();
+    assert_eq!(made.len(), POOL, "{made:?}");
+    // Whoever ends one, there is room again for all.
+    T.create(&start, "more").await.assert_failed(200, "meetingPoolReached");
+    T.end(&start, &made[0]).await.assert_success();
+    soon("room", async || T.create(&start, "more").await.succeeded()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_subscription_is_silent_a_replica_reads_redis() {
     let redis = RedisServer::start();
     let way = Way::to(&redis).await;
     let a = plan(3).store(shared(&redis)).start().await;
-    let config = Config::with_secrets(Secret::new("s"), Secret::new("k"));
-    let through = StoreConfig::Redis(RedisConfig::at(way.address()));
-    let through = store::open(&through, &config.deadlines).expect("a store");
-    let b = plan(3).on(&a).store(through).with_what_is_stored().start().await;
+    let b = through(&way, &a, None).await;
     let mut homes = Vec::new();
     for n in 0..12 {
         let room = format!("room{n}");

@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bigblueswarm::domain::meeting::{MeetingId, RouteState};
+use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::embedded::Embedded;
-use bigblueswarm::outside::store::{Becomes, ChangeAsk, Step, Store, StoreError};
+use bigblueswarm::outside::store::{Becomes, ChangeAsk, InstanceRecord, Step, Store, StoreError};
 use tokio::sync::mpsc;
 
-use super::home::{DEADLINE, change, claim, claimed, instance, key, take, tenant};
+use super::home::{DEADLINE, change, claim, claimed, instance, key, record, take, tenant};
 
 fn open(path: &Path) -> Result<Embedded, StoreError> {
     Embedded::open(path, DEADLINE)
@@ -186,6 +187,50 @@ async fn a_place_where_no_file_can_be_is_told_by_its_name() {
     std::fs::write(directory.path().join("file"), "x").expect("written");
     let error = open(&directory.path().join("file/swarm.redb")).err().expect("refused");
     assert!(matches!(&error, StoreError::Away(why) if why.contains("file/swarm.redb")), "{error}");
+}
+
+#[tokio::test]
+async fn instances_and_tenants_have_a_second_copy_that_a_lost_file_leaves_and_a_damaged_one_names()
+{
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("swarm.redb");
+    let (copy, before) = (
+        directory.path().join("swarm.redb.copy.json"),
+        directory.path().join("swarm.redb.copy.before.json"),
+    );
+    let lines = |path: &Path| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path).expect("a copy");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let document = |host: &str| TenantDocument {
+        kind: "Tenant".into(),
+        spec: TenantSpec { host: host.into(), ..TenantSpec::default() },
+        metadata: Default::default(),
+        instances: Vec::new(),
+    };
+    let store = open(&path).expect("it opens");
+    let retired = InstanceRecord { retired: true, ..record("b") };
+    store.set_instances(vec![record("a"), retired]).await.expect("stored");
+    store.put_tenant(document("h")).await.expect("stored");
+    store.put_tenant(document("i")).await.expect("stored");
+    store.delete_tenant(tenant("h")).await.expect("removed");
+    let all = lines(&copy);
+    let secret = record("a").secret.reveal().to_owned();
+    let urls = serde_json::json!({instance("a").as_str(): secret});
+    assert_eq!(all[0], serde_json::json!({"kind": "InstanceList", "instances": urls}));
+    assert_eq!((all.len(), &all[1]["spec"]["host"]), (2, &"i".into()));
+    drop(store);
+    std::fs::write(&path, "damaged").expect("written");
+    let refused = open(&path).err().expect("refused").to_string();
+    assert!(
+        refused.contains("swarm.redb.copy.before.json") && refused.contains("Move "),
+        "{refused}"
+    );
+    std::fs::remove_file(&path).expect("moved away");
+    let store = open(&path).expect("a new file");
+    store.put_tenant(document("j")).await.expect("stored");
+    assert_eq!(lines(&before), all, "it is not overwritten");
+    assert_eq!(lines(&copy)[1]["spec"]["host"], "j");
 }
 
 #[cfg(unix)]

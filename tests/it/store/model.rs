@@ -163,7 +163,7 @@ impl Model {
         match verb {
             Verb::Claim(candidates) => {
                 let version = version();
-                let ask = ClaimAsk { key, meeting, tenant, candidates, version };
+                let ask = ClaimAsk { key, meeting, tenant, candidates, version, most: None };
                 let answer = self.claim(&ask);
                 (Step::Claim(ask), Stepped::Claimed(answer))
             }

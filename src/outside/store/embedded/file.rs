@@ -1,4 +1,4 @@
-//! The file: opened once and kept; opened again after a fault of the disk.
+//! The file: opened once and kept; opened again, or written anew, after a fault of the disk.
 
 use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
+use tracing::warn;
 
 use crate::outside::store::StoreError;
 
-use super::tables;
+use super::synced::{self, Syncs, Watched};
+use super::{second, tables};
 
 /// Routes and documents are small: this holds all of them. Recordings are many, but read at the start only.
 const CACHE_BYTES: usize = 24 << 20;
@@ -24,15 +25,29 @@ pub(super) struct Kept {
     database: ArcSwapOption<Database>,
     /// Whether there are answered writes that are not on disk.
     lazy: AtomicBool,
+    syncs: Syncs,
     /// How many checks there were.
     checks: AtomicU64,
 }
 
 impl Kept {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = open(path)?;
+        let syncs = Syncs::default();
+        let is_new = !path.exists();
+        let database = open(path, &syncs).map_err(|e| with_advice(path, e))?;
+        if is_new {
+            second::keep(path);
+        }
+        let database = if synced::is_marked(path) {
+            // It is nobody else's, or it would not have been opened.
+            drop(database);
+            written_anew(path, &syncs)?
+        } else {
+            database
+        };
         Ok(Self {
             path: path.to_owned(),
+            syncs,
             database: ArcSwapOption::from_pointee(database),
             lazy: AtomicBool::new(false),
             checks: AtomicU64::new(0),
@@ -48,7 +63,12 @@ impl Kept {
         let database = match self.database.load_full() {
             Some(database) => database,
             None => {
-                let again = Arc::new(open(&self.path)?);
+                let again = if self.syncs.have_failed() {
+                    written_anew(&self.path, &self.syncs)
+                } else {
+                    open(&self.path, &self.syncs)
+                };
+                let again = Arc::new(self.marked(again)?);
                 self.database.store(Some(again.clone()));
                 again
             }
@@ -57,10 +77,27 @@ impl Kept {
         if matches!(&result, Err(_) | Ok(Err(redb::Error::Io(_) | redb::Error::PreviousIo))) {
             self.database.store(None);
         }
-        match result {
+        let result = match result {
             Ok(done) => done.map_err(|e| explained(&self.path, e)),
             Err(_) => Err(damaged(&self.path, "reading it panicked")),
+        };
+        if self.syncs.have_failed() {
+            self.database.store(None);
         }
+        self.marked(result)
+    }
+
+    /// After a failed sync another process is told of it, too.
+    fn marked<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.syncs.have_failed() {
+            synced::set_mark(&self.path);
+        }
+        result
+    }
+
+    /// Writes the second copy of instances and tenants.
+    pub(super) fn copy(&self, database: &Database) {
+        second::write(&self.path, database);
     }
 
     /// Writes, and says how many bytes are free.
@@ -87,7 +124,43 @@ impl Kept {
     }
 }
 
-fn open(path: &Path) -> Result<Database, StoreError> {
+/// What could not be synced, in a new file in the place of the other. Fails while there is none.
+fn written_anew(path: &Path, syncs: &Syncs) -> Result<Database, StoreError> {
+    let away = |e: std::io::Error| StoreError::Away(format!("{}: {e}", path.display()));
+    let fresh = synced::copied(path).map_err(away)?;
+    syncs.are_well();
+    let opened = open(&fresh, syncs);
+    let replaced = opened.and_then(|database| {
+        synced::replaced(path, &fresh).map_err(away)?;
+        Ok(database)
+    });
+    match replaced {
+        Ok(database) if !syncs.have_failed() => {
+            warn!(file = %path.display(), "after a failed sync the store was written to a new file");
+            Ok(database)
+        }
+        other => {
+            syncs.have_to_be_made_good();
+            Err(other.err().unwrap_or_else(|| StoreError::Away("a sync failed again".into())))
+        }
+    }
+}
+
+/// What to do about a file that can't be read when the program starts.
+fn with_advice(path: &Path, error: StoreError) -> StoreError {
+    let StoreError::Unreadable(why) = error else { return error };
+    let (file, copy) = (path.display().to_string(), second::path(path));
+    let copy = copy.exists().then(|| {
+        let before = synced::beside(path, ".copy.before.json");
+        format!(" and bring instances and tenants back: bigblueswarm apply -f {}", before.display())
+    });
+    let copy = copy.unwrap_or_else(|| ", and post instances and tenants again".into());
+    StoreError::Unreadable(format!(
+        "{why}. Move {file} away (do not delete it), start again{copy}. Running meetings are found again on their instances"
+    ))
+}
+
+fn open(path: &Path, syncs: &Syncs) -> Result<Database, StoreError> {
     let away = |e: std::io::Error| StoreError::Away(format!("{}: {e}", path.display()));
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(away)?;
@@ -99,7 +172,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(away)?;
     let opened = catch_unwind(AssertUnwindSafe(|| -> Result<Database, redb::Error> {
-        let backend = FileBackend::new(file)?;
+        let backend = Watched::new(file, syncs.clone())?;
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
         let database = builder.create_with_backend(backend).map_err(invalid_as_corrupted)?;
@@ -136,4 +209,73 @@ fn explained(path: &Path, error: redb::Error) -> StoreError {
 
 fn damaged(path: &Path, why: &str) -> StoreError {
     StoreError::Unreadable(format!("{}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::domain::tenant::{TenantDocument, TenantSpec};
+
+    fn number(path: &Path) -> u64 {
+        std::fs::metadata(path).expect("a file").ino()
+    }
+
+    fn document(host: &str) -> TenantDocument {
+        let spec = TenantSpec { host: host.into(), ..TenantSpec::default() };
+        let (metadata, instances) = (Default::default(), Vec::new());
+        TenantDocument { kind: "Tenant".into(), spec, metadata, instances }
+    }
+
+    fn put(kept: &Kept, host: &str) -> Result<(), StoreError> {
+        let tenant = document(host);
+        kept.run(|database| tables::put_tenant(database, &tenant))
+    }
+
+    fn hosts(kept: &Kept) -> Vec<String> {
+        let tenants = kept.run(tables::tenants).expect("tenants");
+        tenants.into_iter().map(|tenant| tenant.spec.host).collect()
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_written_to_the_same_file_any_more() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("swarm.redb");
+        let kept = Kept::open(&path).expect("it opens");
+        put(&kept, "a").expect("stored");
+        let before = number(&path);
+        kept.syncs.fail.store(true, Ordering::Release);
+        assert!(matches!(put(&kept, "b"), Err(StoreError::Away(_))));
+        assert!(matches!(put(&kept, "b"), Err(StoreError::Away(_))), "it fails all the while");
+        assert!(synced::is_marked(&path));
+        assert_eq!(number(&path), before, "there is no better one yet");
+        kept.syncs.fail.store(false, Ordering::Release);
+        put(&kept, "c").expect("stored");
+        assert_ne!(number(&path), before);
+        assert!(!synced::is_marked(&path));
+        let found = hosts(&kept);
+        assert!(found.contains(&"a".into()) && found.contains(&"c".into()), "{found:?}");
+        drop(kept);
+        assert_eq!(hosts(&Kept::open(&path).expect("it opens again")), found);
+    }
+
+    #[test]
+    fn a_program_that_starts_after_a_failed_sync_does_the_same() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("swarm.redb");
+        let kept = Kept::open(&path).expect("it opens");
+        put(&kept, "a").expect("stored");
+        let before = number(&path);
+        kept.syncs.fail.store(true, Ordering::Release);
+        put(&kept, "b").expect_err("not stored");
+        drop(kept); // as a kill would
+        let again = Kept::open(&path).expect("it opens again");
+        assert_ne!(number(&path), before);
+        assert!(!synced::is_marked(&path) && hosts(&again).contains(&"a".into()));
+        drop(again);
+        let last = number(&path);
+        drop(Kept::open(&path).expect("it opens as ever"));
+        assert_eq!(number(&path), last);
+    }
 }

@@ -34,22 +34,24 @@ const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 /// How often it is looked which servers answer.
 const LOOK_AT_SERVERS_EVERY: Duration = Duration::from_secs(1);
 
-/// The digests of the lists of instances that we wrote last. A look may see the last one, or while that is being written
-/// the one before.
+/// The digests of the list of instances that we wrote last, and of the one that is being written: a look may see either.
 #[derive(Default)]
 pub(super) struct Written {
     last: AtomicU64,
-    before: AtomicU64,
+    next: AtomicU64,
 }
 
 impl Written {
-    /// A list is being written.
-    pub(super) fn note(&self, digest: u64) {
-        self.before.store(self.last.swap(digest, Relaxed), Relaxed);
+    /// Writes a list of this digest.
+    pub(super) async fn noting<T>(&self, digest: u64, writing: impl Future<Output = T>) -> T {
+        self.next.store(digest, Relaxed);
+        let written = writing.await;
+        self.last.store(digest, Relaxed);
+        written
     }
 
     fn has(&self, digest: u64) -> bool {
-        [&self.last, &self.before].iter().any(|written| written.load(Relaxed) == digest)
+        [&self.last, &self.next].iter().any(|written| written.load(Relaxed) == digest)
     }
 }
 
@@ -362,7 +364,8 @@ mod tests {
         let mut now = before.clone();
         change(&mut now);
         let written = Written::default();
-        [8, 9, 10].into_iter().for_each(|digest| written.note(digest));
+        written.last.store(9, Relaxed);
+        written.next.store(10, Relaxed);
         assert_eq!(compare(&before, &now, written.has(now.list)), expected);
     }
 

@@ -4,6 +4,7 @@
 
 use crate::domain::instance::InstanceMark;
 use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::tenant::TenantId;
 use crate::outside::store::Shelf;
 use crate::outside::store::peers::Chore;
 
@@ -38,6 +39,11 @@ pub(super) const QUEUE: [&str; 10] = [
     "bigblueswarm:{callbacks}:calls",
     "bigblueswarm:{callbacks}:events",
 ];
+/// The records in which a tenant with a meeting pool made claims; not in a Cluster.
+pub(super) fn pool(tenant: &TenantId) -> String {
+    format!("bigblueswarm:meetings:{tenant}")
+}
+
 /// Written to see whether writes succeed; the number makes for another slot.
 pub(super) fn check(number: usize) -> String {
     format!("bigblueswarm:check:{{{number}}}")

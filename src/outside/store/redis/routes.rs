@@ -24,15 +24,23 @@ static STEP: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
 /// A word and the route it is about.
 type Answer = (String, Option<String>);
 
+/// Who takes steps, and what is done with them in the same script.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a> {
+    pub(super) sender: &'a str,
+    pub(super) hints: Hints,
+    /// Whether claims count the tenant's meetings.
+    pub(super) pools: bool,
+}
+
 /// Takes the steps in one pipeline to each server. What is claimed is on a replica when this answers, if
 /// there is one that keeps up.
 pub(super) async fn step(
     link: &Link,
-    sender: &str,
-    hints: Hints,
+    by: By<'_>,
     steps: &[Step],
 ) -> Result<Vec<Stepped>, StoreError> {
-    let commands: Vec<Cmd> = steps.iter().map(|step| command(sender, hints, step)).collect();
+    let commands: Vec<Cmd> = steps.iter().map(|step| command(by, step)).collect();
     let answers = link.each(&commands, Batch { script: Some(SCRIPT), copied: true }).await?;
     let read = |(step, answer): (&Step, RedisResult<Vec<String>>)| {
         let mut words = answer.map_err(|e| explained(&e))?.into_iter();
@@ -42,7 +50,7 @@ pub(super) async fn step(
     steps.iter().zip(answers).map(read).collect()
 }
 
-fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
+fn command(By { sender, hints, pools }: By<'_>, step: &Step) -> Cmd {
     let (key, meeting) = (step.key(), step.meeting());
     let mut command = redis::cmd("EVALSHA");
     let hint = hints.of_meeting(meeting);
@@ -53,7 +61,11 @@ fn command(sender: &str, hints: Hints, step: &Step) -> Cmd {
     match step {
         Step::Claim(ask) => {
             command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg("");
-            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg("").arg("");
+            let (most, pool) = match ask.most.filter(|_| pools) {
+                Some(most) => (most.to_string(), keys::pool(&ask.tenant)),
+                None => Default::default(),
+            };
+            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg(most).arg(pool);
             command.arg(texts(&ask.candidates));
         }
         Step::Change(ask) => {
@@ -112,6 +124,7 @@ fn stepped(step: &Step, (word, text): Answer) -> Result<Stepped, StoreError> {
         }
         (Step::Claim(_), "new", Some(route)) => Stepped::Claimed(Claimed::New(route)),
         (Step::Claim(_), "taken", None) => Stepped::Claimed(Claimed::Taken),
+        (Step::Claim(_), "full", None) => Stepped::Claimed(Claimed::Full),
         (Step::Change(ChangeAsk { .. }), "done", route) => Stepped::Changed(Changed::Done(route)),
         (Step::Change(_), "lost", route) => Stepped::Changed(Changed::Lost(route)),
         (Step::Change(_), "taken", None) => Stepped::Changed(Changed::Taken),

@@ -2,8 +2,9 @@
 -- KEYS[1] the record: a hash, tenant -> route as JSON
 -- KEYS[2] the predecessor's key for the meeting, if it is kept: a string, the instance
 -- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none), 5 channel, 6 message,
---         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb,
---         9 what the instance calls the meeting ('' if that is no news), 10... candidates, best first
+--         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb | how many meetings a
+--         claim's tenant may have ('' if unbounded, and in a Cluster), 9 what the instance calls the meeting ('' if that
+--         is no news), for a bounded claim the set of the records in which its tenant claimed, 10... candidates, best first
 -- Answers a word and the route it is about, if any.
 local what, tenant, version, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local meeting = ARGV[7] ~= '' and ARGV[7] or nil
@@ -86,12 +87,28 @@ local function store(word, route)
   return { word, text }
 end
 
+-- Whether the tenant has as many meetings as it may. What has ended meanwhile, by whomever, is looked for only then.
+local function is_full(most, pool)
+  if redis.call('SCARD', pool) < most then return false end
+  for _, key in ipairs(redis.call('SMEMBERS', pool)) do
+    local text = redis.call('HGET', key, tenant)
+    if not text or cjson.decode(text).state == 'ending' then redis.call('SREM', pool, key) end
+  end
+  return redis.call('SCARD', pool) >= most
+end
+
 local present = redis.call('HGET', KEYS[1], tenant)
 
 if what == 'claim' then
   if present then return { 'existing', present } end
+  local most = tonumber(ARGV[8])
+  if most and is_full(most, ARGV[9]) then return { 'full' } end
   local home = first_free(10)
   if not home then return { 'taken' } end
+  if most then
+    redis.call('SADD', ARGV[9], KEYS[1])
+    redis.call('EXPIRE', ARGV[9], 2592000)
+  end
   return store('new', { instance = home, state = 'claimed', meeting = meeting })
 end
 
