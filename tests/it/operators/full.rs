@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use bigblueswarm::sim::SimHandle;
+
 use crate::program::{Home, Program, servers, until};
 use crate::services::redis::RedisServer;
 use crate::world::T;
@@ -32,20 +34,20 @@ async fn is_well(program: &Program) {
     until("counted", async || is_writable(program).await).await;
 }
 
-async fn ready(home: &Home, command: Command) -> Program {
+async fn ready(home: &Home, command: Command) -> (Program, Vec<SimHandle>) {
     let sims = servers(1).await;
     let program = home.run(command).await;
     program.register(&sims).await;
     program.ready().await;
     is_well(&program).await;
-    program
+    (program, sims)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_takes_no_writes_is_named() {
     let redis = RedisServer::start();
     let home = Home::on_redis(&redis);
-    let program = ready(&home, home.command("-config config.yml")).await;
+    let (program, _sims) = ready(&home, home.command("-config config.yml")).await;
     let set = |name: &str, value: &str| {
         let set = ["SET", name, value];
         redis::cmd("CONFIG").arg(&set).exec(&mut redis.connection()).expect("set");
@@ -86,13 +88,8 @@ async fn a_full_disk_is_named() {
     command.args(["-c", "trap '' XFSZ; exec \"$0\" -config config.yml"]);
     command.arg(plain.get_program()).current_dir(home.path(""));
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let program = ready(&home, command).await;
+    let (program, _sims) = ready(&home, command).await;
     let client = program.client(T);
-    // Nothing can be written at all.
-    limit(&program, Some(1));
-    is_named(&program, "too large").await;
-    limit(&program, None);
-    is_well(&program).await;
     // What is there can be written, and the file can't grow: creates fail, a tiny record finds room.
     let size = std::fs::metadata(home.path("state.redb")).expect("a file").len();
     limit(&program, Some(size));
@@ -106,6 +103,11 @@ async fn a_full_disk_is_named() {
     })
     .await;
     until("counted", async || !is_writable(&program).await).await;
+    limit(&program, None);
+    is_well(&program).await;
+    // Nothing can be written at all.
+    limit(&program, Some(1));
+    is_named(&program, "too large").await;
     limit(&program, None);
     is_well(&program).await;
 }
