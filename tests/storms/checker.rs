@@ -1,10 +1,11 @@
 //! Whether a history keeps the promise: one register explains what happens to each room. Plain, and not of the
 //! program's code.
 
+mod lists; // what getMeetings shows
 mod meetings; // which meetings there are, and whose
 pub(crate) mod tests; // each rule caught in a short history
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use self::meetings::{Meeting, Meetings};
 use crate::history::{Answer, Call, Event, Exit, Room, What};
@@ -16,6 +17,10 @@ pub(crate) struct Bounds {
     pub(crate) dead_after: u64,
     /// A server that failed for so long may have lost its meetings.
     pub(crate) lost_after: u64,
+    /// What is on a server is known to all within this.
+    pub(crate) swept_within: u64,
+    /// So long after another home was acknowledged, joins may still go to where the room was before.
+    pub(crate) stale_for: u64,
     /// How many meetings tenants may have.
     pub(crate) pools: BTreeMap<String, usize>,
 }
@@ -63,6 +68,7 @@ pub(crate) struct Violation {
 struct Op {
     room: Room,
     call: Call,
+    replica: usize,
     began: usize,
     answered: Option<usize>,
     /// The meeting that its user was let into.
@@ -73,6 +79,10 @@ struct Checker<'a> {
     bounds: &'a Bounds,
     meetings: Meetings,
     ops: BTreeMap<u64, Op>,
+    /// For how many reasons replicas are cut off, and when that changed last.
+    cuts: BTreeMap<usize, (usize, u64)>,
+    /// When each event was.
+    moments: Vec<u64>,
     /// How much was kept at first.
     first_kept: Option<usize>,
     is_quiet: bool,
@@ -88,6 +98,8 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
         bounds,
         meetings: Meetings::default(),
         ops: BTreeMap::new(),
+        cuts: BTreeMap::new(),
+        moments: events.iter().map(|event| event.at).collect(),
         first_kept: None,
         is_quiet: false,
         now: 0,
@@ -104,7 +116,7 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
 impl Checker<'_> {
     fn take(&mut self, what: &What) {
         match what {
-            What::Asked { op, room, call, .. } => self.asked(*op, room, *call),
+            What::Asked { op, replica, room, call } => self.asked(*op, *replica, room, *call),
             What::Answered { op, answer } => self.answered(*op, answer),
             What::Born { server, room, internal } => {
                 self.meetings.born(*server, room, internal, (self.now, self.at));
@@ -121,6 +133,7 @@ impl Checker<'_> {
             }
             What::Gone { server, internal, exit } => self.gone(*server, internal, *exit),
             What::Silent { server, on, .. } => self.meetings.silent(*server, *on, self.at),
+            What::Cut { replica, on } => self.cut(*replica, *on),
             What::Released { server } => drop(self.meetings.released.insert(*server)),
             What::Kept { routes } => self.kept(*routes),
             What::Quiet => self.is_quiet = true,
@@ -128,7 +141,7 @@ impl Checker<'_> {
         }
     }
 
-    fn asked(&mut self, op: u64, room: &Room, call: Call) {
+    fn asked(&mut self, op: u64, replica: usize, room: &Room, call: Call) {
         let began = self.now;
         if call == Call::End {
             // Whoever lives now is being ended until it is gone.
@@ -136,7 +149,8 @@ impl Checker<'_> {
                 meeting.ending = true;
             }
         }
-        self.ops.insert(op, Op { room: room.clone(), call, began, answered: None, joined: None });
+        let (room, answered, joined) = (room.clone(), None, None);
+        self.ops.insert(op, Op { room, call, replica, began, answered, joined });
     }
 
     fn joined(&mut self, server: usize, internal: &str, op: u64) {
@@ -185,16 +199,23 @@ impl Checker<'_> {
         let Some(op) = self.ops.get_mut(&n) else { return };
         op.answered = Some(self.now);
         let (room, call, began, joined) = (op.room.clone(), op.call, op.began, op.joined);
+        let replica = op.replica;
         if call == Call::End && matches!(answer, Answer::Denied | Answer::Refused(_)) {
             self.spare(&room);
         }
         let home = self.home_since(&room, began);
+        let told = home.filter(|home| !self.may_be_behind(replica, *home, began));
         match answer {
             Answer::Made(internal) => self.made(&room, internal),
-            Answer::Joins => self.reached(&room, home, joined, "a join"),
+            Answer::Joins => self.reached(&room, told, joined, "a join"),
+            Answer::Stranded => {
+                if let Some(n) = told {
+                    self.denied(&room, n, "a join leads to where it is not");
+                }
+            }
             Answer::Shown(internal) => {
                 let shown = self.meetings.called(internal, &room);
-                self.reached(&room, home, shown, "an info");
+                self.reached(&room, told, shown, "an info");
             }
             Answer::Ended => self.ended(&room, began),
             Answer::Listed(listed) => self.listed(&room.tenant, began, listed),
@@ -316,43 +337,31 @@ impl Checker<'_> {
         (since < began && others.count() == 0).then_some(home)
     }
 
-    fn listed(&mut self, tenant: &str, began: usize, listed: &[(String, String)]) {
-        let mut seen = BTreeSet::new();
-        for (id, internal) in listed {
-            let room = Room { tenant: tenant.to_owned(), id: id.clone() };
-            let shown = self.meetings.called(internal, &room);
-            if let Some(n) = shown.filter(|n| self.meetings.all[*n].room != room) {
-                let words = format!("a list shows {}", self.meetings.all[n]);
-                self.violated(Rule::Foreign, &room, words);
-            }
-            if !seen.insert(id) {
-                self.violated(Rule::Twice, &room, "it is listed twice".into());
-            }
-        }
-        for room in self.meetings.rooms(tenant) {
-            let Some(n) = self.home_since(&room, began) else { continue };
-            let meeting = &self.meetings.all[n];
-            if self.may_be_lost(meeting, self.bounds.dead_after) {
-                continue;
-            }
-            let entry = listed.iter().find(|(id, _)| *id == room.id);
-            let (rule, words) = match entry {
-                Some((_, internal)) if *internal == meeting.internal => continue,
-                Some((_, other)) => {
-                    (Rule::Twice, format!("{other} is listed, and {meeting} lives"))
-                }
-                None => (Rule::Forgotten, format!("{meeting} is not listed")),
-            };
-            self.violated(rule, &room, words);
-        }
-    }
-
     /// The room's home, if it was so before this event and nobody is ending it.
     fn home_since(&self, room: &Room, began: usize) -> Option<usize> {
         let home = self.meetings.home(room)?;
         let meeting = &self.meetings.all[home];
         let since = meeting.acknowledged?;
         (since < began && !meeting.ending).then_some(home)
+    }
+
+    /// A replica is cut off from the store, or is no more.
+    fn cut(&mut self, replica: usize, on: bool) {
+        let (reasons, ended) = self.cuts.entry(replica).or_default();
+        *reasons = if on { *reasons + 1 } else { reasons.saturating_sub(1) };
+        *ended = self.at;
+    }
+
+    /// Whether a replica that was asked then may not know of the home: it was acknowledged shortly before, or what the
+    /// replica knows is all it has, as it can't reach the store.
+    fn may_be_behind(&self, replica: usize, home: usize, asked: usize) -> bool {
+        let since = self.meetings.all[home].acknowledged.unwrap_or(asked);
+        let asked_at = self.moments[asked];
+        let is_news = asked_at.saturating_sub(self.moments[since]) < self.bounds.stale_for;
+        let is_cut = |(reasons, ended): &(usize, u64)| {
+            *reasons > 0 || *ended + self.bounds.stale_for >= asked_at
+        };
+        is_news || self.cuts.get(&replica).is_some_and(is_cut)
     }
 
     /// Whether its server failed for so long in the meeting's life that it may count as gone, or was released.

@@ -127,7 +127,7 @@ async fn join_at(swarm: &Swarm, reply: &Reply) -> Answer {
         return read(Call::Join, reply);
     }
     match swarm.fleet.visit(&reply.location).await {
-        Some(page) if page.contains("errors=") => Answer::Denied,
+        Some(page) if page.contains("errors=") => Answer::Stranded,
         Some(_) => Answer::Joins,
         None => Answer::NotKnown("the server does not answer the browser".into()),
     }

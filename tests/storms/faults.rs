@@ -48,9 +48,10 @@ impl Present {
         let hub = &swarm.hub;
         match fault.what {
             Trouble::Partition { replica, answers } => {
-                hub.wire(replica, |wire| if answers { wire.mute = true } else { wire.cut = true });
+                hub.wire(replica, |wire| if answers { wire.mute += 1 } else { wire.cut += 1 });
+                swarm.recorder.note(What::Cut { replica, on: true });
             }
-            Trouble::StoreAway | Trouble::Rollback { .. } => each(swarm, |wire| wire.cut = true),
+            Trouble::StoreAway | Trouble::Rollback { .. } => each(swarm, true),
             Trouble::LateNews { replica, by } => {
                 hub.wire(replica, |wire| wire.late = Duration::from_millis(by));
             }
@@ -79,15 +80,13 @@ impl Present {
         let hub = &swarm.hub;
         match fault.what {
             Trouble::Partition { replica, answers } => {
-                hub.wire(
-                    replica,
-                    |wire| if answers { wire.mute = false } else { wire.cut = false },
-                );
+                hub.wire(replica, |wire| if answers { wire.mute -= 1 } else { wire.cut -= 1 });
+                swarm.recorder.note(What::Cut { replica, on: false });
             }
-            Trouble::StoreAway => each(swarm, |wire| wire.cut = false),
+            Trouble::StoreAway => each(swarm, false),
             Trouble::Rollback { age } => {
                 hub.state.with(|state| state.go_back(Duration::from_millis(age)));
-                each(swarm, |wire| wire.cut = false);
+                each(swarm, false);
             }
             Trouble::LateNews { replica, .. } => {
                 hub.wire(replica, |wire| wire.late = Duration::ZERO)
@@ -175,8 +174,12 @@ fn spelt(acts: &[(usize, Act)], url: String) -> Option<String> {
     }
 }
 
-fn each(swarm: &Swarm, change: fn(&mut crate::store::Wire)) {
-    (0..swarm.count()).for_each(|replica| swarm.hub.wire(replica, change));
+/// Cuts all replicas off from the store, or lets them reach it again.
+fn each(swarm: &Swarm, on: bool) {
+    for replica in 0..swarm.count() {
+        swarm.hub.wire(replica, |wire| if on { wire.cut += 1 } else { wire.cut -= 1 });
+        swarm.recorder.note(What::Cut { replica, on });
+    }
 }
 
 fn note(swarm: &Swarm, fault: &Fault, on: bool) {

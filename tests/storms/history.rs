@@ -39,6 +39,8 @@ pub(crate) enum Answer {
     Listed(Vec<(String, String)>),
     /// There is no such meeting.
     Denied,
+    /// The server that a join leads to has no such meeting.
+    Stranded,
     /// FAILED for a reason of its own, such as a full pool.
     Refused(String),
     /// Not known just now (5xx), or no answer in time.
@@ -105,6 +107,11 @@ pub(crate) enum What {
         fault: usize,
         on: bool,
     },
+    /// A replica can't reach the store, or can again.
+    Cut {
+        replica: usize,
+        on: bool,
+    },
     /// An admin put the server out of use, so that its meetings may be created elsewhere.
     Released {
         server: usize,
@@ -150,6 +157,7 @@ impl fmt::Display for Answer {
                 all.iter().try_for_each(|(id, internal)| write!(f, " {id}={}", short(internal)))
             }
             Self::Denied => f.write_str("no such meeting"),
+            Self::Stranded => f.write_str("redirect to where there is no such meeting"),
             Self::Refused(key) => write!(f, "FAILED {key}"),
             Self::NotKnown(why) => write!(f, "not known: {why}"),
         }
@@ -185,6 +193,8 @@ impl fmt::Display for Event {
             What::Silent { server, fault, on: false } => {
                 write!(f, "s{server} fails no more (fault {fault})")
             }
+            What::Cut { replica, on: true } => write!(f, "replica {replica} is cut off"),
+            What::Cut { replica, on: false } => write!(f, "replica {replica} is cut off no more"),
             What::Released { server } => write!(f, "s{server} is out of use"),
             What::Fault { fault, on: true, words } => write!(f, "FAULT {fault} {words}"),
             What::Fault { fault, on: false, words } => write!(f, "FAULT {fault} over: {words}"),
@@ -225,6 +235,7 @@ pub(crate) fn of_room(events: &[Event], room: &Room, until: usize, most: usize) 
             | What::Gone { internal, .. } => internals.contains(internal),
             What::EndSent { id, .. } => *id == room.id || internals.contains(id),
             What::Fault { .. } | What::Silent { .. } | What::Released { .. } => true,
+            What::Cut { .. } => false,
             What::Kept { .. } | What::Quiet => false,
         };
         if concerns {

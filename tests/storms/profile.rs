@@ -92,6 +92,16 @@ impl Profile {
         }
     }
 
+    /// How long memory may be behind, in milliseconds, where what hears of changes fails.
+    pub(crate) fn stale_for(self) -> u64 {
+        match self {
+            Self::News | Self::Partitions | Self::Rollbacks | Self::Failovers | Self::Mixed => {
+                1_500
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether there is one balancer with its own file.
     pub(crate) fn is_alone(self) -> bool {
         self == Self::Embedded
@@ -136,7 +146,8 @@ impl Kind {
                 let lag = rng.random_range(20..800);
                 (Trouble::Failover { lag }, rng.random_range(2_000..8_000))
             }
-            Self::Asleep => (Trouble::Asleep { replica }, rng.random_range(700..20_000)),
+            // Its own timers go on, so that one that slept for longer would take all servers for dead.
+            Self::Asleep => (Trouble::Asleep { replica }, rng.random_range(700..8_000)),
             Self::Killed => (Trouble::Killed { replica }, rng.random_range(200..8_000)),
             Self::ClockStep => {
                 let by = rng.random_range(-3_600_000..3_600_000);

@@ -55,8 +55,13 @@ pub(crate) fn run(storm: &Storm) -> Outcome {
 
 fn bounds(storm: &Storm) -> Bounds {
     let pool = storm.profile.is_hostile().then(|| (U.to_owned(), POOL as usize));
-    let dead_after = 8_000;
-    Bounds { dead_after, lost_after: millis(UNKNOWN_FOR) - 1_000, pools: BTreeMap::from_iter(pool) }
+    Bounds {
+        dead_after: 8_000,
+        lost_after: millis(UNKNOWN_FOR) - 1_000,
+        swept_within: 25_000,
+        stale_for: storm.profile.stale_for(),
+        pools: BTreeMap::from_iter(pool),
+    }
 }
 
 async fn whole(storm: &Storm) -> Vec<Event> {

@@ -37,10 +37,10 @@ const COPIED_WITHIN: Duration = Duration::from_millis(300);
 /// The way from one replica to the store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wire {
-    /// Nothing passes.
-    pub(crate) cut: bool,
-    /// What is asked is done, and no answer comes.
-    pub(crate) mute: bool,
+    /// Nothing passes, for so many reasons.
+    pub(crate) cut: usize,
+    /// What is asked is done, and no answer comes, for so many reasons.
+    pub(crate) mute: usize,
     /// No news are heard on it.
     pub(crate) deaf: bool,
     /// News come so much later, and perhaps twice.
@@ -98,13 +98,13 @@ impl SimStore {
     async fn ask<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, StoreError> {
         self.process.runs().await;
         sleep(self.hub.trip()).await;
-        self.passes(|wire| wire.cut).await?;
+        self.passes(|wire| wire.cut > 0).await?;
         let (done, met) = self.hub.state.with(|state| (act(state), state.incarnation));
         if self.met.swap(met, Relaxed) != met {
             self.incarnation.fetch_add(1, Relaxed);
         }
         sleep(self.hub.trip()).await;
-        self.passes(|wire| wire.cut || wire.mute).await?;
+        self.passes(|wire| wire.cut + wire.mute > 0).await?;
         self.process.runs().await;
         Ok(done)
     }

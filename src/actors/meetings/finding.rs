@@ -24,7 +24,10 @@ impl MeetingsState {
             return waiting.push(Waiter::Find(asker));
         }
         let slot = self.table.get(&key, &asker.tenant);
-        if slot.map_or_else(|| self.complete(), |slot| self.trusts(slot)) {
+        // Of a meeting that ended others may have made a new one: only the store knows that no one has.
+        let ended = slot.is_some_and(|slot| slot.route.state == RouteState::Ending);
+        let trusted = slot.map_or_else(|| self.complete(), |slot| self.trusts(slot));
+        if trusted && !(ended && self.store.shared()) {
             return self.tell_found(key, asker);
         }
         self.fetch_for(key, asker);
@@ -147,8 +150,10 @@ impl MeetingsState {
                     self.ask_again(asker);
                     continue;
                 }
-                match (self.found(key, &asker), &failed) {
-                    (Where::Unknown { .. }, Some(error)) => {
+                let found = self.found(key, &asker);
+                let ended = matches!(&found, Where::At(home) if home.state == RouteState::Ending);
+                match (found, &failed) {
+                    (found, Some(error)) if ended || matches!(found, Where::Unknown { .. }) => {
                         answer(asker.reply_to, Err(error.clone().into()));
                     }
                     _ => self.tell_found(key, asker),

@@ -196,7 +196,7 @@ impl Actor for Meetings {
             MeetingsMessage::Routes { instances, tenants, reply_to } => {
                 answer(reply_to, state.routes(&instances, &tenants));
             }
-            MeetingsMessage::Strays { reply_to } => answer(reply_to, state.all_strays.clone()),
+            MeetingsMessage::Strays { reply_to } => answer(reply_to, state.hidden()),
             MeetingsMessage::Count { reply_to } => answer(reply_to, state.count()),
             MeetingsMessage::Looks { instance, lookup } => {
                 state.names.learn(instance, lookup, state.clock.now());

@@ -33,7 +33,7 @@ pub(super) struct Findings {
     /// Found on the instance without a route of ours.
     pub(super) adopt: Vec<Found>,
     /// Claims that are confirmed by what was seen, and meetings that their instance calls otherwise than was known.
-    pub(super) confirm: Vec<(RouteKey, TenantId, Version)>,
+    pub(super) confirm: Vec<(RouteKey, TenantId, Version, Option<InternalId>)>,
     /// Routes whose meeting is gone.
     pub(super) remove: Vec<(RouteKey, TenantId, Version)>,
     /// The internal ids that are not made of the meeting's id, and whose meetings they are.
@@ -217,26 +217,21 @@ fn present(
     slot.missing = 0;
     slot.listed_at = slot.listed_at.max(Some(sweep.asked_at));
     slot.participants = seen.participants;
-    let renamed = learn_internal(slot, seen, sweep);
+    let news = news_of_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
     let settled = claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED;
+    let renamed = news.is_some() && slot.route.state == RouteState::Confirmed;
     if !sweep.shared && (settled || renamed) {
-        findings.confirm.push((key, slot.tenant.clone(), slot.route.version));
+        findings.confirm.push((key, slot.tenant.clone(), slot.route.version, news));
     }
 }
 
-/// What the instance calls the meeting counts from now on, unless the route is newer than the list. Whether that is
-/// news which the store should have.
-fn learn_internal(slot: &mut Slot, seen: &Seen, sweep: &Sweep) -> bool {
-    let route = &mut slot.route;
-    if seen.internal.is_none()
-        || seen.internal == route.internal
-        || slot.settled_at >= sweep.asked_at
-    {
-        return false;
-    }
-    route.internal.clone_from(&seen.internal);
-    route.state == RouteState::Confirmed
+/// What the instance calls the meeting, if it is otherwise known, unless the route is newer than the list. It counts once the
+/// store has it for this very route: here the meeting may have moved on long since.
+fn news_of_internal(slot: &Slot, seen: &Seen, sweep: &Sweep) -> Option<InternalId> {
+    let told =
+        seen.internal.as_ref().filter(|internal| slot.route.internal.as_ref() != Some(internal));
+    told.filter(|_| slot.settled_at < sweep.asked_at).cloned()
 }
 
 fn absent(key: RouteKey, slot: &mut Slot, sweep: &Sweep, now: Moment, findings: &mut Findings) {

@@ -39,9 +39,11 @@ impl MeetingsState {
                 self.change(Of { key, meeting, tenant, internal }, None, becomes, Then::Quiet);
             }
         }
-        for (key, tenant, version) in confirm {
+        for (key, tenant, version, news) in confirm {
             let becomes = Becomes::State(RouteState::Confirmed);
-            self.change(self.of(key, tenant), Some(version), becomes, Then::Quiet);
+            let known = self.of(key, tenant);
+            let of = Of { internal: news.or(known.internal), ..known };
+            self.change(of, Some(version), becomes, Then::Quiet);
         }
         for (key, tenant, version) in remove {
             self.change(self.of(key, tenant), Some(version), Becomes::Removed, Then::Quiet);
@@ -78,5 +80,17 @@ impl MeetingsState {
         }
         self.strays.insert(sweep.instance.clone(), strays);
         self.all_strays = Arc::new(self.strays.values().flatten().cloned().collect());
+    }
+    /// The strays that lists leave out. A meeting may have come to live since the last sweep where a copy was before; and
+    /// while memory is not to be believed, rather two are shown than none.
+    pub(super) fn hidden(&self) -> Arc<HashSet<super::Stray>> {
+        let has_come = |stray: &super::Stray| {
+            let slot = self.table.get(&stray.meeting.key(), &stray.tenant);
+            slot.is_some_and(|slot| slot.route.instance == stray.instance || !self.trusts(slot))
+        };
+        if !self.all_strays.iter().any(has_come) {
+            return self.all_strays.clone();
+        }
+        Arc::new(self.all_strays.iter().filter(|stray| !has_come(stray)).cloned().collect())
     }
 }

@@ -125,6 +125,12 @@ impl Meetings {
         }
     }
 
+    /// Since when this server works; now, if it does not.
+    pub(super) fn works_since(&self, server: usize, now: u64) -> u64 {
+        let last = self.silences.get(&server).and_then(|silences| silences.spans.last());
+        last.map_or(0, |(_, end)| end.unwrap_or(now))
+    }
+
     /// How long its server failed at a stretch in the meeting's life, in milliseconds.
     pub(super) fn silence(&self, meeting: &Meeting, now: u64) -> u64 {
         let Some(Silences { spans, .. }) = self.silences.get(&meeting.server) else { return 0 };

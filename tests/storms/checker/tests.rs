@@ -72,7 +72,13 @@ impl Story {
     #[track_caller]
     fn breaks(&self, expected: &[Rule]) {
         let pools = [(T.to_owned(), 2)].into();
-        let bounds = Bounds { dead_after: 8_000, lost_after: 30_000, pools };
+        let bounds = Bounds {
+            dead_after: 8_000,
+            lost_after: 30_000,
+            swept_within: 25_000,
+            stale_for: 0,
+            pools,
+        };
         let found: Vec<Rule> = check(&self.events, &bounds).iter().map(|v| v.rule).collect();
         assert_eq!(found, expected, "{:#?}", check(&self.events, &bounds));
     }
@@ -136,6 +142,23 @@ fn misrouted() {
     .breaks(&[Rule::Misrouted]);
     // Before the create was acknowledged nobody knows better.
     story(|s| _ = s.born(1, "a", "a-1").born(2, "a", "a-2").joins("a", 2, "a-2")).breaks(&[]);
+}
+
+fn behind() {
+    let cut = |on| What::Cut { replica: 0, on };
+    let stranded = |s: &mut Story| _ = s.says(Call::Join, "a", Answer::Stranded);
+    story(|s| stranded(s.add(cut(true)).made(1, "a", "a-1").wait(9))).breaks(&[]);
+    story(|s| stranded(s.add(cut(true)).made(1, "a", "a-1").add(cut(false)).wait(9)))
+        .breaks(&[Rule::Denied]);
+    // Who is cut off knows that it does not know.
+    story(|s| _ = s.made(1, "a", "a-1").add(cut(true)).says(Call::Join, "a", Answer::Denied))
+        .breaks(&[Rule::Denied]);
+}
+
+fn stranded() {
+    story(|s| _ = s.made(1, "a", "a-1").says(Call::Join, "a", Answer::Stranded))
+        .breaks(&[Rule::Denied]);
+    story(|s| _ = s.says(Call::Join, "a", Answer::Stranded)).breaks(&[]);
 }
 
 fn foreign() {
@@ -221,8 +244,15 @@ fn listed() {
     story(|s| list(s.made(1, "a", "a-1"), &[("a", "a-1")])).breaks(&[]);
     story(|s| list(s.made(1, "a", "a-1").born(2, "a", "a-2"), &[("a", "a-2")]))
         .breaks(&[Rule::Twice]);
-    story(|s| list(s.made(1, "a", "a-1").born(2, "a", "a-2"), &[("a", "a-1"), ("a", "a-2")]))
-        .breaks(&[Rule::Twice]);
+    let twice = |after: u64| {
+        story(|s| {
+            let s = s.made(1, "a", "a-1").born(2, "a", "a-2").wait(after);
+            list(s, &[("a", "a-1"), ("a", "a-2")]);
+        })
+    };
+    twice(26).breaks(&[Rule::Twice]);
+    // No sweep has seen the copy yet.
+    twice(20).breaks(&[]);
     story(|s| {
         s.born(1, "a", "a-1").says(Call::List, "", Answer::Listed(Vec::new()));
     })
@@ -257,10 +287,12 @@ fn closed() {
 }
 
 /// Every test of the checker, by what it is about.
-pub(crate) const TESTS: [(&str, fn()); 11] = [
+pub(crate) const TESTS: [(&str, fn()); 13] = [
     ("checker::a_room_has_one_home", one_home),
     ("checker::no_meeting_is_invented", invented),
     ("checker::calls_reach_the_home", misrouted),
+    ("checker::who_is_cut_off_may_be_behind", behind),
+    ("checker::joins_do_not_strand", stranded),
     ("checker::nobody_reaches_anothers_meeting", foreign),
     ("checker::what_lives_is_not_denied", denied),
     ("checker::what_ended_does_not_live", survived),

@@ -42,7 +42,7 @@ type Notes = mpsc::UnboundedReceiver<(Instant, Note)>;
 impl Ear {
     pub(super) fn hear(&mut self, hub: &Hub, note: Note) {
         let wire = hub.wires.with(|wires| wires[self.replica].clone());
-        if wire.cut || wire.deaf {
+        if wire.cut > 0 || wire.deaf {
             return;
         }
         self.last = self.last.max(Instant::now() + hub.trip() + wire.late);
