@@ -9,8 +9,12 @@ use crate::plan::Storm;
 use crate::profile::Profile;
 use crate::run;
 
+/// Flags of a test binary whose value stands behind them.
+const VALUED: [&str; 6] = ["--skip", "--test-threads", "--format", "--color", "--logfile", "-Z"];
+
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let (filters, flags) = arguments();
+    let arguments = Arguments::from_iter(flags);
     let checker = checker::tests::TESTS.map(|(name, test)| trial(name, test));
     let own = [
         trial("the_same_seed_is_the_same_history", || the_same_history(Profile::Mixed, 1..4)),
@@ -18,7 +22,26 @@ pub(crate) fn main() -> ExitCode {
             the_same_history(Profile::Embedded, 1..2);
         }),
     ];
-    run(&arguments, checker.into_iter().chain(own).collect()).exit_code()
+    let all = checker.into_iter().chain(own);
+    let wanted = |trial: &Trial| {
+        filters.is_empty() || filters.iter().any(|filter| trial.name().contains(filter.as_str()))
+    };
+    run(&arguments, all.filter(wanted).collect()).exit_code()
+}
+
+/// The filters, of which `cargo test` takes several, and everything else.
+fn arguments() -> (Vec<String>, Vec<String>) {
+    let mut all = std::env::args();
+    let (mut filters, mut flags) = (Vec::new(), Vec::from_iter(all.next()));
+    while let Some(argument) = all.next() {
+        let has_value = VALUED.contains(&argument.as_str());
+        let to = if argument.starts_with('-') { &mut flags } else { &mut filters };
+        to.push(argument);
+        if has_value {
+            flags.extend(all.next());
+        }
+    }
+    (filters, flags)
 }
 
 fn trial(name: &str, test: fn()) -> Trial {
