@@ -33,6 +33,8 @@ const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const WAIT_FOR_READING: Duration = Duration::from_secs(3);
 /// So many changes may wait for the store.
 const MOST_WAITING: usize = 1_024;
+/// Replicas say whom they reached once a second, and may be late.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// So many questions may wait for the first reading.
 const MOST_HELD: usize = 8_192;
 
@@ -117,7 +119,7 @@ impl Actor for Registry {
             RegistryMessage::OthersReach { instance, reply_to } => {
                 let health = &state.config.health;
                 // As long as it may take until it has probed and said so once more.
-                let within = health.probe_interval * 2 + health.probe_timeout;
+                let within = health.probe_interval * 2 + health.probe_timeout + TOLD_WITHIN;
                 answer(reply_to, state.pool.others_reach(&instance, within, self.clock.now()));
             }
             RegistryMessage::Replace { list, reply_to } => {
