@@ -49,6 +49,11 @@ impl Scene {
         let way = Arc::new(Cut { servers: a.servers.clone(), to });
         let b = plan(instances).config(quick).on(&a).network(way).store(shared(&redis));
         let b = b.with_what_is_stored().start().await;
+        let registry = &b.swarm.world.actors.registry;
+        for sim in &a.sims {
+            let is_told = async || registry.others_reach(id(sim)).await.expect("an answer");
+            soon("told whom the other reaches", is_told).await;
+        }
         Self { _redis: redis, a, b, cut }
     }
 
