@@ -236,7 +236,8 @@ async fn a_listener_that_is_slow_holds_nothing_up_and_reads_everything_later() {
         told.push(next);
     }
     assert_eq!(told.last(), Some(&Told::Everything), "{told:?}");
-    assert_eq!(told.len(), 3, "{told:?}");
+    // A beat may have taken one of the places.
+    assert!((2..=3).contains(&told.len()), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
