@@ -9,6 +9,16 @@ use crate::plan::Storm;
 use crate::profile::Profile;
 use crate::run;
 
+/// Storms that have shown something once.
+const SHOWN: [(Profile, u64); 6] = [
+    (Profile::Calm, 2),
+    (Profile::News, 4),
+    (Profile::Rollbacks, 1),
+    (Profile::Failovers, 1),
+    (Profile::Restarts, 3),
+    (Profile::Tenants, 1),
+];
+
 /// Flags of a test binary whose value stands behind them.
 const VALUED: [&str; 6] = ["--skip", "--test-threads", "--format", "--color", "--logfile", "-Z"];
 
@@ -22,7 +32,8 @@ pub(crate) fn main() -> ExitCode {
             the_same_history(Profile::Embedded, 1..2);
         }),
     ];
-    let all = checker.into_iter().chain(own);
+    let shown = trial("what_storms_have_shown_does_not_come_again", shown_before);
+    let all = checker.into_iter().chain(own).chain([shown]);
     let wanted = |trial: &Trial| {
         filters.is_empty() || filters.iter().any(|filter| trial.name().contains(filter.as_str()))
     };
@@ -63,5 +74,12 @@ fn the_same_history(profile: Profile, seeds: std::ops::Range<u64>) {
             line(&one),
             line(&other)
         );
+    }
+}
+
+fn shown_before() {
+    for (profile, seed) in SHOWN {
+        let violations = run::run(&Storm::draw(seed, profile)).violations;
+        assert!(violations.is_empty(), "seed {seed} of {profile}: {violations:#?}");
     }
 }

@@ -51,6 +51,10 @@ impl MeetingsState {
                 Some(home) if !home.released && home.state != RouteState::Ending => {
                     return answer(reply_to, Ok(home));
                 }
+                // One that ended is none of the tenant's meetings any more: this is a further one.
+                _ if route.state == RouteState::Ending && self.pool_is_full(&wish) => {
+                    return answer(reply_to, Err(RouteError::PoolFull));
+                }
                 _ => return self.move_from(wish, route, false, reply_to),
             }
         }
@@ -287,6 +291,9 @@ impl MeetingsState {
             }
             Some(home) if !home.released && home.state != RouteState::Ending => {
                 self.tell_waiting(key, tenant, Ok(home));
+            }
+            _ if route.state == RouteState::Ending && self.pool_is_full(&wish) => {
+                self.tell_waiting(key, tenant, Err(RouteError::PoolFull));
             }
             home => {
                 if home.is_none_or(|home| home.released) {
