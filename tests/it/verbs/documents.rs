@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::shell::{Ended, Shell, Stage};
-use crate::program::free_address;
+use crate::program::{free_address, until};
 
 const TENANT: &str = "kind: Tenant\nspec:\n  host: new.example.org\n  secret: a-secret-of-the-new\n  meeting_pool: 3\n";
 
@@ -29,6 +29,12 @@ async fn apply_changes_what_differs_and_then_nothing() {
     let there: Value = serde_json::from_str(&there.text()).unwrap();
     assert_eq!(there["spec"]["meeting_pool"], 4);
 
+    until("swept", async || {
+        let states = stage.program.admin(Method::GET, "instances/state", "").await;
+        let states: Value = serde_json::from_str(&states.text()).unwrap_or_default();
+        states.as_array().is_some_and(|all| all.iter().all(|one| one["swept"] == true))
+    })
+    .await;
     let url = &stage.sims[0].url;
     let one = format!(r#"{{"kind":"InstanceList","instances":{{"{url}":"another-secret"}}}}"#);
     let fed = stage.shell.fed("apply -f -", &one).await;
