@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::domain::forecast::{Course, Lessons, Outlook, Phase};
-use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
+use bigblueswarm::domain::instance::{Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::load::{Load, LoadSnapshot};
 use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::domain::placement::{COMFORT, Own, Policy, Question, RISK, Ranking, Rules, rank};
@@ -148,19 +148,7 @@ impl Pool {
 fn member(n: usize) -> Member {
     let url = format!("https://bbb{n}.example.org/bigbluebutton");
     let instance = Instance::new(&url, Secret::new("secret"), Algorithm::Sha256);
-    Member {
-        instance: Arc::new(instance.expect("the URL is good")),
-        admin: AdminState::Enabled,
-        lost: false,
-        same_server: Default::default(),
-        retired_since: None,
-        silent_since: None,
-        retired: false,
-        health: Health::Up,
-        why: None,
-        swept: true,
-        tags: Vec::new(),
-    }
+    Member::new(Arc::new(instance.expect("the URL is good")))
 }
 
 /// Figures that differ, in no order.

@@ -130,6 +130,23 @@ pub struct Member {
 }
 
 impl Member {
+    /// An instance that is enabled, answers and was swept, with nothing to be said of it.
+    pub fn new(instance: Arc<Instance>) -> Self {
+        Self {
+            instance,
+            admin: AdminState::Enabled,
+            retired: false,
+            retired_since: None,
+            silent_since: None,
+            health: Health::Up,
+            lost: false,
+            why: None,
+            swept: true,
+            tags: Vec::new(),
+            same_server: SameServer::default(),
+        }
+    }
+
     /// Whether another record counts for this server: then it takes no meetings and has none.
     pub fn is_alias(&self) -> bool {
         self.same_server.alias_of.is_some()

@@ -127,25 +127,16 @@ pub fn no_base_url() -> Notice {
 mod tests {
     use super::*;
     use crate::bbb::checksum::Algorithm;
-    use crate::domain::instance::{AdminState, Health, Instance, Member};
+    use crate::domain::instance::{Instance, Member};
     use crate::domain::load::Load;
     use crate::domain::secret::Secret;
 
     fn roster(urls: &[(&str, &str)]) -> Roster {
         let member = |(url, secret): &(&str, &str)| Member {
-            instance: Arc::new(
-                Instance::new(url, Secret::new(*secret), Algorithm::Sha256).expect("a URL"),
-            ),
-            admin: AdminState::Enabled,
             retired: url.contains("retired"),
-            retired_since: None,
-            silent_since: None,
-            health: Health::Up,
-            why: None,
-            swept: true,
-            tags: Vec::new(),
-            lost: Default::default(),
-            same_server: Default::default(),
+            ..Member::new(Arc::new(
+                Instance::new(url, Secret::new(*secret), Algorithm::Sha256).expect("a URL"),
+            ))
         };
         Roster::new(urls.iter().map(member).collect())
     }

@@ -137,24 +137,12 @@ mod tests {
 
     use super::*;
     use crate::bbb::checksum::Algorithm;
-    use crate::domain::instance::{AdminState, Health, Instance, Member};
+    use crate::domain::instance::{Health, Instance, Member};
     use crate::domain::secret::Secret;
 
     fn member(url: &str, health: Health) -> Member {
         let instance = Instance::new(url, Secret::new("s"), Algorithm::Sha256).expect("a URL");
-        Member {
-            instance: Arc::new(instance),
-            admin: AdminState::Enabled,
-            lost: health == Health::Dead,
-            same_server: Default::default(),
-            retired: false,
-            retired_since: None,
-            silent_since: None,
-            health,
-            why: None,
-            swept: true,
-            tags: Vec::new(),
-        }
+        Member { lost: health == Health::Dead, health, ..Member::new(Arc::new(instance)) }
     }
 
     fn at(secs: u64) -> Moment {

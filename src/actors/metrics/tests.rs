@@ -10,7 +10,7 @@ use super::*;
 use crate::actors::seat::{Usher, seat};
 use crate::bbb::checksum::Algorithm;
 use crate::determinism::HashMap;
-use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member};
+use crate::domain::instance::{Instance, InstanceId, Member};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::secret::Secret;
 use crate::outside::clock::RuntimeClock;
@@ -189,19 +189,7 @@ async fn a_stray_refresh_begins_no_second_reading() {
 fn pool(urls: &[&str]) -> Arc<Roster> {
     let member = |url: &&str| {
         let instance = Instance::new(url, Secret::new("s"), Algorithm::Sha256).unwrap();
-        Member {
-            instance: Arc::new(instance),
-            admin: AdminState::Enabled,
-            retired: false,
-            retired_since: None,
-            silent_since: None,
-            health: Health::Up,
-            why: None,
-            swept: true,
-            tags: Vec::new(),
-            lost: Default::default(),
-            same_server: Default::default(),
-        }
+        Member::new(Arc::new(instance))
     };
     Arc::new(Roster::new(urls.iter().map(member).collect()))
 }

@@ -68,19 +68,7 @@ impl Scene {
     fn unmeasured(mut self, name: &str) -> Self {
         let instance =
             Instance::new(id(name).as_str(), Secret::new("s"), Algorithm::Sha256).unwrap();
-        self.members.push(Member {
-            instance: Arc::new(instance),
-            admin: AdminState::Enabled,
-            lost: false,
-            same_server: Default::default(),
-            retired: false,
-            retired_since: None,
-            silent_since: None,
-            health: Health::Up,
-            why: None,
-            swept: true,
-            tags: Vec::new(),
-        });
+        self.members.push(Member::new(Arc::new(instance)));
         self
     }
 

@@ -148,24 +148,17 @@ mod tests {
 
     use super::*;
     use crate::bbb::checksum::Algorithm;
-    use crate::domain::instance::{AdminState, Instance};
+    use crate::domain::instance::Instance;
     use crate::domain::load::{Load, LoadSnapshot};
     use crate::domain::secret::Secret;
 
     fn member(url: &str, health: Health, swept: bool) -> Member {
         let instance = Instance::new(url, Secret::new("s"), Algorithm::Sha256).unwrap();
         Member {
-            instance: Arc::new(instance),
-            admin: AdminState::Enabled,
-            lost: false,
-            same_server: Default::default(),
-            retired: false,
-            retired_since: None,
-            silent_since: None,
             health,
             why: (health != Health::Up).then(|| "refused".into()),
             swept,
-            tags: Vec::new(),
+            ..Member::new(Arc::new(instance))
         }
     }
 

@@ -11,7 +11,7 @@ use super::policy::Sighted;
 use super::run::State;
 use crate::bbb::checksum::{Algorithm, Algorithms};
 use crate::domain::forecast::{Course, Habit, Lessons, Outlook, Phase};
-use crate::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
+use crate::domain::instance::{Health, Instance, InstanceId, Member, Roster};
 use crate::domain::load::{Load, LoadSnapshot};
 use crate::domain::moment::Moment;
 use crate::domain::placement::{Own, Policy, Question, Rules, rank};
@@ -185,19 +185,7 @@ fn member(n: usize) -> Member {
         secret: Secret::new("secret"),
         sign_with: Algorithm::Sha256,
     };
-    Member {
-        instance: Arc::new(instance),
-        admin: AdminState::Enabled,
-        lost: false,
-        same_server: Default::default(),
-        retired: false,
-        retired_since: None,
-        silent_since: None,
-        health: Health::Dead,
-        why: None,
-        swept: false,
-        tags: Vec::new(),
-    }
+    Member { health: Health::Dead, swept: false, ..Member::new(Arc::new(instance)) }
 }
 
 fn tenant() -> Tenant {

@@ -16,7 +16,7 @@ use bigblueswarm::actors::tenants::{FindError, TenantError, TenantsMessage};
 use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::config::Config;
 use bigblueswarm::domain::delivery::DeliveryId;
-use bigblueswarm::domain::instance::{AdminState, Health, Instance, InstanceId, Member, Roster};
+use bigblueswarm::domain::instance::{Instance, InstanceId, Member, Roster};
 use bigblueswarm::domain::meeting::{MeetingId, RouteKey, RouteRecord};
 use bigblueswarm::domain::placement::Verdict;
 use bigblueswarm::domain::secret::Secret;
@@ -77,19 +77,7 @@ impl Held {
 }
 
 pub(crate) fn member(url: &str, secret: &str) -> Member {
-    Member {
-        instance: Arc::new(Instance::new(url, Secret::new(secret), Algorithm::Sha256).unwrap()),
-        admin: AdminState::Enabled,
-        lost: false,
-        same_server: Default::default(),
-        retired: false,
-        retired_since: None,
-        silent_since: None,
-        health: Health::Up,
-        why: None,
-        swept: true,
-        tags: Vec::new(),
-    }
+    Member::new(Arc::new(Instance::new(url, Secret::new(secret), Algorithm::Sha256).unwrap()))
 }
 
 /// An answer as a story compares it.
