@@ -44,19 +44,11 @@ impl MeetingsState {
         }
         let slot = self.table.get(&key, &tenant).filter(|slot| self.trusts(slot));
         if let Some(route) = slot.map(|slot| slot.route.clone()) {
-            match self.home(key, &route) {
-                None if self.is_unheard(key, &tenant, &route) => {
-                    return answer(reply_to, Err(RouteError::Unheard));
-                }
-                Some(home) if !home.released && home.state != RouteState::Ending => {
-                    return answer(reply_to, Ok(home));
-                }
-                // One that ended is none of the tenant's meetings any more: this is a further one.
-                _ if route.state == RouteState::Ending && self.pool_is_full(&wish) => {
-                    return answer(reply_to, Err(RouteError::PoolFull));
-                }
-                _ => return self.move_from(wish, route, false, reply_to),
-            }
+            return match self.standing(key, &route, &wish) {
+                Ok(None) => self.move_from(wish, route, false, reply_to),
+                Ok(Some(home)) => answer(reply_to, Ok(home)),
+                Err(error) => answer(reply_to, Err(error)),
+            };
         }
         if self.pool_is_full(&wish) {
             return answer(reply_to, Err(RouteError::PoolFull));
@@ -67,6 +59,21 @@ impl MeetingsState {
         };
         self.claiming.insert((key, tenant.clone()), vec![Waiter::Home(reply_to)]);
         self.send_claim(key, tenant, candidates, wish);
+    }
+
+    /// The home that a meeting has by this route; none when it is to be moved from there.
+    fn standing(
+        &mut self,
+        key: RouteKey,
+        route: &Route,
+        wish: &Wish,
+    ) -> Result<Option<Home>, RouteError> {
+        let home = self.heard_home(key, &wish.tenant.id, route)?;
+        // One that ended is none of the tenant's meetings any more: this is a further one.
+        if route.state == RouteState::Ending && self.pool_is_full(wish) {
+            return Err(RouteError::PoolFull);
+        }
+        Ok(home.filter(|home| !home.released && home.state != RouteState::Ending))
     }
 
     fn send_claim(
@@ -94,12 +101,10 @@ impl MeetingsState {
         let slot = self.table.get(&key, &wish.tenant.id);
         match slot.map(|slot| slot.route.clone()) {
             Some(route) if route.version == from => self.move_from(wish, route, tomb, reply_to),
-            Some(route) if self.is_unheard(key, &wish.tenant.id, &route) => {
-                answer(reply_to, Err(RouteError::Unheard));
-            }
-            Some(route) => match self.home(key, &route).filter(|home| !home.released) {
-                Some(home) => answer(reply_to, Ok(home)),
-                None => self.move_from(wish, route, tomb, reply_to),
+            Some(route) => match self.heard_home(key, &wish.tenant.id, &route) {
+                Ok(Some(home)) if !home.released => answer(reply_to, Ok(home)),
+                Ok(_) => self.move_from(wish, route, tomb, reply_to),
+                Err(error) => answer(reply_to, Err(error)),
             },
             None => self.claim(wish, reply_to),
         }
@@ -285,27 +290,17 @@ impl MeetingsState {
 
     /// The store knew a route already: it is the home, unless its instance lets its meetings go.
     fn found_existing(&mut self, key: RouteKey, tenant: TenantId, mut wish: Wish, route: Route) {
-        match self.home(key, &route) {
-            None if self.is_unheard(key, &tenant, &route) => {
-                self.tell_waiting(key, tenant, Err(RouteError::Unheard));
-            }
-            Some(home) if !home.released && home.state != RouteState::Ending => {
-                self.tell_waiting(key, tenant, Ok(home));
-            }
-            _ if route.state == RouteState::Ending && self.pool_is_full(&wish) => {
-                self.tell_waiting(key, tenant, Err(RouteError::PoolFull));
-            }
-            home => {
-                if home.is_none_or(|home| home.released) {
-                    wish.except.insert(route.instance);
-                }
-                match self.candidates(&wish) {
-                    Err(none) => self.tell_waiting(key, tenant, Err(none)),
-                    Ok(candidates) => {
-                        self.send_move(key, tenant, candidates, route.version, false, wish);
-                    }
-                }
-            }
+        match self.standing(key, &route, &wish) {
+            Ok(Some(home)) => return self.tell_waiting(key, tenant, Ok(home)),
+            Err(error) => return self.tell_waiting(key, tenant, Err(error)),
+            Ok(None) => {}
+        }
+        if self.home(key, &route).is_none_or(|home| home.released) {
+            wish.except.insert(route.instance);
+        }
+        match self.candidates(&wish) {
+            Err(none) => self.tell_waiting(key, tenant, Err(none)),
+            Ok(candidates) => self.send_move(key, tenant, candidates, route.version, false, wish),
         }
     }
 
@@ -344,13 +339,9 @@ impl MeetingsState {
     ) -> Result<Settled, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(_)) => Ok(Settled::Yes),
-            Stepped::Changed(Changed::Lost(Some(route)))
-                if self.is_unheard(key, tenant, &route) =>
-            {
-                Err(RouteError::Unheard)
-            }
             Stepped::Changed(Changed::Lost(Some(route))) => {
-                Ok(self.home(key, &route).map_or(Settled::Gone, Settled::Otherwise))
+                let home = self.heard_home(key, tenant, &route)?;
+                Ok(home.map_or(Settled::Gone, Settled::Otherwise))
             }
             _ => Ok(Settled::Gone),
         }
@@ -364,9 +355,7 @@ impl MeetingsState {
     ) -> Result<Home, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(Some(route)) | Changed::Lost(Some(route))) => {
-                let unheard = self.is_unheard(key, tenant, &route);
-                let none = if unheard { RouteError::Unheard } else { RouteError::NoInstance };
-                self.home(key, &route).ok_or(none)
+                self.heard_home(key, tenant, &route)?.ok_or(RouteError::NoInstance)
             }
             _ => Err(RouteError::Taken),
         }

@@ -54,27 +54,23 @@ impl MeetingsState {
 
     /// Answers what memory says.
     pub(super) fn tell_found(&mut self, key: RouteKey, asker: Asker) {
-        let route = self.table.get(&key, &asker.tenant).map(|slot| &slot.route);
-        if route.is_some_and(|route| self.is_unheard(key, &asker.tenant, route)) {
-            return answer(asker.reply_to, Err(RouteError::Unheard));
+        match self.found(key, &asker) {
+            Ok(found) => self.tell(asker, found),
+            Err(error) => answer(asker.reply_to, Err(error)),
         }
-        let found = self.found(key, &asker);
-        self.tell(asker, found);
     }
 
-    fn found(&self, key: RouteKey, asker: &Asker) -> Where {
+    fn found(&self, key: RouteKey, asker: &Asker) -> Result<Where, RouteError> {
         let (tenant, meeting) = (&asker.tenant, &asker.meeting);
         let slot = self.table.get(&key, tenant);
-        if let Some(home) = slot.and_then(|slot| self.home(key, &slot.route)) {
-            return Where::At(home);
+        let home = slot.map(|slot| self.heard_home(key, tenant, &slot.route)).transpose()?;
+        if let Some(home) = home.flatten().or_else(|| self.named(meeting, key, tenant)) {
+            return Ok(Where::At(home));
         }
-        if let Some(home) = self.named(meeting, key, tenant) {
-            return Where::At(home);
-        }
-        match self.sighted.at(&key, tenant) {
+        Ok(match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
             None => Where::Unknown { open: self.open() },
-        }
+        })
     }
 
     /// Where meetings may live that have no route, if that is known.
@@ -150,13 +146,12 @@ impl MeetingsState {
                     self.ask_again(asker);
                     continue;
                 }
-                let found = self.found(key, &asker);
-                let ended = matches!(&found, Where::At(home) if home.state == RouteState::Ending);
-                match (found, &failed) {
-                    (found, Some(error)) if ended || matches!(found, Where::Unknown { .. }) => {
+                match (self.found(key, &asker), &failed) {
+                    (found, Some(error)) if !is_known(&found) => {
                         answer(asker.reply_to, Err(error.clone().into()));
                     }
-                    _ => self.tell_found(key, asker),
+                    (Ok(found), _) => self.tell(asker, found),
+                    (Err(unheard), _) => answer(asker.reply_to, Err(unheard)),
                 }
             }
         }
@@ -184,5 +179,15 @@ impl MeetingsState {
             confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
         };
         Ok(routes.map(route).collect())
+    }
+}
+
+/// Whether memory alone can answer this, while the store can't be asked: of a meeting that ended others may have made a
+/// new one.
+fn is_known(found: &Result<Where, RouteError>) -> bool {
+    match found {
+        Ok(Where::At(home)) => home.state != RouteState::Ending,
+        Ok(Where::Seen(_)) => true,
+        Ok(Where::Unknown { .. }) | Err(_) => false,
     }
 }

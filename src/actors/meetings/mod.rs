@@ -315,13 +315,21 @@ impl MeetingsState {
         self.roster.get(instance).is_some_and(|member| !member.lost_meetings())
     }
 
-    /// Whether this route's instance is unknown here, and may have been added since the pool was read: then nothing
-    /// can be said of the meeting before the pool was read once more.
-    fn is_unheard(&self, key: RouteKey, tenant: &TenantId, route: &Route) -> bool {
-        let since =
-            self.table.get(&key, tenant).map_or_else(Moment::default, |slot| slot.settled_at);
+    /// The home that a route describes, as [`Self::home`]. Fails where the instance is unknown here and may have been added
+    /// since the pool was read: then nothing can be said of the meeting before the pool was read once more.
+    fn heard_home(
+        &self,
+        key: RouteKey,
+        tenant: &TenantId,
+        route: &Route,
+    ) -> Result<Option<Home>, RouteError> {
+        if let Some(home) = self.home(key, route) {
+            return Ok(Some(home));
+        }
+        let slot = self.table.get(&key, tenant);
+        let since = slot.map_or_else(Moment::default, |slot| slot.settled_at);
         let fresh = self.roster.loaded && since < self.roster.read_at;
-        self.store.shared() && !fresh && self.roster.get(&route.instance).is_none()
+        if self.store.shared() && !fresh { Err(RouteError::Unheard) } else { Ok(None) }
     }
 
     /// A version that no route has had, for what follows on the one that is known of this route.

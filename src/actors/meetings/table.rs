@@ -54,6 +54,12 @@ pub(super) struct Lost {
     pub(super) instead: Option<Version>,
 }
 
+impl Lost {
+    fn of(key: RouteKey, slot: &Slot, instead: Option<Version>) -> Self {
+        Self { key, tenant: slot.tenant.clone(), instance: slot.route.instance.clone(), instead }
+    }
+}
+
 /// Every known route, and what is expected of the meetings.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -132,8 +138,8 @@ impl Table {
         let slot = self.get(&key, tenant).filter(|slot| slot.is_sure());
         match slot.filter(|slot| self.rolled_back.is_some_and(|since| slot.read_at < since)) {
             Some(slot) => {
-                let (tenant, instance) = (tenant.clone(), slot.route.instance.clone());
-                self.lost.push(Lost { key, tenant, instance, instead: None });
+                let lost = Lost::of(key, slot, None);
+                self.lost.push(lost);
             }
             None => {
                 self.remove(&key, tenant, sent_at);
@@ -150,8 +156,8 @@ impl Table {
         let Some(newer) = slot.filter(|slot| route.version.precedes(slot.route.version)) else {
             return false;
         };
-        let (instance, instead) = (newer.route.instance.clone(), Some(route.version));
-        self.lost.push(Lost { key: *key, tenant: tenant.clone(), instance, instead });
+        let lost = Lost::of(*key, newer, Some(route.version));
+        self.lost.push(lost);
         true
     }
 
@@ -258,18 +264,17 @@ impl Table {
     /// Takes all records as they were read at `sent_at`; what was learnt since then is newer and stays.
     /// So do meetings that live as far as we know, though the store does not know them: they are the answer.
     pub(super) fn read_all(&mut self, records: Vec<(RouteKey, RouteRecord)>, sent_at: Moment) {
-        let mut present: HashSet<(RouteKey, TenantId)> = HashSet::default();
         for (key, record) in records {
-            present.extend(record.keys().map(|tenant| (key, tenant.clone())));
             self.read(key, record, sent_at);
         }
+        let noted = self.lost.iter().map(|lost| (lost.key, lost.tenant.clone()));
+        let noted: HashSet<(RouteKey, TenantId)> = noted.collect();
         let missing = self.slots().filter(|(_, slot)| slot.read_at < sent_at);
         let missing = missing.map(|(key, slot)| (*key, slot.clone()));
-        let missing = missing.filter(|(key, slot)| !present.contains(&(*key, slot.tenant.clone())));
+        let missing = missing.filter(|(key, slot)| !noted.contains(&(*key, slot.tenant.clone())));
         for (key, slot) in missing.collect::<Vec<_>>() {
             if slot.is_sure() {
-                let Slot { tenant, route, .. } = slot;
-                self.lost.push(Lost { key, tenant, instance: route.instance, instead: None });
+                self.lost.push(Lost::of(key, &slot, None));
             } else {
                 self.remove(&key, &slot.tenant, sent_at);
             }
