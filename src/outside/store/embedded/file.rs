@@ -238,14 +238,20 @@ mod tests {
         tenants.into_iter().map(|tenant| tenant.spec.host).collect()
     }
 
-    #[test]
-    fn after_a_failed_sync_nothing_is_written_to_the_same_file_any_more() {
-        let directory = tempfile::tempdir().expect("a directory");
+    /// A store that holds a tenant, whose syncs fail from now on: its path, and which file that is.
+    fn failing(directory: &tempfile::TempDir) -> (PathBuf, Kept, u64) {
         let path = directory.path().join("swarm.redb");
         let kept = Kept::open(&path).expect("it opens");
         put(&kept, "a").expect("stored");
         let before = number(&path);
         kept.syncs.fail.store(true, Ordering::Release);
+        (path, kept, before)
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_written_to_the_same_file_any_more() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, kept, before) = failing(&directory);
         assert!(matches!(put(&kept, "b"), Err(StoreError::Away(_))));
         assert!(matches!(put(&kept, "b"), Err(StoreError::Away(_))), "it fails all the while");
         assert!(synced::is_marked(&path));
@@ -263,11 +269,7 @@ mod tests {
     #[test]
     fn a_program_that_starts_after_a_failed_sync_does_the_same() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("swarm.redb");
-        let kept = Kept::open(&path).expect("it opens");
-        put(&kept, "a").expect("stored");
-        let before = number(&path);
-        kept.syncs.fail.store(true, Ordering::Release);
+        let (path, kept, before) = failing(&directory);
         put(&kept, "b").expect_err("not stored");
         drop(kept); // as a kill would
         let again = Kept::open(&path).expect("it opens again");
