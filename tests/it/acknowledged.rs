@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::replicas::{joins_on, set, shared, soon};
 use crate::services::redis::RedisServer;
-use crate::world::{Reply, T, World, plan};
+use crate::world::{Reply, T, World, id, load, plan, rising};
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -19,6 +19,12 @@ fn quick(config: &mut Config) {
 
 fn internal(reply: &Reply) -> String {
     reply.assert_success().value("internalMeetingID").to_owned()
+}
+
+/// How many meetings count for all tenants.
+async fn counted(world: &World) -> u64 {
+    let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
+    counts.by_tenant.values().map(|usage| usage.meetings).sum()
 }
 
 /// Whether this meeting is the one that every call finds, and the only one.
@@ -58,12 +64,18 @@ async fn f1_a_create_that_crosses_an_end_is_found_and_counts() {
         }
         let acknowledged = internal(&made);
         if before {
+            assert_eq!(counted(&world).await, 1, "{what}");
+            // A new meeting would go to another instance now.
+            let home = id(&world.sims[world.homes("m1").await[0] - 1]);
+            let loads = rising(&world.sims).into_iter();
+            let loads =
+                loads.map(|(id, cpu)| if id == home { (id, load(95.0, 20.0)) } else { (id, cpu) });
+            world.loads.say(loads.collect());
+            world.refreshed().await;
             assert_found(&world, "m1", &acknowledged, &what).await;
             sleep(Duration::from_secs(120)).await;
             assert_found(&world, "m1", &acknowledged, &what).await;
-            let counts = world.swarm.world.actors.meetings.count().await.expect("counts");
-            let meetings: u64 = counts.by_tenant.values().map(|usage| usage.meetings).sum();
-            assert_eq!(meetings, 1, "{what}");
+            assert_eq!(counted(&world).await, 1, "{what}");
         }
         assert!(world.homes("m1").await.len() <= 1, "{what}");
     }
