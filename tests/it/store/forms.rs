@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::home::{DEADLINE, claim, claimed, instance, key, record, redis_in, take, tenant};
+use crate::placement_rows::Log;
 use crate::services::free_ports;
 use crate::services::redis::{Certificates, MASTER, RedisCluster, RedisSentinels, RedisServer};
 
@@ -245,6 +246,26 @@ async fn a_master_that_was_paused_is_not_used_when_it_goes_on_and_another_is_hea
     }
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     following.abort();
+}
+
+#[tokio::test]
+async fn sentinels_that_are_gone_are_said_once_and_so_is_their_return() {
+    let log = Log::start();
+    let mut redis = RedisSentinels::start();
+    let store = redis_in(&redis.config(), DEADLINE);
+    claimed(&store, "before", "t", &["a"]).await;
+    redis.servers[0].stop();
+    redis.sentinels.iter_mut().for_each(RedisServer::stop);
+    for _ in 0..20 {
+        store.ping().await.expect_err("nobody is there");
+    }
+    let said = "no Sentinel names a master";
+    assert_eq!(log.lines("WARN", said), 1, "{}", log.text());
+    redis.servers[0].start_again();
+    redis.sentinels.iter_mut().for_each(RedisServer::start_again);
+    until_claimed(&store, "after").await;
+    let said = "Sentinels name a master again";
+    assert_eq!(log.lines("INFO", said), 1, "{}", log.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

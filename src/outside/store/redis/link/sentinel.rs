@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use redis::Client;
@@ -28,6 +29,8 @@ pub(super) struct Watched {
     current: ArcSwapOption<Node>,
     /// Who was it before, in case that no Sentinel answers.
     last: ArcSwapOption<Node>,
+    /// None of them named a master the last time, which is said once.
+    nameless: AtomicBool,
     /// One asks, the others wait for what it learns.
     gate: Semaphore,
 }
@@ -49,6 +52,7 @@ impl Watched {
             nodes,
             current: ArcSwapOption::empty(),
             last: ArcSwapOption::empty(),
+            nameless: AtomicBool::new(false),
             gate: Semaphore::new(1),
         })
     }
@@ -71,10 +75,15 @@ impl Watched {
             Ok(place) => place,
             // Who is still the master says so on connecting.
             Err(e) => {
-                warn!(error = %e, "no Sentinel names a master");
+                if !self.nameless.swap(true, Ordering::Relaxed) {
+                    warn!(error = %e, "no Sentinel names a master");
+                }
                 return self.last.load_full().ok_or(e);
             }
         };
+        if self.nameless.swap(false, Ordering::Relaxed) {
+            info!("Sentinels name a master again");
+        }
         let last = self.last.load_full();
         let node = match last.filter(|last| last.name == name(&host, port)) {
             Some(same) => same,
