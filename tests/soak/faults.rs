@@ -193,6 +193,7 @@ fn lose_disk(redis: &RedisSentinels) -> usize {
     let place = master(redis);
     let server = &redis.servers[place];
     // A snapshot is renamed to this, which fails where a folder stands.
+    let _ = std::fs::remove_file(snapshot(server));
     std::fs::create_dir(snapshot(server)).expect("a folder");
     let config = ["CONFIG", "SET", "save", "86400 1000000"];
     server.ask::<()>(&config).expect("it is set");
