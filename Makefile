@@ -8,9 +8,11 @@ FUZZ_VERSION := 0.13.2
 DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
 SEEDS ?= 100
+SEED ?= 1
+MINUTES ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-dropin test-services storms test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
+.PHONY: help demo run test test-dropin test-services storms soak test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +34,10 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 storms: ## whole swarms in simulated time, SEEDS=100 of each kind, or of PROFILE=name
 	cargo test --locked --test storms -- storm --seeds 1..$$(($(SEEDS) + 1)) $(if $(PROFILE),--profile $(PROFILE))
+
+soak: packages ## the built program on real services while everything is killed, stopped and cut off: MINUTES=60 SEED=1
+	tests/services/build influxd telegraf
+	cargo test --locked --test soak -- soak --minutes $(MINUTES) --seed $(SEED)
 
 test-fast: ## the tests of plain functions only
 	cargo test --locked --lib

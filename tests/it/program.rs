@@ -201,8 +201,13 @@ impl Program {
 
     /// Registers these servers and the tenants T and U.
     pub(crate) async fn register(&self, sims: &[SimHandle]) {
-        let urls: Vec<_> = sims.iter().map(|sim| (sim.url.clone(), json!(sim.secret()))).collect();
-        let urls: serde_json::Map<_, _> = urls.into_iter().collect();
+        self.enlist(sims.iter().map(|sim| (sim.url.clone(), sim.secret().to_owned()))).await;
+    }
+
+    /// The same with URLs and secrets.
+    pub(crate) async fn enlist(&self, servers: impl Iterator<Item = (String, String)>) {
+        let urls: serde_json::Map<_, _> =
+            servers.map(|(url, secret)| (url, json!(secret))).collect();
         let list = json!({"kind": "InstanceList", "instances": urls}).to_string();
         for tenant in [T, U] {
             let document = serde_json::to_string(&tenant.document()).expect("JSON");

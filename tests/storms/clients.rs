@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
+use crate::answers::{Reply, query, read};
 use crate::history::{Answer, Call, Room, What};
-use crate::replica::Reply;
 use crate::swarm::Swarm;
 
 /// The clients of one room.
@@ -109,18 +109,6 @@ pub(crate) async fn ask(swarm: &Swarm, replica: usize, room: &Room, call: Call) 
     answer
 }
 
-fn query(call: Call, room: &Room, op: u64) -> (&'static str, String) {
-    let id = format!("meetingID={}", room.id);
-    match call {
-        Call::Create => ("create", format!("name=Room&{id}")),
-        Call::Join => ("join", format!("fullName=Ada&{id}&role=VIEWER&userID=op-{op}")),
-        Call::Info => ("getMeetingInfo", id),
-        Call::Running => ("isMeetingRunning", id),
-        Call::End => ("end", id),
-        Call::List => ("getMeetings", String::new()),
-    }
-}
-
 /// A browser goes where a join sends it.
 async fn join_at(swarm: &Swarm, reply: &Reply) -> Answer {
     if !reply.status.is_redirection() {
@@ -131,42 +119,4 @@ async fn join_at(swarm: &Swarm, reply: &Reply) -> Answer {
         Some(_) => Answer::Joins,
         None => Answer::NotKnown("the server does not answer the browser".into()),
     }
-}
-
-/// Reads what was answered.
-fn read(call: Call, reply: &Reply) -> Answer {
-    if reply.status.is_server_error() {
-        return Answer::NotKnown(reply.status.as_u16().to_string());
-    }
-    let value = |name| value(&reply.body, name);
-    if value("returncode") != "SUCCESS" {
-        return match value("messageKey") {
-            "notFound" | "invalidMeetingIdentifier" => Answer::Denied,
-            key => Answer::Refused(format!("{} {key}", reply.status.as_u16())),
-        };
-    }
-    match call {
-        Call::Create => Answer::Made(value("internalMeetingID").to_owned()),
-        Call::Join => Answer::Joins,
-        Call::Info => Answer::Shown(value("internalMeetingID").to_owned()),
-        Call::Running => Answer::Running(value("running") == "true"),
-        Call::End => Answer::Ended,
-        Call::List => Answer::Listed(listed(&reply.body)),
-    }
-}
-
-fn listed(body: &str) -> Vec<(String, String)> {
-    let meetings = body.split("<meeting>").skip(1);
-    let pair = |meeting| {
-        let [id, internal] = ["meetingID", "internalMeetingID"].map(|name| value(meeting, name));
-        (id.to_owned(), internal.to_owned())
-    };
-    meetings.map(pair).collect()
-}
-
-/// The text of the first element of this name.
-fn value<'a>(body: &'a str, name: &str) -> &'a str {
-    let open = format!("<{name}>");
-    let rest = body.split_once(&open).map_or("", |(_, rest)| rest);
-    rest.split_once("</").map_or("", |(value, _)| value)
 }

@@ -3,16 +3,19 @@
 //! `cargo test --test storms` runs the tests of the machine itself; `cargo test --test storms -- storm --seed 7` one
 //! storm, `make storms SEEDS=1000` many.
 
+mod answers; // what clients ask, and how they read what is answered
 mod checker; // whether a history keeps the promise
 mod clients; // who calls
 mod faults; // what goes wrong
+mod harness; // runs tests of our own
 mod history; // what was seen
 mod plan; // what a storm is made of
 mod profile; // kinds of storms
 mod replica; // one program
 mod report; // what is said of storms
 mod run; // a storm from its begin to its end
-mod servers; // simulated BBB servers, and what is seen of them
+mod seen; // what is seen of a server's meetings
+mod servers; // simulated BBB servers, and the way to them
 mod shared; // what parts of a storm hold together
 mod shrink; // the same failure in a smaller storm
 mod store; // a model of Redis

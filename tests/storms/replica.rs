@@ -22,6 +22,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use crate::answers::Reply;
 use crate::servers::{Fleet, Way};
 use crate::shared::{Phase, Process, StormClock};
 
@@ -37,13 +38,6 @@ pub(crate) struct Replica {
     pub(crate) process: Process,
     pub(crate) clock: StormClock,
     swarm: Swarm,
-}
-
-/// What a client is answered.
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) location: String,
-    pub(crate) body: String,
 }
 
 /// What a replica runs on.

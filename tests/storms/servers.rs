@@ -1,6 +1,5 @@
 //! The simulated BBB servers of a storm, the way to them, and what is seen of their meetings.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use bigblueswarm::bbb::query;
 use bigblueswarm::determinism::Randomness;
 use bigblueswarm::outside::servers::{Incoming, Outgoing, SendError, Servers};
 use bigblueswarm::sim::{
-    Ask, Fault, InternalIds, Lookup, Meeting, SimServer, SimServers, SimSettings, Version,
+    Ask, Fault, InternalIds, Lookup, SimServer, SimServers, SimSettings, Version,
 };
 use futures_util::future::join;
 use http::header::LOCATION;
@@ -18,17 +17,16 @@ use http::{HeaderMap, Method};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::history::{Exit, Room, What};
+use crate::history::What;
 use crate::plan::{Failing, ServerPlan};
 use crate::replica::PATIENCE;
+use crate::seen::{Because, Sight, changes};
 use crate::shared::{Held, Process, Recorder, StormClock};
 
 /// How often meetings are looked at that nobody asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So long after a join its user's browser comes.
 const BROWSERS_COME: Duration = Duration::from_millis(400);
-/// The parameter that says whose a meeting is.
-const TAG: &str = "bigblueswarm-tenant";
 
 /// All servers.
 #[derive(Clone)]
@@ -37,22 +35,7 @@ pub(crate) struct Fleet {
     servers: SimServers,
     recorder: Recorder,
     /// What each server was last seen to have.
-    seen: Held<Vec<BTreeMap<String, Seen>>>,
-}
-
-/// A meeting as it was last seen.
-#[derive(Clone, PartialEq)]
-struct Seen {
-    people: usize,
-    users: Vec<String>,
-}
-
-/// Why a server is looked at.
-#[derive(Clone, Copy, PartialEq)]
-enum Because {
-    Call,
-    End,
-    Crash,
+    seen: Held<Vec<Sight>>,
 }
 
 impl Fleet {
@@ -71,7 +54,7 @@ impl Fleet {
             SimServer::start(settings, Arc::new(StormClock::new(began, plan.wrong_by)))
         };
         let sims: Vec<SimServer> = plans.iter().enumerate().map(start).collect();
-        let seen = Held::new(vec![BTreeMap::new(); sims.len()]);
+        let seen = Held::new(sims.iter().map(|_| Sight::new()).collect());
         let servers = SimServers::new(sims.clone());
         Self { sims, servers, recorder: recorder.clone(), seen }
     }
@@ -89,47 +72,8 @@ impl Fleet {
     /// Notes what has changed on a server.
     async fn look(&self, server: usize, because: Because) {
         let meetings = self.sims[server].meetings().await;
-        let now: BTreeMap<String, Meeting> = meetings
-            .into_iter()
-            .filter(Meeting::lives)
-            .map(|meeting| (meeting.internal_id.clone(), meeting))
-            .collect();
-        let mut before = self.seen.with(|seen| std::mem::take(&mut seen[server]));
-        for internal in before.keys().filter(|internal| !now.contains_key(*internal)) {
-            let exit = match because {
-                Because::Call => Exit::Expired,
-                Because::End => Exit::Ended,
-                Because::Crash => Exit::Crashed,
-            };
-            self.recorder.note(What::Gone { server, internal: internal.clone(), exit });
-        }
-        let after = now.into_iter().map(|(internal, meeting)| {
-            let before = before.remove(&internal);
-            let seen = self.compare(server, &meeting, before);
-            (internal, seen)
-        });
-        let after = after.collect();
-        self.seen.with(|seen| seen[server] = after);
-    }
-
-    fn compare(&self, server: usize, meeting: &Meeting, before: Option<Seen>) -> Seen {
-        let internal = &meeting.internal_id;
-        if before.is_none() {
-            let tenant = meeting.meta(TAG).unwrap_or_default().to_owned();
-            let room = Room { tenant, id: meeting.id.clone() };
-            self.recorder.note(What::Born { server, room, internal: internal.clone() });
-        }
-        let before = before.unwrap_or(Seen { people: 0, users: Vec::new() });
-        let users: Vec<String> = meeting.users.iter().map(|u| u.external_id.clone()).collect();
-        let new = users.iter().filter(|user| !before.users.contains(user));
-        for op in new.filter_map(|user| user.strip_prefix("op-")?.parse().ok()) {
-            self.recorder.note(What::Joined { server, internal: internal.clone(), op });
-        }
-        let people = meeting.present().count();
-        if people != before.people {
-            self.recorder.note(What::People { server, internal: internal.clone(), people });
-        }
-        Seen { people, users }
+        let changes = self.seen.with(|seen| changes(server, &mut seen[server], meetings, because));
+        changes.into_iter().for_each(|what| self.recorder.note(what));
     }
 
     /// Makes a server fail in these ways, and in no others.

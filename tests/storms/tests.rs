@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial, run};
-
 use crate::checker;
+use crate::harness::{run_all, trial};
 use crate::plan::Storm;
 use crate::profile::Profile;
 use crate::run;
@@ -19,12 +18,7 @@ const SHOWN: [(Profile, u64); 6] = [
     (Profile::Tenants, 1),
 ];
 
-/// Flags of a test binary whose value stands behind them.
-const VALUED: [&str; 6] = ["--skip", "--test-threads", "--format", "--color", "--logfile", "-Z"];
-
 pub(crate) fn main() -> ExitCode {
-    let (filters, flags) = arguments();
-    let arguments = Arguments::from_iter(flags);
     let checker = checker::tests::TESTS.map(|(name, test)| trial(name, test));
     let own = [
         trial("the_same_seed_is_the_same_history", || the_same_history(Profile::Mixed, 1..4)),
@@ -33,33 +27,7 @@ pub(crate) fn main() -> ExitCode {
         }),
     ];
     let shown = trial("what_storms_have_shown_does_not_come_again", shown_before);
-    let all = checker.into_iter().chain(own).chain([shown]);
-    let wanted = |trial: &Trial| {
-        filters.is_empty() || filters.iter().any(|filter| trial.name().contains(filter.as_str()))
-    };
-    run(&arguments, all.filter(wanted).collect()).exit_code()
-}
-
-/// The filters, of which `cargo test` takes several, and everything else.
-fn arguments() -> (Vec<String>, Vec<String>) {
-    let mut all = std::env::args();
-    let (mut filters, mut flags) = (Vec::new(), Vec::from_iter(all.next()));
-    while let Some(argument) = all.next() {
-        let has_value = VALUED.contains(&argument.as_str());
-        let to = if argument.starts_with('-') { &mut flags } else { &mut filters };
-        to.push(argument);
-        if has_value {
-            flags.extend(all.next());
-        }
-    }
-    (filters, flags)
-}
-
-fn trial(name: &str, test: fn()) -> Trial {
-    Trial::test(name, move || {
-        test();
-        Ok(())
-    })
+    run_all(checker.into_iter().chain(own).chain([shown]).collect())
 }
 
 fn the_same_history(profile: Profile, seeds: std::ops::Range<u64>) {
