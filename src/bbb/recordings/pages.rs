@@ -31,6 +31,8 @@ pub struct Pages {
     /// Whether every page so far could be one that is cut over recordings; over formats.
     by_record: bool,
     by_format: bool,
+    /// The first page lists as many as there are in all. A server whose files name one recording twice is read so.
+    in_one: bool,
     /// Every page begins where the one before it is sure not to have ended, whatever it is cut over.
     careful: bool,
 }
@@ -38,8 +40,15 @@ pub struct Pages {
 impl Pages {
     /// Pages that are asked for by steps, as far as they show how they are cut.
     pub fn quick() -> Self {
-        let seen = HashMap::new();
-        Self { seen, places: 0, total: None, by_record: true, by_format: true, careful: false }
+        Self {
+            seen: HashMap::new(),
+            places: 0,
+            total: None,
+            by_record: true,
+            by_format: true,
+            in_one: false,
+            careful: false,
+        }
     }
 
     /// The same one after the other: slower, but sure to leave no gap.
@@ -55,6 +64,7 @@ impl Pages {
             self.total = page.total;
         }
         let Some(total) = self.total else { return self.without_total(offset, records, &places) };
+        self.in_one |= offset == 0 && page.recordings.len() == total;
         let expected = total.saturating_sub(offset).min(MOST_OF_A_PAGE);
         self.by_record &= records == expected;
         self.by_format &= places.all == expected;
@@ -109,7 +119,7 @@ impl Pages {
         let Some(total) = self.total else { return true };
         let by_record = self.by_record || self.careful;
         let by_format = self.by_format || self.careful;
-        by_record && total == self.seen.len() || by_format && total == self.places
+        self.in_one || by_record && total == self.seen.len() || by_format && total == self.places
     }
 }
 
@@ -278,6 +288,15 @@ mod tests {
         check(vec![2; 150], CUTS[1], 2);
         check(vec![2; 150], CUTS[4], 3);
         check(vec![1; 100], CUTS[0], 2);
+    }
+
+    #[test]
+    fn a_recording_that_is_named_twice_on_the_only_page_makes_nothing_incomplete() {
+        let mut list = Server { formats: vec![1; 3], cut: CUTS[1] }.page(0).expect("a page");
+        list.recordings[2].record_id = list.recordings[0].record_id.clone();
+        let mut pages = Pages::quick();
+        assert_eq!(pages.read(0, &list), Ahead::Nothing);
+        assert!(pages.is_complete());
     }
 
     #[test]

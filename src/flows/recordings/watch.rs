@@ -1,5 +1,6 @@
 //! Looking after recordings: each instance is asked for all of its own now and then.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +28,12 @@ const AT_ONCE: usize = 4;
 const SWEEP_WITHIN: Duration = Duration::from_secs(120);
 /// Sooner is not looked again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// The next sweep after one that failed.
-const AGAIN_AFTER: Duration = Duration::from_secs(30);
-
+/// The next sweep after one that failed; later if that took longer, so that no server is asked without a pause.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// A turn ends by itself so long after the replica that has it said last that it still sweeps: one that was
+/// killed holds the others up for no longer.
+const TURN_FOR: Duration = Duration::from_secs(20);
+const STILL_AT_IT_EVERY: Duration = Duration::from_secs(5);
 /// A replica that has the turn for so long and has shared nothing is not waited for.
 const OVERDUE: f64 = 2.5;
 
@@ -80,7 +84,8 @@ struct Sweeper {
     heard: bool,
     /// Of what was shared, what was taken in last.
     taken: StoreTime,
-    failing: bool,
+    /// How long the next sweep waits, where the last one failed.
+    failing: Option<Duration>,
 }
 
 impl Sweeper {
@@ -91,17 +96,18 @@ impl Sweeper {
         news: watch::Receiver<u64>,
     ) -> Self {
         let (last, taken) = (Instant::now(), StoreTime::default());
-        Self { world, id, turns, news, last, heard: false, taken, failing: false }
+        Self { world, id, turns, news, last, heard: false, taken, failing: None }
     }
 
     async fn keep_sweeping(mut self) {
         loop {
             let turns = self.turns.clone();
             let turn = turns.acquire().await;
+            let began = Instant::now();
             let swept = self.once().await;
             drop(turn);
             match swept {
-                Ok(true) => (self.failing, self.heard) = (false, true),
+                Ok(true) => (self.failing, self.heard) = (None, true),
                 Ok(false) => {
                     // Another replica is at it.
                     tokio::select! {
@@ -114,7 +120,7 @@ impl Sweeper {
                 Err(error) => {
                     metrics::counter!("bigblueswarm_recordings_sweeps_failed_total").increment(1);
                     self.last = Instant::now();
-                    if !std::mem::replace(&mut self.failing, true) {
+                    if self.failing.replace(began.elapsed().max(AGAIN_AFTER)).is_none() {
                         warn!(instance.id = %self.id, %error, "recordings could not be listed: what was known of them stays");
                     }
                 }
@@ -129,7 +135,7 @@ impl Sweeper {
         let share = self.world.randomness.within(SPREAD);
         loop {
             let interval = self.world.recordings_interval().await;
-            let wait = if self.failing { interval.min(AGAIN_AFTER) } else { interval };
+            let wait = self.failing.map_or(interval, |pause| pause.min(interval));
             let left = (self.last + wait.mul_f64(share)).saturating_duration_since(Instant::now());
             tokio::select! {
                 biased;
@@ -140,7 +146,7 @@ impl Sweeper {
                 return;
             }
             let due = self.world.actors.recordings.is_due(self.id.clone()).await;
-            if !self.failing && due.is_ok_and(|due| due) {
+            if self.failing.is_none() && due.is_ok_and(|due| due) {
                 return;
             }
         }
@@ -159,13 +165,17 @@ impl Sweeper {
         if self.take_shared(interval).await {
             return Ok(true);
         }
-        let turn = store.turn(Chore::Recordings, &self.id, SWEEP_WITHIN).await;
+        let turn = store.turn(Chore::Recordings, &self.id, TURN_FOR).await;
         if turn.as_ref().is_ok_and(|turn| *turn == Turn::Others) && !self.is_overdue(interval) {
             return Ok(false);
         }
         let began = Instant::now();
-        let swept = timeout(SWEEP_WITHIN, sweep(&self.world, &instance)).await;
-        let swept = swept.map_err(|_| CallError::from(BadAnswer::Late)).flatten();
+        let swept = tokio::select! {
+            swept = timeout(SWEEP_WITHIN, sweep(&self.world, &instance)) => {
+                swept.map_err(|_| CallError::from(BadAnswer::Late)).flatten()
+            }
+            never = self.keep_turn(), if matches!(turn, Ok(Turn::Mine(_))) => match never {},
+        };
         if let Ok(Turn::Mine(asked)) = turn {
             if let Ok(bundle) = &swept {
                 let keep = interval + SWEEP_WITHIN;
@@ -177,6 +187,15 @@ impl Sweeper {
         swept?;
         self.last = began;
         Ok(true)
+    }
+
+    /// Says again and again that we still sweep, until it is dropped.
+    async fn keep_turn(&self) -> Infallible {
+        loop {
+            sleep(STILL_AT_IT_EVERY).await;
+            // If the store does not hear it, another replica may sweep too: that costs the instance one sweep more.
+            let _ = self.world.store.turn(Chore::Recordings, &self.id, TURN_FOR).await;
+        }
     }
 
     fn is_overdue(&self, interval: Duration) -> bool {

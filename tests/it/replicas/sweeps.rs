@@ -4,9 +4,11 @@ use bigblueswarm::config::Config;
 use bigblueswarm::sim::Crowd;
 
 use super::*;
+use crate::program::{Home, servers};
 
 const INTERVAL: Duration = Duration::from_millis(1_000);
-const PATIENTLY: Duration = Duration::from_secs(30);
+/// Long enough for a busy machine, and shorter than what the product must never take.
+const PATIENTLY: Duration = Duration::from_secs(60);
 
 fn quick(config: &mut Config) {
     config.health.sweep_interval = INTERVAL;
@@ -165,4 +167,32 @@ async fn recordings_are_swept_by_one_replica_for_all() {
         let asked = sim.requests_of("getRecordings").await.len();
         assert!((4..=9).contains(&asked), "{asked} sweeps in six intervals");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_what_was_killed_while_it_read_recordings_does_not_hold_up_what_is_known_of_them() {
+    let redis = RedisServer::start();
+    let sims = servers(2).await;
+    let home = Home::on_redis(&redis);
+    let [stays, goes] = [&sims[0], &sims[1]];
+    goes.server.faults().on("getRecordings").set(Fault::Hang).await;
+    let killed = home.start().await;
+    killed.register(&sims).await;
+    let asked = async || !goes.server.requests_of("getRecordings").await.is_empty();
+    until("its recordings are being read", asked).await;
+    killed.kill();
+    goes.server.faults().clear().await;
+
+    let program = home.start().await;
+    program.ready().await;
+    let list = json!({"kind": "InstanceList", "instances": {(stays.url.clone()): stays.secret()}});
+    let reply = program.admin(Method::POST, "instances", &list.to_string()).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    // The killed one's turn would have been good for two minutes.
+    until("it is known that nothing is left there", async || {
+        let state = program.admin(Method::GET, "instances/state", "").await;
+        assert_eq!(state.status, 200, "{}", state.text());
+        !state.text().contains(&goes.url)
+    })
+    .await;
 }
