@@ -16,6 +16,7 @@ const ROOMS: usize = 5;
 
 /// What came of a soak.
 pub(crate) struct Outcome {
+    pub(crate) commit: String,
     pub(crate) minutes: u64,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<Fault>,
@@ -35,7 +36,7 @@ impl Outcome {
         let mut row = |what: &str, text: String| {
             writeln!(table, "| {what} | {text} |").expect("text can be written");
         };
-        row("commit", commit());
+        row("commit", self.commit.clone());
         row("minutes, seed", format!("{}, {}", self.minutes, self.seed));
         row("calls", counted(self.calls()));
         row("answers", counted(self.answers()));
@@ -119,7 +120,8 @@ fn ends(series: &Series) -> String {
     format!("{} in the first quarter, {} in the last", word(first), word(last))
 }
 
-fn commit() -> String {
+/// The commit that stands in the folder now.
+pub(crate) fn commit() -> String {
     let said = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
     said.unwrap_or_else(|_| "unknown".into())

@@ -16,7 +16,7 @@ use crate::ground::{Ground, TENANTS, UNKNOWN_FOR};
 use crate::history::{Answer, Call, Room, What};
 use crate::measure::watch;
 use crate::plan::{REPLICAS, draw};
-use crate::report::Outcome;
+use crate::report::{Outcome, commit};
 use crate::shared::millis;
 
 /// Where histories and logs are left.
@@ -71,7 +71,7 @@ async fn interrupted() {
 
 async fn soak(wish: &Wish) -> Outcome {
     let length = Duration::from_secs(wish.minutes * 60);
-    let faults = draw(wish.seed, length);
+    let (commit, faults) = (commit(), draw(wish.seed, length));
     let ground = Ground::open().await;
     ground.note_kept().await;
     let began = Instant::now();
@@ -87,8 +87,8 @@ async fn soak(wish: &Wish) -> Outcome {
     close(&ground).await;
     let events = ground.recorder.events();
     let violations = check(&events, &bounds());
-    let outcome =
-        Outcome { minutes: wish.minutes, seed: wish.seed, faults, events, violations, series };
+    let Wish { minutes, seed } = *wish;
+    let outcome = Outcome { commit, minutes, seed, faults, events, violations, series };
     leave(&ground, &outcome);
     outcome
 }
