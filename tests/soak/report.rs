@@ -23,11 +23,14 @@ pub(crate) struct Outcome {
     pub(crate) events: Vec<Event>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) series: Vec<Series>,
+    /// What balancers logged as faults of their own.
+    pub(crate) errors: Vec<String>,
 }
 
 impl Outcome {
     pub(crate) fn is_clean(&self) -> bool {
-        self.violations.is_empty() && !self.series.iter().any(Series::grows)
+        let grows = self.series.iter().any(Series::grows);
+        self.violations.is_empty() && self.errors.is_empty() && !grows
     }
 
     /// The table in Markdown.
@@ -43,6 +46,7 @@ impl Outcome {
         row("meetings", counted(self.meetings()));
         row("faults", counted(self.faults.iter().map(|fault| fault.what.kind().to_owned())));
         row("violations", counted(self.violations.iter().map(|v| format!("{:?}", v.rule))));
+        row("errors and panics logged", self.errors.len().to_string());
         for series in &self.series {
             row(&series.name, ends(series));
         }
@@ -83,6 +87,7 @@ impl Outcome {
                 lines.iter().for_each(|line| println!("    {line}"));
             }
         }
+        self.errors.iter().take(LINES).for_each(|line| println!("logged: {line}"));
         for series in self.series.iter().filter(|series| series.grows()) {
             println!("{} grows: {:?}", series.name, series.quarters());
         }

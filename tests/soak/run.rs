@@ -88,9 +88,16 @@ async fn soak(wish: &Wish) -> Outcome {
     let events = ground.recorder.events();
     let violations = check(&events, &bounds());
     let Wish { minutes, seed } = *wish;
-    let outcome = Outcome { commit, minutes, seed, faults, events, violations, series };
+    let errors = ground.replicas.iter().flat_map(|replica| errors(&replica.home.said())).collect();
+    let outcome = Outcome { commit, minutes, seed, faults, events, violations, series, errors };
     leave(&ground, &outcome);
     outcome
+}
+
+/// The lines of a log that tell of faults of the program's own.
+pub(crate) fn errors(said: &str) -> Vec<String> {
+    let is_error = |line: &&str| line.contains(r#""level":"ERROR""#) || line.contains("panicked");
+    said.lines().filter(is_error).map(str::to_owned).collect()
 }
 
 fn bounds() -> Bounds {

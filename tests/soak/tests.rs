@@ -7,6 +7,7 @@ use crate::gate::replace;
 use crate::harness::{run_all, trial};
 use crate::measure::{Bound, Series};
 use crate::plan::{Trouble, draw};
+use crate::run::errors;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -16,6 +17,7 @@ pub(crate) fn main() -> ExitCode {
         trial("an_hour_has_every_kind_of_fault", every_kind),
         trial("the_first_balancer_is_never_killed", the_first_is_never_killed),
         trial("growth_in_the_second_half_is_seen", growth),
+        trial("errors_and_panics_in_logs_are_seen", logs),
         trial("ports_are_renamed_in_what_sentinels_say", ports),
     ])
 }
@@ -49,6 +51,11 @@ fn growth() {
     check(|n| if n < 200 { n * 10 } else { 2_000 }, false);
     check(|n| if n % 50 == 0 { 9_000 } else { 1_000 }, false);
     check(|n| if n < 320 { 1_000 } else { 1_100 }, true);
+}
+
+fn logs() {
+    let said = "{\"level\":\"WARN\"}\n{\"level\":\"ERROR\"}\nthread 'main' panicked at src/x.rs\n";
+    assert_eq!(errors(said).len(), 2);
 }
 
 fn ports() {
