@@ -3,22 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 
 use super::World;
 use super::ask::Presence;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Home, RouteError, UserPool, Where};
+use crate::actors::meetings::{Home, RouteError, Settled, UserPool, Where};
 use crate::domain::instance::{Instance, InstanceId};
-use crate::domain::meeting::{InternalId, MeetingId};
+use crate::domain::meeting::{InternalId, MeetingId, RouteState};
 use crate::domain::tenant::{Tenant, TenantId};
 
 /// How long the instance that the predecessor's key names may take to say whether it has an unknown meeting.
 const HINTED_WITHIN: Duration = Duration::from_secs(1);
 /// How long all instances together may take after that. Some clients wait for 5 s.
 const SEARCH_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long the others may take once one has said that it has the meeting.
+const OTHERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What came of asking the instances for a meeting that has no route.
 enum Searched {
@@ -56,7 +59,8 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        match self.find(tenant, meeting).await? {
+        match self.find(&tenant.id, meeting).await? {
+            Where::At(home) if home.unproven => Box::pin(self.proven(tenant, meeting, home)).await,
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
@@ -71,7 +75,8 @@ impl World {
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
-        match self.find(tenant, meeting).await? {
+        match self.find(&tenant.id, meeting).await? {
+            Where::At(home) if home.unproven => Box::pin(self.proven(tenant, meeting, home)).await,
             Where::At(home) => Ok(Some(home)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             Where::Unknown { open } => Ok(self.unknown(tenant, meeting, open).await?.found()),
@@ -103,7 +108,10 @@ impl World {
         let join = || self.heard(|| meetings.join(tenant.id.clone(), meeting.clone(), pool));
         let found = join().await?;
         if let Where::At(home) = found {
-            return Ok(Some(home));
+            return match home.unproven {
+                true => Box::pin(self.proven(tenant, meeting, home)).await,
+                false => Ok(Some(home)),
+            };
         }
         let found = async {
             let home = match found {
@@ -125,9 +133,44 @@ impl World {
         Box::pin(found).await
     }
 
-    async fn find(&self, tenant: &Arc<Tenant>, meeting: &MeetingId) -> Result<Where, RouteError> {
+    /// What is known of where this tenant's meeting lives.
+    pub(super) async fn find(
+        &self,
+        tenant: &TenantId,
+        meeting: &MeetingId,
+    ) -> Result<Where, RouteError> {
         let meetings = &self.actors.meetings;
-        self.heard(|| meetings.find(tenant.id.clone(), meeting.clone())).await
+        self.heard(|| meetings.find(tenant.clone(), meeting.clone())).await
+    }
+
+    /// The home that only memory or an older state of the store names, once its instance says that it has this very meeting.
+    /// Else the route goes, if the store has it so; where it does not answer, nothing is known.
+    async fn proven(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        home: Home,
+    ) -> Result<Option<Home>, Refusal> {
+        if home.state == RouteState::Claimed || home.released {
+            return Ok(Some(home));
+        }
+        let asked = home.meeting.as_ref().unwrap_or(meeting);
+        let said = self.sighted(&home.instance, &tenant.id, asked, HINTED_WITHIN).await;
+        let (presence, internal) = said.map_err(|error| {
+            self.unreached(&tenant.id, &home.instance, "getMeetingInfo", &error)
+        })?;
+        let is_known = home.internal.is_none() || internal.is_none() || internal == home.internal;
+        if presence == Presence::Ours && is_known {
+            return Ok(Some(home));
+        }
+        if let Some(other) = self.not_there(&tenant.id, &home).await? {
+            return Ok(Some(other));
+        }
+        match self.find(&tenant.id, meeting).await? {
+            Where::At(home) => Ok(Some(home)),
+            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
+            Where::Unknown { open } => self.unknown(tenant, meeting, open).await?.known(),
+        }
     }
 
     /// What the meetings actor answers, once it knows the instances that its routes name: where it has not heard of
@@ -204,7 +247,8 @@ impl World {
         }
     }
 
-    /// Asks the instances of which it is not known what they have, all at once; the first that has the meeting is its home.
+    /// Asks the instances of which it is not known what they have, all at once. Of several that have the meeting that one
+    /// is its home which made it last: the others are what was given up for it.
     async fn search(
         &self,
         tenant: &Arc<Tenant>,
@@ -225,12 +269,12 @@ impl World {
             })
             .collect();
         let mut silent = members().any(|m| m.releases_meetings() && !m.lost_meetings());
-        while let Some((instance, presence)) = answers.next().await {
+        let (mut found, mut until) = (Vec::new(), None);
+        while let Some((instance, presence)) = next_by(&mut answers, until).await {
             match presence {
                 Ok((Presence::Ours, internal)) => {
-                    info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
-                    let home = self.adopt(&tenant.id, meeting, instance, internal).await?;
-                    return Ok(Searched::Found(Box::new(home)));
+                    until = until.or_else(|| Some(Instant::now() + OTHERS_WITHIN));
+                    found.push((instance, internal));
                 }
                 Ok((Presence::Others | Presence::None, _)) => {}
                 Err(error) => {
@@ -238,6 +282,11 @@ impl World {
                     debug!(instance.id = %instance.id, %error, "no word about a meeting");
                 }
             }
+        }
+        if let Some((instance, internal)) = found.into_iter().max_by_key(made_at) {
+            info!(instance.id = %instance.id, tenant.name = %tenant.id, "a meeting without a route was found");
+            let home = self.adopt(&tenant.id, meeting, instance, internal).await?;
+            return Ok(Searched::Found(Box::new(home)));
         }
         Ok(if silent { Searched::NotKnown } else { Searched::Nowhere })
     }
@@ -269,8 +318,6 @@ impl World {
     /// An instance said that it does not have the meeting of this route: the route goes, unless it
     /// was being claimed or has changed meanwhile; then its new home is the answer.
     pub async fn not_there(&self, tenant: &TenantId, home: &Home) -> Result<Option<Home>, Refusal> {
-        use crate::actors::meetings::Settled;
-        use crate::domain::meeting::RouteState;
         if home.state == RouteState::Claimed || self.is_still_listed(home).await {
             return Ok(None);
         }
@@ -280,4 +327,17 @@ impl World {
             Settled::Yes | Settled::Otherwise(_) | Settled::Gone => Ok(None),
         }
     }
+}
+
+/// The next answer, if one comes until then.
+async fn next_by<S: Stream + Unpin>(answers: &mut S, until: Option<Instant>) -> Option<S::Item> {
+    match until {
+        Some(until) => timeout_at(until, answers.next()).await.ok().flatten(),
+        None => answers.next().await,
+    }
+}
+
+/// When a meeting that was found was made, by its instance's clock.
+fn made_at((_, internal): &(&Arc<Instance>, Option<InternalId>)) -> Option<u64> {
+    internal.as_ref().and_then(InternalId::created)
 }

@@ -6,6 +6,7 @@ use ractor::RpcReplyPort;
 
 use super::forecast::Met;
 use super::queue::{Due, Pending, Then};
+use super::table::Slot;
 use super::{Home, MeetingsState, RouteError, Settled, Waiter, Wish};
 use crate::actors::answer;
 use crate::domain::instance::InstanceId;
@@ -29,6 +30,16 @@ pub(super) struct Of {
     pub(super) internal: Option<InternalId>,
 }
 
+/// What a route means to whoever wants to create its meeting.
+enum Standing {
+    /// It lives here.
+    Home(Home),
+    /// It lived on an instance that has let its meetings go: it is to be moved from there.
+    Released,
+    /// It ended: the next is a further meeting of its tenant.
+    Ended,
+}
+
 impl MeetingsState {
     pub(super) fn claim(&mut self, wish: Wish, reply_to: HomePort) {
         if reply_to.is_closed() {
@@ -42,13 +53,16 @@ impl MeetingsState {
         if !self.roster.loaded {
             return answer(reply_to, Err(RouteError::NotLoaded));
         }
-        let slot = self.table.get(&key, &tenant).filter(|slot| self.trusts(slot));
+        // What the store has lost it can't tell better.
+        let known = |slot: &&Slot| slot.lost_to.is_some() || self.trusts(slot);
+        let slot = self.table.get(&key, &tenant).filter(known);
         if let Some(route) = slot.map(|slot| slot.route.clone()) {
-            return match self.standing(key, &route, &wish) {
-                Ok(None) => self.move_from(wish, route, false, reply_to),
-                Ok(Some(home)) => answer(reply_to, Ok(home)),
-                Err(error) => answer(reply_to, Err(error)),
-            };
+            match self.standing(key, &tenant, &route) {
+                Ok(Standing::Released) => return self.move_from(wish, route, false, reply_to),
+                Ok(Standing::Home(home)) => return answer(reply_to, Ok(home)),
+                Ok(Standing::Ended) => {}
+                Err(error) => return answer(reply_to, Err(error)),
+            }
         }
         if self.pool_is_full(&wish) {
             return answer(reply_to, Err(RouteError::PoolFull));
@@ -61,19 +75,17 @@ impl MeetingsState {
         self.send_claim(key, tenant, candidates, wish);
     }
 
-    /// The home that a meeting has by this route; none when it is to be moved from there.
     fn standing(
-        &mut self,
+        &self,
         key: RouteKey,
+        tenant: &TenantId,
         route: &Route,
-        wish: &Wish,
-    ) -> Result<Option<Home>, RouteError> {
-        let home = self.heard_home(key, &wish.tenant.id, route)?;
-        // One that ended is none of the tenant's meetings any more: this is a further one.
-        if route.state == RouteState::Ending && self.pool_is_full(wish) {
-            return Err(RouteError::PoolFull);
+    ) -> Result<Standing, RouteError> {
+        if route.state == RouteState::Ending {
+            return Ok(Standing::Ended);
         }
-        Ok(home.filter(|home| !home.released && home.state != RouteState::Ending))
+        let home = self.heard_home(key, tenant, route)?.filter(|home| !home.released);
+        Ok(home.map_or(Standing::Released, Standing::Home))
     }
 
     fn send_claim(
@@ -87,8 +99,10 @@ impl MeetingsState {
         let version = self.draw(key, &tenant, None);
         let meeting = Some(wish.meeting.clone());
         self.expect_echo(key, version, &wish);
-        let most = wish.tenant.meeting_pool;
-        let ask = ClaimAsk { key, meeting, tenant: tenant.clone(), candidates, version, most };
+        let (of, most) = (tenant.clone(), wish.tenant.meeting_pool);
+        let known = self.table.get(&key, &tenant).map(|slot| &slot.route);
+        let ended = known.filter(|route| route.state == RouteState::Ending).map(|r| r.version);
+        let ask = ClaimAsk { key, meeting, tenant: of, candidates, version, ended, most };
         let then = Then::Home { wish: Box::new(wish) };
         self.enqueue(Pending { key, tenant, step: Step::Claim(ask), then });
     }
@@ -101,12 +115,7 @@ impl MeetingsState {
         let slot = self.table.get(&key, &wish.tenant.id);
         match slot.map(|slot| slot.route.clone()) {
             Some(route) if route.version == from => self.move_from(wish, route, tomb, reply_to),
-            Some(route) => match self.heard_home(key, &wish.tenant.id, &route) {
-                Ok(Some(home)) if !home.released => answer(reply_to, Ok(home)),
-                Ok(_) => self.move_from(wish, route, tomb, reply_to),
-                Err(error) => answer(reply_to, Err(error)),
-            },
-            None => self.claim(wish, reply_to),
+            _ => self.claim(wish, reply_to),
         }
     }
 
@@ -176,15 +185,20 @@ impl MeetingsState {
     }
 
     /// Sends a change that need not be on disk at once: after a crash the instances say the same again.
-    pub(super) fn change(
+    pub(super) fn change(&mut self, of: Of, expect: Option<Version>, becomes: Becomes, then: Then) {
+        let version = self.draw(of.key, &of.tenant, expect);
+        self.change_to(of, (expect, version), becomes, then);
+    }
+
+    /// The same to a state of this version.
+    pub(super) fn change_to(
         &mut self,
         Of { key, meeting, tenant, internal }: Of,
-        expect: Option<Version>,
+        (expect, version): (Option<Version>, Version),
         becomes: Becomes,
         then: Then,
     ) {
-        let (version, durable) = (self.draw(key, &tenant, expect), false);
-        let of = tenant.clone();
+        let (of, durable) = (tenant.clone(), false);
         let ask =
             ChangeAsk { key, meeting, tenant: of, expect, becomes, internal, version, durable };
         self.enqueue(Pending { key, tenant, step: Step::Change(ask), then });
@@ -221,23 +235,96 @@ impl MeetingsState {
 
     fn step_ended(&mut self, due: Due, result: Result<Stepped, StoreError>) {
         let Due { key, tenant, then } = due;
+        if matches!(then, Then::Again) && self.makes_way(key, &tenant, &result) {
+            return;
+        }
         if let Ok(stepped) = &result {
+            if let Some(lives) = self.outlives(key, &tenant, stepped) {
+                return self.keep_instead(key, tenant, lives, stepped, then);
+            }
             self.remember(key, &tenant, stepped);
         }
         match then {
             Then::Home { wish } => self.home_stored(key, tenant, *wish, result),
             Then::Settle { reply_to } => answer(reply_to, self.settled(key, &tenant, result)),
             Then::Adopted { reply_to } => answer(reply_to, self.adopted(key, &tenant, result)),
-            Then::Quiet => {}
+            Then::Again | Then::Quiet => {}
         }
+    }
+
+    /// Whether the store could not learn a route again as two tenants' older states are in each other's way: what it has
+    /// instead goes first.
+    fn makes_way(
+        &mut self,
+        key: RouteKey,
+        tenant: &TenantId,
+        result: &Result<Stepped, StoreError>,
+    ) -> bool {
+        let Some(slot) = self.table.get(&key, tenant) else { return false };
+        match (result, slot.lost_to) {
+            (Ok(Stepped::Changed(Changed::Taken)), Some(Some(older))) => {
+                let of = self.of(key, tenant.clone());
+                self.change_to(of, (Some(older), older), Becomes::Removed, Then::Again);
+                true
+            }
+            (Ok(Stepped::Changed(Changed::Done(None))), Some(_)) => {
+                self.table.note_lost(&key, tenant, None);
+                self.write_again();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The meeting that lives as far as we know, where a claim succeeded only since the store has lost its route.
+    fn outlives(&self, key: RouteKey, tenant: &TenantId, stepped: &Stepped) -> Option<Route> {
+        let Stepped::Claimed(Claimed::New(_)) = stepped else { return None };
+        let slot = self.table.get(&key, tenant).filter(|_| self.doubt.stands(self.clock.now()))?;
+        slot.may_stand().then(|| slot.route.clone())
+    }
+
+    /// Whether the store has lost the route, which stands all the same.
+    fn is_lost(&self, key: RouteKey, tenant: &TenantId) -> bool {
+        self.table.get(&key, tenant).is_some_and(|slot| slot.lost_to.is_some())
+    }
+
+    /// The store can't learn a route again, as it came back with another tenant's on the same instance, of which nothing
+    /// may be left: what it has instead goes, and the route stands without it for now.
+    fn stands_without(&mut self, key: RouteKey, tenant: TenantId) {
+        let Some(slot) = self.table.get(&key, &tenant) else { return };
+        let (instead, route) = (slot.lost_to.flatten(), slot.route.clone());
+        if instead.is_some() {
+            self.change(self.of(key, tenant.clone()), instead, Becomes::Removed, Then::Quiet);
+        }
+        let home = self.home(key, &route).ok_or(RouteError::NoInstance);
+        self.tell_waiting(key, tenant, home);
+    }
+
+    /// A meeting that lives takes its route back from a claim; whoever waits for that hears of it.
+    fn keep_instead(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        lives: Route,
+        claimed: &Stepped,
+        then: Then,
+    ) {
+        let Stepped::Claimed(Claimed::New(Route { version, .. })) = claimed else { return };
+        self.table.note_lost(&key, &tenant, Some(*version));
+        drop(self.table.take_lost()); // it is written again here
+        let becomes = Becomes::Adopted { instance: lives.instance };
+        let of = Of { key, meeting: lives.meeting, tenant, internal: lives.internal };
+        self.change(of, Some(*version), becomes, then);
     }
 
     /// Takes over what the store now says of this route.
     fn remember(&mut self, key: RouteKey, tenant: &TenantId, stepped: &Stepped) {
         self.sighted.settled(&key, tenant);
-        let route = match stepped {
-            Stepped::Claimed(Claimed::Existing(route) | Claimed::New(route)) => Some(route),
-            Stepped::Changed(Changed::Done(route) | Changed::Lost(route)) => route.as_ref(),
+        let (route, is_stored) = match stepped {
+            Stepped::Claimed(Claimed::Existing(route)) => (Some(route), true),
+            Stepped::Claimed(Claimed::New(route)) => (Some(route), false),
+            Stepped::Changed(Changed::Lost(route)) => (route.as_ref(), true),
+            Stepped::Changed(Changed::Done(route)) => (route.as_ref(), false),
             Stepped::Claimed(Claimed::Taken | Claimed::Full) | Stepped::Changed(Changed::Taken) => {
                 return;
             }
@@ -245,7 +332,11 @@ impl MeetingsState {
         if let Some(route) = route {
             self.names.put(key, tenant, route);
         }
-        let met = self.table.put(key, tenant, route.cloned(), self.clock.now());
+        let now = self.clock.now();
+        let met = match is_stored {
+            true => self.table.put_stored(key, tenant, route.cloned(), now),
+            false => self.table.put(key, tenant, route.cloned(), now),
+        };
         // Others learn by themselves that the room has met; whoever did the step writes it down.
         if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
             self.keeping.owe(gone.into_iter().chain([room]));
@@ -269,6 +360,9 @@ impl MeetingsState {
         let outcome = match result {
             Err(error) => Err(error.into()),
             Ok(Stepped::Claimed(Claimed::Full)) => Err(RouteError::PoolFull),
+            Ok(Stepped::Changed(Changed::Taken)) if self.is_lost(key, &tenant) => {
+                return self.stands_without(key, tenant);
+            }
             Ok(Stepped::Claimed(Claimed::Taken) | Stepped::Changed(Changed::Taken)) => {
                 Err(RouteError::Taken)
             }
@@ -279,7 +373,8 @@ impl MeetingsState {
             }
             Ok(Stepped::Claimed(Claimed::Existing(route)))
             | Ok(Stepped::Changed(Changed::Lost(Some(route)))) => {
-                return self.found_existing(key, tenant, wish, route);
+                let known = self.known_route(key, &tenant, route.clone());
+                return self.found_existing(key, tenant, wish, (route.version, known));
             }
             Ok(Stepped::Changed(Changed::Lost(None) | Changed::Done(None))) => {
                 return self.claim_again(key, tenant, wish);
@@ -288,16 +383,31 @@ impl MeetingsState {
         self.tell_waiting(key, tenant, outcome);
     }
 
+    /// The route as it is known here: what the store says, unless that is an older state with which it came back.
+    fn known_route(&self, key: RouteKey, tenant: &TenantId, stored: Route) -> Route {
+        self.table.get(&key, tenant).map_or(stored, |slot| slot.route.clone())
+    }
+
     /// The store knew a route already: it is the home, unless its instance lets its meetings go.
-    fn found_existing(&mut self, key: RouteKey, tenant: TenantId, mut wish: Wish, route: Route) {
-        match self.standing(key, &route, &wish) {
-            Ok(Some(home)) => return self.tell_waiting(key, tenant, Ok(home)),
+    fn found_existing(
+        &mut self,
+        key: RouteKey,
+        tenant: TenantId,
+        mut wish: Wish,
+        (stored, route): (Version, Route),
+    ) {
+        match self.standing(key, &tenant, &route) {
+            Ok(Standing::Home(home)) => return self.tell_waiting(key, tenant, Ok(home)),
+            // Nothing can follow on it before the store has learnt it again.
+            Ok(Standing::Ended | Standing::Released) if stored != route.version => {
+                let behind = StoreError::Away("it came back with an older state".into());
+                return self.tell_waiting(key, tenant, Err(behind.into()));
+            }
+            Ok(Standing::Ended) => return self.claim_again(key, tenant, wish),
+            Ok(Standing::Released) => {}
             Err(error) => return self.tell_waiting(key, tenant, Err(error)),
-            Ok(None) => {}
         }
-        if self.home(key, &route).is_none_or(|home| home.released) {
-            wish.except.insert(route.instance);
-        }
+        wish.except.insert(route.instance);
         match self.candidates(&wish) {
             Err(none) => self.tell_waiting(key, tenant, Err(none)),
             Ok(candidates) => self.send_move(key, tenant, candidates, route.version, false, wish),
@@ -305,6 +415,9 @@ impl MeetingsState {
     }
 
     fn claim_again(&mut self, key: RouteKey, tenant: TenantId, wish: Wish) {
+        if self.pool_is_full(&wish) {
+            return self.tell_waiting(key, tenant, Err(RouteError::PoolFull));
+        }
         match self.candidates(&wish) {
             Err(none) => self.tell_waiting(key, tenant, Err(none)),
             Ok(candidates) => self.send_claim(key, tenant, candidates, wish),
@@ -340,7 +453,7 @@ impl MeetingsState {
         match result? {
             Stepped::Changed(Changed::Done(_)) => Ok(Settled::Yes),
             Stepped::Changed(Changed::Lost(Some(route))) => {
-                let home = self.heard_home(key, tenant, &route)?;
+                let home = self.heard_home(key, tenant, &self.known_route(key, tenant, route))?;
                 Ok(home.map_or(Settled::Gone, Settled::Otherwise))
             }
             _ => Ok(Settled::Gone),
@@ -355,6 +468,7 @@ impl MeetingsState {
     ) -> Result<Home, RouteError> {
         match result? {
             Stepped::Changed(Changed::Done(Some(route)) | Changed::Lost(Some(route))) => {
+                let route = self.known_route(key, tenant, route);
                 self.heard_home(key, tenant, &route)?.ok_or(RouteError::NoInstance)
             }
             _ => Err(RouteError::Taken),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::claims::Of;
 use super::queue::Then;
 use super::table::Lost;
 use super::{MeetingsState, Sweep};
 use crate::determinism::HashMap;
 use crate::domain::instance::{InstanceId, Member, Roster};
+use crate::domain::meeting::RouteState;
 use crate::domain::moment::Moment;
 use crate::outside::store::Becomes;
 
@@ -114,18 +116,27 @@ impl MeetingsState {
     pub(super) fn doubt_swept(&mut self, sweep: &Sweep) {
         self.doubt.swept(sweep, &self.roster, self.clock.now());
         self.table.rolled_back(self.doubt.since);
+        self.table.note_lost_again(&sweep.instance);
+        self.write_again();
     }
 
     /// Meetings that live as far as we know, and of which the store knows nothing or an older state, are made known to
     /// it again, unless somebody else was quicker. Should one of them have ended, a sweep removes it as any other.
+    ///
+    /// They get the versions that they had: so a replica that knows a later state writes that over it, and of all that is
+    /// known the latest comes to stand.
     pub(super) fn write_again(&mut self) {
         let lost = self.table.take_lost();
         if !lost.is_empty() {
             warn!(routes = lost.len(), "the store has lost routes: they are written again");
         }
-        for Lost { key, tenant, instance, instead } in lost {
-            let of = self.of(key, tenant);
-            self.change(of, instead, Becomes::Adopted { instance }, Then::Quiet);
+        for Lost { key, tenant, route, instead } in lost {
+            let becomes = match route.state {
+                RouteState::Ending => Becomes::State(RouteState::Ending),
+                _ => Becomes::Adopted { instance: route.instance },
+            };
+            let of = Of { key, meeting: route.meeting, tenant, internal: route.internal };
+            self.change_to(of, (instead, route.version), becomes, Then::Again);
         }
     }
 }

@@ -176,6 +176,7 @@ impl MeetingsState {
             key: *key,
             tenant: slot.tenant.clone(),
             instance: slot.lives_on().clone(),
+            internal: slot.route.internal.clone(),
             confirmed: slot.route.state == RouteState::Confirmed || slot.route.left.is_some(),
         };
         Ok(routes.map(route).collect())

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::MeetingsState;
 use super::table::Slot;
+use crate::domain::meeting::{RouteKey, Version};
 use crate::domain::moment::Moment;
 
 /// So long after a good look memory is believed.
@@ -76,6 +77,16 @@ impl MeetingsState {
         let doubted = self.table.is_doubted(slot) && !lost && !self.lease.is_away(now);
         let asked_at = (!slot.hearsay).then_some(slot.read_at);
         !slot.stale && !doubted && self.lease.allows(asked_at, lost, now)
+    }
+
+    /// Whether what is known of this route may be behind, and nothing better is to be had: the store does not answer, or may
+    /// have come back with it.
+    pub(super) fn is_unproven(&self, key: RouteKey, version: Version) -> bool {
+        if !self.store.shared() {
+            return false;
+        }
+        let now = self.clock.now();
+        self.lease.is_away(now) || self.doubt.stands(now) && self.table.is_revived(&key, version)
     }
 
     /// What we sent to all at this moment came back, after all that was told before.

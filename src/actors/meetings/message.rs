@@ -177,6 +177,9 @@ pub struct Home {
     pub suspect: bool,
     /// It is only claimed here, and may still live where it was before.
     pub unsettled: bool,
+    /// What says so may be behind: memory while the store does not answer, or a store that came back with an older state.
+    /// It counts once the instance says that it has this very meeting.
+    pub unproven: bool,
 }
 
 impl Home {
@@ -205,6 +208,8 @@ pub struct LivingRoute {
     pub key: RouteKey,
     pub tenant: TenantId,
     pub instance: InstanceId,
+    /// What the instance calls it, if that is known.
+    pub internal: Option<InternalId>,
     /// Its create was acknowledged, or it was seen there.
     pub confirmed: bool,
 }

@@ -307,6 +307,7 @@ impl MeetingsState {
             accepts: member.refusal().is_none(),
             suspect: member.health == Health::Suspect,
             unsettled: route.left.as_ref().is_some_and(|left| self.may_live(left)),
+            unproven: self.is_unproven(key, route.version),
         })
     }
 
@@ -334,7 +335,7 @@ impl MeetingsState {
 
     /// A version that no route has had, for what follows on the one that is known of this route.
     fn draw(&self, key: RouteKey, tenant: &TenantId, expect: Option<Version>) -> Version {
-        let known = self.table.get(&key, tenant).map(|slot| slot.route.version);
+        let known = self.table.last_version(&key, tenant);
         let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Version::next(expect.or(known), wall.as_millis() as u64, self.randomness.draw())
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::claims::Of;
 use super::queue::Then;
+use super::table::Slot;
 use super::{MeetingsMessage, MeetingsState, RouteError, Wish};
-use crate::determinism::HashSet;
 use crate::domain::meeting::{MeetingId, RouteKey, Version};
 use crate::domain::tenant::TenantId;
 use crate::outside::store::Becomes;
@@ -35,16 +35,15 @@ pub(super) struct Unheard {
 }
 
 impl MeetingsState {
-    /// Whether the tenant has as many meetings as it may, those being claimed included.
+    /// Whether the tenant has as many meetings as it may beside the one that is wished for, those being claimed included.
     pub(super) fn pool_is_full(&self, wish: &Wish) -> bool {
         let Some(most) = wish.tenant.meeting_pool else { return false };
-        let id = &wish.tenant.id;
-        let claiming: HashSet<_> = self
-            .claiming
-            .keys()
-            .filter(|(key, tenant)| tenant == id && self.table.get(key, tenant).is_none())
-            .collect();
-        self.table.meetings_of(id) + claiming.len() as u64 >= u64::from(most)
+        let (id, own) = (&wish.tenant.id, wish.meeting.key());
+        let lives = |key: &RouteKey| self.table.get(key, id).is_some_and(Slot::counts);
+        let others = self.table.meetings_of(id) - u64::from(lives(&own));
+        let claiming = self.claiming.keys().filter(|(key, tenant)| tenant == id && *key != own);
+        let coming = claiming.filter(|(key, _)| !lives(key)).count() as u64;
+        others + coming >= u64::from(most)
     }
 
     /// A claim is being sent: where a pool bounds the tenant, it is to be told before it stands.

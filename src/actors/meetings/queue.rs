@@ -28,6 +28,8 @@ pub(super) enum Then {
     Adopted { reply_to: RpcReplyPort<Result<Home, RouteError>> },
     /// Nobody waits: a sweep found it out.
     Quiet,
+    /// The store learns again what it has lost.
+    Again,
 }
 
 /// A step with what it is about and what comes after it.

@@ -217,6 +217,8 @@ fn present(
     slot.missing = 0;
     slot.listed_at = slot.listed_at.max(Some(sweep.asked_at));
     slot.participants = seen.participants;
+    let is_same = slot.route.internal.is_none() || slot.route.internal == seen.internal;
+    slot.revived &= !is_same;
     let news = news_of_internal(slot, seen, sweep);
     let claimed = slot.route.state == RouteState::Claimed;
     let settled = claimed && now.since(slot.settled_at) >= CLAIM_IS_SETTLED;

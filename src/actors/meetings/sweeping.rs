@@ -81,12 +81,15 @@ impl MeetingsState {
         self.strays.insert(sweep.instance.clone(), strays);
         self.all_strays = Arc::new(self.strays.values().flatten().cloned().collect());
     }
-    /// The strays that lists leave out. A meeting may have come to live since the last sweep where a copy was before; and
-    /// while memory is not to be believed, rather two are shown than none.
+    /// The copies that sweeps saw. A meeting may have come to live since then where a copy was before; and while memory is
+    /// not to be believed, or the meeting that it knows has ended, rather two are shown than none.
     pub(super) fn hidden(&self) -> Arc<HashSet<super::Stray>> {
         let has_come = |stray: &super::Stray| {
             let slot = self.table.get(&stray.meeting.key(), &stray.tenant);
-            slot.is_some_and(|slot| slot.route.instance == stray.instance || !self.trusts(slot))
+            slot.is_some_and(|slot| {
+                let is_home = slot.route.instance == stray.instance;
+                is_home || slot.route.state == RouteState::Ending || !self.trusts(slot)
+            })
         };
         if !self.all_strays.iter().any(has_come) {
             return self.all_strays.clone();

@@ -26,6 +26,11 @@ pub(super) struct Slot {
     pub(super) stale: bool,
     /// What it is was told, and the store not asked: what is told late may not be the last.
     pub(super) hearsay: bool,
+    /// The store has lost it, and has this instead: no route, or an older state. It stands all the same, until the store
+    /// agrees or has a later one.
+    pub(super) lost_to: Option<Option<Version>>,
+    /// It was read from a store that may have come back with it, and its instance has not listed it since.
+    pub(super) revived: bool,
     /// So many sweeps in a row did not list it.
     pub(super) missing: u8,
     /// Its instance was asked then for the last list that showed it, since the route is what it is.
@@ -44,19 +49,19 @@ pub(super) struct Slot {
     pub(super) counted: Option<Outlook>,
 }
 
-/// A meeting that lives as far as we know, and of which the store knows nothing or an older state.
+/// A state that is known here, and of which the store knows nothing or an older one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) key: RouteKey,
     pub(super) tenant: TenantId,
-    pub(super) instance: InstanceId,
+    pub(super) route: Route,
     /// What the store has instead.
     pub(super) instead: Option<Version>,
 }
 
 impl Lost {
     fn of(key: RouteKey, slot: &Slot, instead: Option<Version>) -> Self {
-        Self { key, tenant: slot.tenant.clone(), instance: slot.route.instance.clone(), instead }
+        Self { key, tenant: slot.tenant.clone(), route: slot.route.clone(), instead }
     }
 }
 
@@ -69,6 +74,8 @@ pub(super) struct Table {
     told: HashMap<RouteKey, Moment>,
     /// Versions that routes had when they went, and when: news of their coming may still be on its way.
     gone: HashMap<Version, Moment>,
+    /// The last version of routes that went: what follows is later, whatever the clocks say.
+    last: HashMap<(RouteKey, TenantId), (Version, Moment)>,
     /// What was read before may have been changed unheard.
     doubted_at: Moment,
     /// The store may have come back then with an older state, and not every instance was heard since.
@@ -86,6 +93,12 @@ impl Table {
 
     pub(super) fn get(&self, key: &RouteKey, tenant: &TenantId) -> Option<&Slot> {
         self.cells.get(key)?.iter().find(|slot| slot.tenant == *tenant)
+    }
+
+    /// The last version that is known of a route, be it there or gone since shortly.
+    pub(super) fn last_version(&self, key: &RouteKey, tenant: &TenantId) -> Option<Version> {
+        let gone = || self.last.get(&(*key, tenant.clone())).map(|(version, _)| *version);
+        self.get(key, tenant).map(|slot| slot.route.version).or_else(gone)
     }
 
     pub(super) fn get_mut(&mut self, key: &RouteKey, tenant: &TenantId) -> Option<&mut Slot> {
@@ -121,8 +134,10 @@ impl Table {
         slot.read_at = now;
         slot.stale = false;
         slot.hearsay = false;
+        slot.lost_to = None;
         if changed {
             slot.settled_at = now;
+            slot.revived = false;
             slot.missing = 0;
             slot.listed_at = None;
             slot.leaves = false;
@@ -133,31 +148,80 @@ impl Table {
         met
     }
 
-    /// The store does not have this route: it was removed, or the store came back with an older state.
-    fn missing(&mut self, key: RouteKey, tenant: &TenantId, sent_at: Moment) {
-        let slot = self.get(&key, tenant).filter(|slot| slot.is_sure());
-        match slot.filter(|slot| self.rolled_back.is_some_and(|since| slot.read_at < since)) {
-            Some(slot) => {
-                let lost = Lost::of(key, slot, None);
-                self.lost.push(lost);
-            }
-            None => {
-                self.remove(&key, tenant, sent_at);
-            }
+    /// Takes a route that the store had before it was asked.
+    pub(super) fn put_stored(
+        &mut self,
+        key: RouteKey,
+        tenant: &TenantId,
+        route: Option<Route>,
+        now: Moment,
+    ) -> Option<Met> {
+        let Some(route) = route else { return self.missing(key, tenant, now) };
+        let version = route.version;
+        let is_new = self.get(&key, tenant).is_none_or(|slot| slot.route.version != version);
+        let met = self.put(key, tenant, Some(route), now);
+        if is_new && self.rolled_back.is_some() {
+            let taken = self.get_mut(&key, tenant).filter(|slot| slot.route.version == version);
+            taken.into_iter().for_each(|slot| slot.revived = true);
         }
+        met
     }
 
-    /// Whether this is an older state with which the store came back, of a meeting that lives as far as we know: then it is
-    /// noted as lost.
+    /// Whether the route of this version was read from a store that may have come back with it.
+    pub(super) fn is_revived(&self, key: &RouteKey, version: Version) -> bool {
+        self.slots_of(key).any(|slot| slot.route.version == version && slot.revived)
+    }
+
+    /// The store does not have this route: it was removed, or the store came back with an older state.
+    fn missing(&mut self, key: RouteKey, tenant: &TenantId, sent_at: Moment) -> Option<Met> {
+        let since = self.rolled_back;
+        let is_lost = |slot: &&Slot| {
+            let is_older = since.is_some_and(|since| slot.read_at < since);
+            slot.may_stand() && (is_older || slot.lost_to.is_some())
+        };
+        if self.get(&key, tenant).is_some_and(|slot| is_lost(&slot)) {
+            self.note_lost(&key, tenant, None);
+            return None;
+        }
+        self.remove(&key, tenant, sent_at)
+    }
+
+    /// The store has lost what is known here, and is to learn it again.
+    pub(super) fn note_lost(
+        &mut self,
+        key: &RouteKey,
+        tenant: &TenantId,
+        instead: Option<Version>,
+    ) {
+        let Some(slot) = slot_of(&mut self.cells, key, tenant) else { return };
+        slot.lost_to = Some(instead);
+        self.lost.push(Lost::of(*key, slot, instead));
+    }
+
+    /// What the store has not learnt again yet of this instance's meetings is tried once more.
+    pub(super) fn note_lost_again(&mut self, instance: &InstanceId) {
+        let again = self.cells.iter().flat_map(|(key, cell)| cell.iter().map(move |s| (key, s)));
+        let again = again.filter(|(_, slot)| slot.route.instance == *instance && slot.may_stand());
+        let again = again.filter_map(|(key, slot)| Some(Lost::of(*key, slot, slot.lost_to?)));
+        self.lost.extend(again);
+    }
+
+    /// Whether this is an older state with which the store came back: then what is known here is noted as lost.
+    ///
+    /// That may be behind as well. But nothing that followed on an older state than ours is of use to anybody, and whoever
+    /// knows a later one than ours says so.
     fn is_outdated(&mut self, key: &RouteKey, tenant: &TenantId, route: &Route) -> bool {
-        let Some(since) = self.rolled_back else { return false };
-        let slot = self.get(key, tenant);
-        let slot = slot.filter(|slot| slot.read_at < since && slot.is_sure());
-        let Some(newer) = slot.filter(|slot| route.version.precedes(slot.route.version)) else {
+        // What lists miss is gone, here and there.
+        let in_doubt = |slot: &&Slot| {
+            slot.missing == 0 && (self.rolled_back.is_some() || slot.lost_to.is_some())
+        };
+        let known = self.get(key, tenant).filter(in_doubt);
+        let Some(newer) = known.filter(|slot| route.version.precedes(slot.route.version)) else {
             return false;
         };
-        let lost = Lost::of(*key, newer, Some(route.version));
-        self.lost.push(lost);
+        if newer.route.state != RouteState::Claimed {
+            self.note_lost(key, tenant, Some(route.version));
+        }
         true
     }
 
@@ -177,6 +241,7 @@ impl Table {
         let at = cell.iter().position(|slot| slot.tenant == *tenant)?;
         let mut slot = cell.swap_remove(at);
         self.gone.insert(slot.route.version, now);
+        self.last.insert((*key, tenant.clone()), (slot.route.version, now));
         if cell.is_empty() {
             self.cells.remove(key);
         }
@@ -255,7 +320,7 @@ impl Table {
         }
         for (tenant, route) in record {
             if self.get(&key, &tenant).is_none_or(|slot| slot.read_at < sent_at) {
-                self.put(key, &tenant, Some(route), sent_at);
+                self.put_stored(key, &tenant, Some(route), sent_at);
             }
         }
         self.recheck(&key, sent_at);
@@ -273,8 +338,9 @@ impl Table {
         let missing = missing.map(|(key, slot)| (*key, slot.clone()));
         let missing = missing.filter(|(key, slot)| !noted.contains(&(*key, slot.tenant.clone())));
         for (key, slot) in missing.collect::<Vec<_>>() {
-            if slot.is_sure() {
-                self.lost.push(Lost::of(key, &slot, None));
+            let is_lost = self.rolled_back.is_some_and(|since| slot.read_at < since);
+            if slot.is_sure() || is_lost && slot.may_stand() {
+                self.note_lost(&key, &slot.tenant, None);
             } else {
                 self.remove(&key, &slot.tenant, sent_at);
             }
@@ -308,6 +374,9 @@ impl Table {
             }
             return true;
         }
+        if let Some(route) = &route {
+            self.is_outdated(&key, &tenant, route);
+        }
         self.mark_stale(&key);
         false
     }
@@ -335,6 +404,7 @@ impl Table {
     pub(super) fn forget_told(&mut self, before: Moment) {
         self.told.retain(|_, told| *told >= before);
         self.gone.retain(|_, gone| *gone >= before);
+        self.last.retain(|_, (_, gone)| *gone >= before);
     }
 
     /// What the store said of this record may be what stood before.
@@ -387,9 +457,14 @@ fn slot_of<'a>(
 }
 
 impl Slot {
-    /// Whether it is the answer where the store says less: it was confirmed, and nothing was heard against it.
+    /// Whether it is the answer where the store knows nothing: it was confirmed, and nothing was heard against it.
     fn is_sure(&self) -> bool {
-        self.route.state == RouteState::Confirmed && self.lives() && !self.stale
+        self.may_stand() && !self.stale
+    }
+
+    /// Whether it may be the answer where the store has lost what it knew.
+    pub(super) fn may_stand(&self) -> bool {
+        self.route.state == RouteState::Confirmed && self.lives()
     }
 
     fn new(tenant: TenantId, route: Route, course: Course, now: Moment) -> Self {
@@ -402,6 +477,8 @@ impl Slot {
             read_at: now,
             stale: false,
             hearsay: false,
+            lost_to: None,
+            revived: false,
             missing: 0,
             listed_at: None,
             participants: 0,
@@ -422,6 +499,11 @@ impl Slot {
     /// Where the meeting lives as far as is known: a move counts once it is confirmed.
     pub(super) fn lives_on(&self) -> &InstanceId {
         self.route.left.as_ref().unwrap_or(&self.route.instance)
+    }
+
+    /// Whether it is one of its tenant's pool, as the store counts: until it is known to be gone.
+    pub(super) fn counts(&self) -> bool {
+        self.route.state != RouteState::Ending
     }
 
     /// Whether it counts as a meeting: not ending, and not missing from the last sweep.

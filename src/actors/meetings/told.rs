@@ -12,5 +12,6 @@ impl MeetingsState {
             self.names.put(key, &became.tenant, route);
         }
         self.table.became(key, became, self.clock.now());
+        self.write_again();
     }
 }

@@ -16,7 +16,7 @@ pub use self::message::*;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
-use crate::outside::store::mark::{Mark, Verdict};
+use crate::outside::store::mark::{Epochs, Mark, Verdict};
 use crate::outside::store::{Store, StoreError, TenantChange};
 
 /// Between two attempts to read a store that is away.
@@ -45,6 +45,7 @@ pub struct TenantsState {
     storing: bool,
     /// Which state of the store the book is; none before it was read.
     mark: Option<Mark>,
+    met: Epochs,
     /// The store had another state than we: nothing is stored before it was read.
     behind: bool,
     /// What the store has lost is being written again.
@@ -77,6 +78,7 @@ impl Actor for Tenants {
             waiting: VecDeque::new(),
             storing: false,
             mark: None,
+            met: Epochs::default(),
             behind: false,
             writing_again: false,
             held: Vec::new(),
@@ -155,7 +157,8 @@ impl Tenants {
         match result {
             _ if freshness == Some(Freshness::Overtaken) => self.load(myself, state),
             Ok((documents, mark))
-                if mark.judge(state.mark.as_ref(), documents.is_empty()) == Verdict::WriteAgain =>
+                if mark.judge(state.mark.as_ref(), &state.met, documents.is_empty())
+                    == Verdict::WriteAgain =>
             {
                 self.write_again(myself, &documents, mark, state);
             }
@@ -164,6 +167,7 @@ impl Tenants {
                     info!(tenants = documents.len(), "tenants are loaded");
                 }
                 state.book.replace(documents);
+                state.met.meet(&mark);
                 state.mark = Some(mark);
                 state.loaded = true;
                 state.behind = false;
@@ -301,6 +305,7 @@ impl TenantsState {
                 if self.loading.is_some() {
                     self.loading = Some(Freshness::Overtaken);
                 }
+                self.met.meet(&mark);
                 self.mark = Some(mark);
                 self.take(change, was_there)
             }

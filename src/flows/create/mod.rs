@@ -18,7 +18,7 @@ use super::body::RequestBody;
 use super::naming::PARENT;
 use super::payload::Payload;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Home, RouteError, Settled, Wish};
+use crate::actors::meetings::{Copy, Home, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
@@ -200,10 +200,7 @@ impl Creation<'_> {
         // Its instance takes no new meetings: the create goes there only while the meeting lives.
         let (id, within) = (&self.tenant.id, CHECK_WITHIN);
         match self.world.presence(&home.instance, id, &self.meeting, within).await {
-            Ok(Presence::None | Presence::Others) => {
-                let wish = self.wish().await?;
-                Ok(self.world.actors.meetings.move_on(wish, home.version, false).await?)
-            }
+            Ok(Presence::None | Presence::Others) => Ok(self.move_on(&home, false).await?),
             Ok(Presence::Ours) | Err(_) => Ok(home),
         }
     }
@@ -240,12 +237,17 @@ impl Creation<'_> {
     /// Another home after this one failed; when there is none, nothing stays claimed.
     async fn next(&mut self, home: Home, tomb: bool) -> Result<Home, RouteError> {
         self.except.insert(home.instance.id.clone());
-        let wish = self.wish().await?;
-        let moved = self.world.actors.meetings.move_on(wish, home.version, tomb).await;
+        let moved = self.move_on(&home, tomb).await;
         if moved.is_err() {
             self.release(&home, false).await;
         }
         moved
+    }
+
+    async fn move_on(&self, home: &Home, tomb: bool) -> Result<Home, RouteError> {
+        let wish = self.wish().await?;
+        let meetings = &self.world.actors.meetings;
+        self.world.heard(|| meetings.move_on(wish.clone(), home.version, tomb)).await
     }
 
     /// Gives up a claim that came to nothing; a confirmed route stays.
@@ -298,9 +300,43 @@ impl Creation<'_> {
                 return Ok(None);
             }
             // An `end` or another create was quicker to change the route; this answer came after what they did.
-            version = other.version;
+            version = match other.state {
+                RouteState::Ending => match self.claim_here(home, &internal).await? {
+                    claimed if claimed.instance.id == home.instance.id => claimed.version,
+                    elsewhere => return Ok(Some(elsewhere)),
+                },
+                RouteState::Claimed | RouteState::Confirmed => other.version,
+            };
         }
         Err(Refusal::Internal("keep the meeting's route"))
+    }
+
+    /// The room had ended when this instance made its next meeting, which counts as any other: it is claimed now, or ended
+    /// where there is no room for it.
+    async fn claim_here(
+        &self,
+        home: &Home,
+        internal: &Option<InternalId>,
+    ) -> Result<Home, Refusal> {
+        let meetings = &self.world.actors.meetings;
+        let wish = Wish { only: Some(home.instance.id.clone()), ..self.wish().await? };
+        let claimed = self.world.heard(|| meetings.claim(wish.clone())).await;
+        if let Err(RouteError::PoolFull) = claimed {
+            let copy = Copy {
+                key: self.meeting.key(),
+                meeting: self.meeting.clone(),
+                tenant: self.tenant.id.clone(),
+                internal: internal.clone(),
+                home: home.instance.id.clone(),
+                living: None,
+            };
+            if let Ok(Some(query)) = self.world.ending(&home.instance, &copy).await {
+                let within = self.world.config.deadlines.attempt;
+                let ended = self.world.get(&home.instance, "end", &query, within).await;
+                drop(ended);
+            }
+        }
+        Ok(claimed?)
     }
 
     /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.

@@ -5,6 +5,7 @@
 
 mod list; // one instance's list
 mod remembered; // what stands in for an instance that does not answer
+mod rooms; // which of a room's meetings is shown
 mod round; // the lists of all
 
 use std::sync::Arc;

@@ -9,18 +9,33 @@ use crate::actors::meetings::LivingRoute;
 use crate::bbb::meetings::Listed;
 use crate::determinism::{HashMap, HashSet, aside};
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{MeetingId, RouteKey};
+use crate::domain::meeting::{InternalId, MeetingId, RouteKey};
 use crate::domain::tenant::TenantId;
 use crate::flows::World;
 use crate::flows::refusal::Refusal;
+
+/// A meeting that lives on a silent instance as far as its route says.
+struct Living {
+    /// What its instance calls it, if that is known.
+    internal: Option<InternalId>,
+    confirmed: bool,
+}
+
+impl Living {
+    /// Whether this is it, and not one that was there before.
+    fn is(&self, listed: &Listed) -> bool {
+        let both = self.internal.as_ref().zip(listed.internal_id.as_deref());
+        both.is_none_or(|(known, listed)| known.as_str() == listed)
+    }
+}
 
 /// The last lists of silent instances, and the routes to them.
 #[derive(Default)]
 pub(super) struct Remembered {
     /// An instance, and what it listed of each tenant.
     lists: Vec<(InstanceId, Vec<Kept>)>,
-    /// The meetings of a tenant that live on an instance, and whether that is confirmed.
-    routes: HashMap<(InstanceId, TenantId), HashMap<RouteKey, bool>>,
+    /// The meetings of a tenant that live on an instance.
+    routes: HashMap<(InstanceId, TenantId), HashMap<RouteKey, Living>>,
 }
 
 impl Remembered {
@@ -35,8 +50,9 @@ impl Remembered {
         }
         let mut routes: HashMap<_, HashMap<_, _>> = HashMap::default();
         for route in world.actors.meetings.routes(silent.clone(), wanted.to_vec()).await? {
-            let LivingRoute { key, tenant, instance, confirmed } = route;
-            routes.entry((instance, tenant)).or_default().insert(key, confirmed);
+            let LivingRoute { key, tenant, instance, internal, confirmed } = route;
+            let living = Living { internal, confirmed };
+            routes.entry((instance, tenant)).or_default().insert(key, living);
         }
         let last = world.actors.lists.last(silent).await?;
         let wanted = wanted.clone();
@@ -47,6 +63,22 @@ impl Remembered {
         });
         let lists = read.await.map_err(|_| Refusal::Internal("list the meetings"))?;
         Ok(Self { lists, routes })
+    }
+
+    pub(super) fn is_some(&self) -> bool {
+        !self.routes.is_empty()
+    }
+
+    /// Whether a meeting of this key lives on some of these instances.
+    pub(super) fn has(&self, tenant: &TenantId, key: RouteKey) -> bool {
+        let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
+        of_tenant.into_iter().any(|(_, routes)| routes.contains_key(&key))
+    }
+
+    /// Whether it lives on this one.
+    pub(super) fn has_on(&self, id: &InstanceId, tenant: &TenantId, key: RouteKey) -> bool {
+        let routes = self.routes.get(&(id.clone(), tenant.clone()));
+        routes.is_some_and(|routes| routes.contains_key(&key))
     }
 
     /// The `n`th tenant's meetings of the last lists, without those that have another home meanwhile, or are in the
@@ -62,16 +94,20 @@ impl Remembered {
             return Some(Vec::new());
         }
         let heard: HashSet<_> = heard.flat_map(keys).collect();
-        let confirmed = |routes: &HashMap<_, bool>| routes.values().filter(|c| **c).count();
+        let confirmed =
+            |routes: &HashMap<_, Living>| routes.values().filter(|living| living.confirmed).count();
         let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
         let expected: usize = of_tenant.map(|(_, routes)| confirmed(routes)).sum();
         let (mut pieces, mut found) = (Vec::new(), 0);
         for (instance, kept) in &self.lists {
             let routes = self.routes.get(&(instance.clone(), tenant.clone()));
             let Some(routes) = routes else { continue };
-            let route = |listed: &Listed| keys(listed).find(|key| routes.contains_key(key));
+            let is_it = |key: &RouteKey, listed: &Listed| {
+                routes.get(key).is_some_and(|living| living.is(listed))
+            };
+            let route = |listed: &Listed| keys(listed).find(|key| is_it(key, listed));
             let listed: HashSet<_> = kept[n].meetings().filter_map(route).collect();
-            found += listed.iter().filter(|key| routes[*key]).count();
+            found += listed.iter().filter(|key| routes[*key].confirmed).count();
             let is_wanted =
                 |listed: &Listed| route(listed).is_some_and(|key| !heard.contains(&key));
             pieces.extend(kept[n].pieces(is_wanted));

@@ -8,13 +8,10 @@ use tracing::debug;
 
 use super::list::{Kept, Wanted, fetch};
 use super::remembered::Remembered;
+use super::rooms::Rooms;
 use crate::actors::lists::{Answers, Begun};
-use crate::actors::meetings::Stray;
-use crate::bbb::meetings::{Listed, Memo, merged};
-use crate::determinism::HashMap;
+use crate::bbb::meetings::{Memo, merged};
 use crate::domain::instance::{Instance, InstanceId, Member};
-use crate::domain::meeting::MeetingId;
-use crate::domain::tenant::TenantId;
 use crate::flows::World;
 use crate::flows::refusal::Refusal;
 
@@ -57,58 +54,29 @@ pub(super) async fn go_round(
     }
     world.actors.lists.remember(memos);
     let remembered = Remembered::of(world, silent, &wanted).await?;
-    let strays = world.actors.meetings.strays().await?;
-    let answer = |(n, tenant): (usize, &TenantId)| {
-        let is_stray = |instance: &InstanceId, listed: &Listed| {
-            let meeting = MeetingId::new(listed.meeting_id.as_str());
-            let (tenant, instance) = (tenant.clone(), instance.clone());
-            !strays.is_empty() && strays.contains(&Stray { meeting, tenant, instance })
-        };
-        let once = Once::of(lists.iter().map(|(_, kept)| &kept[n]));
-        let listed = lists.iter().enumerate().flat_map(|(at, (instance, kept))| {
-            match strays.is_empty() && once.all {
-                true => kept[n].all(),
-                false => kept[n].pieces(|m| !is_stray(instance, m) && once.is_of(at, m)),
-            }
+    let ids: Vec<&InstanceId> = lists.iter().map(|(id, _)| id).collect();
+    let mut answers = Answers::default();
+    for (n, tenant) in wanted.iter().enumerate() {
+        let has = |key| remembered.has(tenant, key);
+        let of_tenant = lists.iter().map(|(_, kept)| &kept[n]);
+        let mut rooms = Rooms::of(of_tenant, Some(has).filter(|_| remembered.is_some()));
+        let stands_in = |id: &InstanceId, key| remembered.has_on(id, tenant, key);
+        if !rooms.settle(world, tenant, &ids, stands_in).await {
+            answers.insert(tenant.clone(), None);
+            continue;
+        }
+        let rooms = &rooms;
+        let listed = lists.iter().enumerate().flat_map(|(at, (_, kept))| match rooms.shows_all() {
+            true => kept[n].all(),
+            false => kept[n].pieces(|listed| rooms.shows(at, listed)),
         });
-        let heard = lists.iter().flat_map(|(instance, kept)| {
-            kept[n].meetings().filter(move |listed| !is_stray(instance, listed))
+        let heard = lists.iter().enumerate().flat_map(|(at, (_, kept))| {
+            kept[n].meetings().filter(move |listed| rooms.shows(at, listed))
         });
         let last = remembered.pieces(n, tenant, heard);
-        (tenant.clone(), last.map(|last| merged(listed.chain(last))))
-    };
-    Ok(wanted.iter().enumerate().map(answer).collect())
-}
-
-/// The list in which each meeting is shown: two lists of one server, such as by its name and by its address, have all in
-/// common.
-struct Once<'a> {
-    first: HashMap<(&'a str, &'a str), usize>,
-    /// Whether no meeting is in two lists.
-    all: bool,
-}
-
-impl<'a> Once<'a> {
-    fn of(lists: impl Iterator<Item = &'a Kept>) -> Self {
-        let mut once = Self { first: HashMap::default(), all: true };
-        for (at, kept) in lists.enumerate() {
-            for id in kept.meetings().filter_map(named) {
-                once.all &= *once.first.entry(id).or_insert(at) == at;
-            }
-        }
-        once
+        answers.insert(tenant.clone(), last.map(|last| merged(listed.chain(last))));
     }
-
-    /// Whether a meeting of the list at this place is shown there.
-    fn is_of(&self, at: usize, listed: &Listed) -> bool {
-        named(listed).is_none_or(|id| self.first.get(&id).is_none_or(|first| *first == at))
-    }
-}
-
-/// What tells a meeting from all others of a tenant, if its instance has a name of its own for it.
-fn named(listed: &Listed) -> Option<(&str, &str)> {
-    let internal = listed.internal_id.as_deref().filter(|id| !id.is_empty())?;
-    Some((&listed.meeting_id, internal))
+    Ok(answers)
 }
 
 /// An instance, and what it lists of each tenant.

@@ -1,5 +1,7 @@
 //! Which state of the pool or of the tenants was read: whether the store has lost a newer one.
 
+use std::collections::VecDeque;
+
 /// A state of the instances, or of the tenants, as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -9,6 +11,27 @@ pub struct Mark {
     pub revision: i64,
     /// The epoch whose state was written again into this one; empty if none was.
     pub base: String,
+}
+
+/// Epochs whose states followed on each other, as far as they were seen.
+#[derive(Clone, Debug, Default)]
+pub struct Epochs(VecDeque<String>);
+
+impl Epochs {
+    /// So many are remembered.
+    const MOST: usize = 32;
+
+    /// A state follows on those before.
+    pub fn meet(&mut self, mark: &Mark) {
+        for epoch in [&mark.base, &mark.epoch] {
+            if !epoch.is_empty() && !self.0.contains(epoch) {
+                self.0.push_back(epoch.clone());
+            }
+        }
+        while self.0.len() > Self::MOST {
+            self.0.pop_front();
+        }
+    }
 }
 
 /// What to do with what was read.
@@ -29,15 +52,17 @@ impl Mark {
         }
     }
 
-    /// Compares what is stored with what is known; `empty`: nothing is stored.
+    /// Compares what is stored with what is known; `met`: the epochs that led to that; `empty`: nothing is stored.
     ///
+    /// A store may come back as it was before it was emptied and written again: revisions go on over that.
     /// What an admin changed since the loss stands, and so does what was written into an emptied store by hand.
     /// Of two replicas that write again the one that knew more wins, whichever came first.
-    pub fn judge(&self, known: Option<&Self>, empty: bool) -> Verdict {
+    pub fn judge(&self, known: Option<&Self>, met: &Epochs, empty: bool) -> Verdict {
         let Some(known) = known.filter(|known| !known.epoch.is_empty()) else {
             return Verdict::Take;
         };
-        let lost = if self.epoch == known.epoch || self.base == known.epoch {
+        let is_ours = |epoch: &String| *epoch == known.epoch || met.0.contains(epoch);
+        let lost = if is_ours(&self.epoch) || is_ours(&self.base) {
             self.revision < known.revision
         } else {
             empty && self.revision == 0 && self.base.is_empty()
@@ -58,9 +83,12 @@ mod tests {
     fn check(stored: Mark, empty: bool, again: bool) {
         let known = mark("e1", 7, "");
         let expected = if again { Verdict::WriteAgain } else { Verdict::Take };
-        assert_eq!(stored.judge(Some(&known), empty), expected, "{stored:?}");
-        assert_eq!(stored.judge(None, empty), Verdict::Take);
-        assert_eq!(stored.judge(Some(&Mark::default()), empty), Verdict::Take);
+        let mut met = Epochs::default();
+        assert_eq!(stored.judge(None, &met, empty), Verdict::Take);
+        assert_eq!(stored.judge(Some(&Mark::default()), &met, empty), Verdict::Take);
+        met.meet(&mark("e0", 6, ""));
+        met.meet(&known);
+        assert_eq!(stored.judge(Some(&known), &met, empty), expected, "{stored:?}");
     }
 
     #[test]
@@ -76,6 +104,9 @@ mod tests {
         check(mark("e2", 6, "e1"), false, true); // written again by who knew less
         check(mark("e2", 7, "e1"), false, false); // by who knew as much, or changed since
         check(mark("e3", 2, "e2"), false, false);
+        check(mark("e0", 6, ""), false, true); // as it was before it was emptied
+        check(mark("e0", 7, ""), false, false);
+        check(mark("e2", 6, "e0"), false, true);
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct ClaimAsk {
     pub candidates: Vec<InstanceId>,
     /// The version of the new entry, if one is made.
     pub version: Version,
+    /// The entry of this version, which is `ending`, may be replaced.
+    pub ended: Option<Version>,
     /// So many meetings the tenant may have, if that is bounded.
     pub most: Option<u32>,
 }
@@ -97,9 +99,9 @@ pub struct ClaimAsk {
 /// What became of a [`ClaimAsk`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// The tenant's entry stood already; nothing was changed.
+    /// The tenant's entry stood already, and is not the one that has [ended](ClaimAsk::ended); nothing was changed.
     Existing(Route),
-    /// The entry was made, in state `claimed`.
+    /// The entry was made, in state `claimed`; one that had ended went with its tombs.
     New(Route),
     /// Every candidate holds another tenant's meeting of this id (or there was none).
     Taken,
@@ -118,8 +120,6 @@ pub enum Becomes {
     /// `confirmed` on this instance, for a meeting that was found there. `expect: None` means: none
     /// stands. Tombs stay, but for this instance.
     Adopted { instance: InstanceId },
-    /// The same route without this tomb. Lost when no route stands.
-    Unburied(InstanceId),
     /// None; `confirmed` where it was before for a meeting that was claimed elsewhere since.
     Removed,
 }

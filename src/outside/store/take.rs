@@ -41,7 +41,11 @@ pub fn take(record: &mut RouteRecord, step: &Step) -> Stepped {
 }
 
 fn claim(record: &mut RouteRecord, ask: &ClaimAsk) -> Claimed {
-    if let Some(present) = record.get(&ask.tenant) {
+    // One that ended is none any more: what is claimed is a further meeting. Who claims knows of its end, or it may be what
+    // the store came back with.
+    let has_ended =
+        |route: &&Route| route.state == RouteState::Ending && ask.ended == Some(route.version);
+    if let Some(present) = record.get(&ask.tenant).filter(|route| !has_ended(route)) {
         return Claimed::Existing(present.clone());
     }
     let Some(instance) = first_free(record, &ask.tenant, &ask.candidates) else {
@@ -73,7 +77,6 @@ fn change(record: &mut RouteRecord, ask: &ChangeAsk) -> Changed {
             left: route.left.clone().filter(|_| *state == RouteState::Claimed),
             ..route.clone()
         }),
-        Becomes::Unburied(tomb) => present.map(|route| without_tomb(route.clone(), tomb)),
         Becomes::Moved { candidates, tomb } => match first_free(record, &ask.tenant, candidates) {
             Some(home) => Some(settled(present, ask, home, *tomb)),
             None => return Changed::Taken,

@@ -152,6 +152,7 @@ pub(crate) fn claim(meeting: &str, by: &str, candidates: &[&str]) -> Step {
         tenant: tenant(by),
         candidates: instances(candidates),
         version: version(),
+        ended: None,
         most: None,
     })
 }

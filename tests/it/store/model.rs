@@ -44,7 +44,6 @@ fn ops() -> impl Strategy<Value = Vec<Vec<Op>>> {
         3 => (some(), any::<bool>())
             .prop_map(|(candidates, tomb)| Becomes::Moved { candidates, tomb }),
         2 => one().prop_map(|instance| Becomes::Adopted { instance }),
-        2 => one().prop_map(Becomes::Unburied),
         1 => Just(Becomes::Removed),
     ];
     let belief = prop_oneof![6 => Just(Belief::Right), 2 => Just(Belief::Nothing), 1 => Just(Belief::Outdated)];
@@ -81,7 +80,9 @@ impl Model {
     }
 
     fn claim(&mut self, ask: &ClaimAsk) -> Claimed {
-        if let Some(route) = self.route(ask.key, &ask.tenant) {
+        if let Some(route) = self.route(ask.key, &ask.tenant)
+            && (route.state != RouteState::Ending || ask.ended != Some(route.version))
+        {
             return Claimed::Existing(route);
         }
         let Some(instance) = self.home(ask.key, &ask.tenant, &ask.candidates) else {
@@ -121,11 +122,6 @@ impl Model {
                 let left = route.left.filter(|_| *state == RouteState::Claimed);
                 return self.done(ask, Route { state: *state, internal, left, ..route });
             }
-            Becomes::Unburied(tomb) => {
-                let Some(mut route) = before else { return Changed::Lost(None) };
-                route.tombs.retain(|t| t != tomb);
-                return self.done(ask, route);
-            }
         };
         let Some(instance) = self.home(ask.key, &ask.tenant, wanted) else { return Changed::Taken };
         let (mut tombs, mut lived) = (vec![], None);
@@ -162,8 +158,11 @@ impl Model {
         let meeting = (by != UNNAMED).then(|| MeetingId::new(MEETINGS[meeting]));
         match verb {
             Verb::Claim(candidates) => {
-                let version = version();
-                let ask = ClaimAsk { key, meeting, tenant, candidates, version, most: None };
+                let (version, most) = (version(), None);
+                // Some know the state that stands, and some do not.
+                let ended = self.route(key, &tenant).map(|route| route.version);
+                let ended = ended.filter(|_| candidates.len() % 2 == 0);
+                let ask = ClaimAsk { key, meeting, tenant, candidates, version, ended, most };
                 let answer = self.claim(&ask);
                 (Step::Claim(ask), Stepped::Claimed(answer))
             }

@@ -6,7 +6,7 @@ use bigblueswarm::bbb::checksum::Algorithm;
 use bigblueswarm::domain::instance::AdminState;
 use bigblueswarm::domain::meeting::{Route, RouteRecord, RouteState};
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
-use bigblueswarm::outside::store::{Becomes, Changed, Claimed, Stepped, Store};
+use bigblueswarm::outside::store::{Becomes, Changed, Claimed, Step, Stepped, Store};
 use rand::seq::SliceRandom;
 
 use super::home::{
@@ -84,7 +84,6 @@ async fn a_change_is_lost_unless_the_route_is_what_its_asker_saw<H: Home>() {
         Becomes::State(RouteState::Ending),
         Becomes::Moved { candidates: instances(&["b"]), tomb: true },
         Becomes::Adopted { instance: instance("b") },
-        Becomes::Unburied(instance("b")),
         Becomes::Removed,
     ];
     for becomes in all {
@@ -96,14 +95,13 @@ async fn a_change_is_lost_unless_the_route_is_what_its_asker_saw<H: Home>() {
             assert_eq!(answer, Stepped::Changed(Changed::Lost(None)));
         }
     }
-    for becomes in [Becomes::State(RouteState::Confirmed), Becomes::Unburied(instance("b"))] {
-        let answer = take(&*store, change("no room", "t", None, becomes)).await;
-        assert_eq!(answer, Stepped::Changed(Changed::Lost(None)));
-    }
+    let confirmed = Becomes::State(RouteState::Confirmed);
+    let answer = take(&*store, change("no room", "t", None, confirmed)).await;
+    assert_eq!(answer, Stepped::Changed(Changed::Lost(None)));
     assert_eq!(record_of(&*store, "room").await, RouteRecord::from([(tenant("t"), first)]));
 }
 
-async fn a_moved_route_leaves_a_tomb_which_is_unburied_later<H: Home>() {
+async fn a_moved_route_leaves_a_tomb_until_its_meeting_has_ended<H: Home>() {
     let home = H::start();
     let store = home.open();
     let first = claimed(&*store, "room", "t", &["a"]).await;
@@ -121,12 +119,24 @@ async fn a_moved_route_leaves_a_tomb_which_is_unburied_later<H: Home>() {
     let back =
         changed(&*store, "room", "t", Some(moved.version), to(&["a"])).await.expect("a route");
     assert_eq!((back.instance, back.tombs), (instance("a"), instances(&["c", "d"])));
-    let unburied = Becomes::Unburied(instance("c"));
-    let less = changed(&*store, "room", "t", Some(back.version), unburied).await.expect("a route");
-    assert_eq!((&less.instance, less.tombs), (&instance("a"), instances(&["d"])));
     let quiet = Becomes::Moved { candidates: instances(&["c"]), tomb: false };
-    let quiet = changed(&*store, "room", "t", Some(less.version), quiet).await.expect("a route");
-    assert_eq!((quiet.instance, quiet.tombs), (instance("c"), instances(&["d"])));
+    let quiet = changed(&*store, "room", "t", Some(back.version), quiet).await.expect("a route");
+    assert_eq!((&quiet.instance, &quiet.tombs), (&instance("c"), &instances(&["d"])));
+    let ending = Becomes::State(RouteState::Ending);
+    let ended = changed(&*store, "room", "t", Some(quiet.version), ending).await.expect("a route");
+    let mut next = claim("room", "t", &["b", "c"]);
+    let unaware = take(&*store, next.clone()).await;
+    assert_eq!(unaware, Stepped::Claimed(Claimed::Existing(ended.clone())));
+    if let Step::Claim(ask) = &mut next {
+        ask.ended = Some(ended.version);
+    }
+    let Stepped::Claimed(Claimed::New(next)) = take(&*store, next).await else {
+        panic!("it is not replaced")
+    };
+    assert_eq!(
+        (next.instance, next.state, next.tombs),
+        (instance("c"), RouteState::Claimed, vec![])
+    );
 }
 
 async fn a_meeting_that_was_found_is_adopted_where_no_other_tenants_is<H: Home>() {
@@ -359,7 +369,7 @@ stories! {
     tenants_that_share_an_id_get_different_instances_until_none_is_left
     a_claim_that_stands_is_returned_as_it_is
     a_change_is_lost_unless_the_route_is_what_its_asker_saw
-    a_moved_route_leaves_a_tomb_which_is_unburied_later
+    a_moved_route_leaves_a_tomb_until_its_meeting_has_ended
     a_meeting_that_was_found_is_adopted_where_no_other_tenants_is
     a_removed_route_is_gone_and_its_record_with_it
     a_batch_is_answered_in_its_order_and_each_step_sees_those_before_it

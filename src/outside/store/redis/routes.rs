@@ -60,7 +60,8 @@ fn command(By { sender, hints, pools }: By<'_>, step: &Step) -> Cmd {
     let told = format!("{sender} route {key}");
     match step {
         Step::Claim(ask) => {
-            command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg("");
+            let ended = ask.ended.map(version_text).unwrap_or_default();
+            command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg(ended);
             let (most, pool) = match ask.most.filter(|_| pools) {
                 Some(most) => (most.to_string(), keys::pool(&ask.tenant)),
                 None => Default::default(),
@@ -84,7 +85,6 @@ fn word(becomes: &Becomes) -> &'static str {
         Becomes::State(_) => "state",
         Becomes::Moved { .. } => "moved",
         Becomes::Adopted { .. } => "adopted",
-        Becomes::Unburied(_) => "unburied",
         Becomes::Removed => "removed",
     }
 }
@@ -93,7 +93,6 @@ fn add_target(command: &mut Cmd, becomes: &Becomes, internal: Option<&InternalId
     let internal = internal.map_or("", InternalId::as_str);
     match becomes {
         Becomes::State(state) => command.arg(state_word(*state)).arg(internal),
-        Becomes::Unburied(tomb) => command.arg(tomb.as_str()),
         Becomes::Adopted { instance } => command.arg("").arg(internal).arg(instance.as_str()),
         Becomes::Moved { candidates, tomb } => {
             command.arg(if *tomb { "1" } else { "" }).arg("").arg(texts(candidates))

@@ -1,7 +1,7 @@
 -- Takes one step on one record of routes, as take.rs does.
 -- KEYS[1] the record: a hash, tenant -> route as JSON
 -- KEYS[2] the predecessor's key for the meeting, if it is kept: a string, the instance
--- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none), 5 channel, 6 message,
+-- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none; of a claim: that may have ended), 5 channel, 6 message,
 --         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb | how many meetings a
 --         claim's tenant may have ('' if unbounded, and in a Cluster), 9 what the instance calls the meeting ('' if that
 --         is no news), for a bounded claim the set of the records in which its tenant claimed, 10... candidates, best first
@@ -100,7 +100,10 @@ end
 local present = redis.call('HGET', KEYS[1], tenant)
 
 if what == 'claim' then
-  if present then return { 'existing', present } end
+  local readable, stands = pcall(cjson.decode, present or '{}')
+  local has_ended = readable and stands.state == 'ending' and stands.version == expected
+  if present and not has_ended then return { 'existing', present } end
+  if not present then expected = '' end
   local most = tonumber(ARGV[8])
   if most and is_full(most, ARGV[9]) then return { 'full' } end
   local home = first_free(10)
@@ -148,14 +151,10 @@ if what == 'moved' or what == 'adopted' then
 end
 
 if not route then return { 'lost' } end
-if what == 'state' then
-  route.state = ARGV[8]
-  route.internal = internal or route.internal
-  route.tombs = tombs_of(route)
-  if route.state ~= 'claimed' then route.left = nil end
-  if route.state == 'confirmed' then name(route.instance) end
-  if route.state == 'ending' then unname(route.instance) end
-else
-  route.tombs = tombs_of(route, ARGV[8])
-end
+route.state = ARGV[8]
+route.internal = internal or route.internal
+route.tombs = tombs_of(route)
+if route.state ~= 'claimed' then route.left = nil end
+if route.state == 'confirmed' then name(route.instance) end
+if route.state == 'ending' then unname(route.instance) end
 return store('done', route)

@@ -41,10 +41,9 @@ pub(super) fn read_message(message: &[u8], own: &str) -> Message {
     }
 }
 
-/// Of what we did ourselves, only new claims matter: whoever made one may wait for its being told.
+/// Of what we did ourselves, only claims matter: whoever made one may wait for its being told.
 fn own_claim(key: RouteKey, became: Became) -> Message {
-    let made = became.route.filter(|_| became.was.is_none());
-    let claim = made.filter(|route| route.state == RouteState::Claimed);
+    let claim = became.route.filter(|route| route.state == RouteState::Claimed);
     let echo = claim.map(|route| Message::Route(Told::Echo(key, became.tenant, route.version)));
     echo.unwrap_or(Message::None)
 }
