@@ -8,6 +8,7 @@ FUZZ_VERSION := 0.13.2
 DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
 SEEDS ?= 100
+FIRST ?= 1
 SEED ?= 1
 MINUTES ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
@@ -32,8 +33,8 @@ test-dropin: packages ## the stories of the switch from v3, on what it left (par
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
 
-storms: ## whole swarms in simulated time, SEEDS=100 of each kind, or of PROFILE=name
-	cargo test --locked --test storms -- storm --seeds 1..$$(($(SEEDS) + 1)) $(if $(PROFILE),--profile $(PROFILE))
+storms: ## whole swarms in simulated time, SEEDS=100 in all, of every kind or of PROFILE=name, from seed FIRST=1 on
+	cargo test --locked --profile storms --test storms -- storm --count $(SEEDS) --first $(FIRST) $(if $(PROFILE),--profile $(PROFILE))
 
 soak: packages ## the built program on real services while everything is killed, stopped and cut off: MINUTES=60 SEED=1
 	tests/services/build influxd telegraf

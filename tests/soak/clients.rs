@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
-use crate::answers::{Reply, query, read};
+use crate::answers::{Reply, query, read, stranded};
 use crate::ground::{ANY, Ground, TENANTS};
 use crate::history::{Answer, Call, Room, What};
 use crate::plan::REPLICAS;
@@ -157,7 +157,7 @@ async fn join_at(ground: &Ground, reply: &Reply) -> Answer {
     let (headers, nothing) = (HeaderMap::new(), Bytes::new());
     let page = ground.web().send(Method::GET, &reply.location, headers, nothing).await;
     match page.as_ref().ok().and_then(|page| page.location()) {
-        Some(to) if to.contains("errors=") => Answer::Stranded,
+        Some(to) if to.contains("errors=") => stranded(reply),
         Some(_) => Answer::Joins,
         None => Answer::NotKnown("the server does not let the browser in".into()),
     }

@@ -103,7 +103,7 @@ fn named(answer: &Answer) -> String {
         Answer::Ended => "ended".into(),
         Answer::Listed(_) => "listed".into(),
         Answer::Denied => "no such meeting".into(),
-        Answer::Stranded => "stranded".into(),
+        Answer::Stranded(_) => "stranded".into(),
         Answer::Refused(key) => format!("refused {key}"),
         Answer::NotKnown(why) => format!("not known ({why})"),
     }

@@ -1,5 +1,6 @@
 //! What clients ask, and how they read what is answered.
 
+use bigblueswarm::bbb;
 use http::StatusCode;
 
 use crate::history::{Answer, Call, Room};
@@ -44,6 +45,12 @@ pub(crate) fn read(call: Call, reply: &Reply) -> Answer {
         Call::End => Answer::Ended,
         Call::List => Answer::Listed(listed(&reply.body)),
     }
+}
+
+/// The server that a join leads to refuses it.
+pub(crate) fn stranded(reply: &Reply) -> Answer {
+    let (_, query) = reply.location.split_once('?').unwrap_or_default();
+    Answer::Stranded(bbb::query::value(query, "meetingID").unwrap_or_default().into_owned())
 }
 
 fn listed(body: &str) -> Vec<(String, String)> {

@@ -52,6 +52,8 @@ pub(crate) enum Rule {
     Growth,
     /// Once all is well and nothing is left, creates succeed.
     Closed,
+    /// Nothing panics, be it caught or not.
+    Panicked,
 }
 
 /// A rule that was broken.
@@ -68,7 +70,6 @@ pub(crate) struct Violation {
 struct Op {
     room: Room,
     call: Call,
-    replica: usize,
     began: usize,
     answered: Option<usize>,
     /// The meeting that its user was let into.
@@ -79,8 +80,6 @@ struct Checker<'a> {
     bounds: &'a Bounds,
     meetings: Meetings,
     ops: BTreeMap<u64, Op>,
-    /// For how many reasons replicas are cut off, and when that changed last.
-    cuts: BTreeMap<usize, (usize, u64)>,
     /// When each event was.
     moments: Vec<u64>,
     /// How much was kept at first.
@@ -98,7 +97,6 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
         bounds,
         meetings: Meetings::default(),
         ops: BTreeMap::new(),
-        cuts: BTreeMap::new(),
         moments: events.iter().map(|event| event.at).collect(),
         first_kept: None,
         is_quiet: false,
@@ -116,7 +114,7 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
 impl Checker<'_> {
     fn take(&mut self, what: &What) {
         match what {
-            What::Asked { op, replica, room, call } => self.asked(*op, *replica, room, *call),
+            What::Asked { op, room, call, .. } => self.asked(*op, room, *call),
             What::Answered { op, answer } => self.answered(*op, answer),
             What::Born { server, room, internal } => {
                 self.meetings.born(*server, room, internal, (self.now, self.at));
@@ -133,15 +131,14 @@ impl Checker<'_> {
             }
             What::Gone { server, internal, exit } => self.gone(*server, internal, *exit),
             What::Silent { server, on, .. } => self.meetings.silent(*server, *on, self.at),
-            What::Cut { replica, on } => self.cut(*replica, *on),
             What::Released { server } => drop(self.meetings.released.insert(*server)),
             What::Kept { routes } => self.kept(*routes),
             What::Quiet => self.is_quiet = true,
-            What::EndSent { .. } | What::Fault { .. } => {}
+            What::EndSent { .. } | What::Cut { .. } | What::Fault { .. } => {}
         }
     }
 
-    fn asked(&mut self, op: u64, replica: usize, room: &Room, call: Call) {
+    fn asked(&mut self, op: u64, room: &Room, call: Call) {
         let began = self.now;
         if call == Call::End {
             // Whoever lives now is being ended until it is gone.
@@ -150,7 +147,7 @@ impl Checker<'_> {
             }
         }
         let (room, answered, joined) = (room.clone(), None, None);
-        self.ops.insert(op, Op { room, call, replica, began, answered, joined });
+        self.ops.insert(op, Op { room, call, began, answered, joined });
     }
 
     fn joined(&mut self, server: usize, internal: &str, op: u64) {
@@ -199,16 +196,15 @@ impl Checker<'_> {
         let Some(op) = self.ops.get_mut(&n) else { return };
         op.answered = Some(self.now);
         let (room, call, began, joined) = (op.room.clone(), op.call, op.began, op.joined);
-        let replica = op.replica;
         if call == Call::End && matches!(answer, Answer::Denied | Answer::Refused(_)) {
             self.spare(&room);
         }
         let home = self.home_since(&room, began);
-        let told = home.filter(|home| !self.may_be_behind(replica, *home, began));
+        let told = home.filter(|home| !self.may_be_behind(*home, began));
         match answer {
             Answer::Made(internal) => self.made(&room, internal),
             Answer::Joins => self.reached(&room, told, joined, "a join"),
-            Answer::Stranded => {
+            Answer::Stranded(_) => {
                 if let Some(n) = told {
                     self.denied(&room, n, "a join leads to where it is not");
                 }
@@ -345,23 +341,10 @@ impl Checker<'_> {
         (since < began && !meeting.ending).then_some(home)
     }
 
-    /// A replica is cut off from the store, or is no more.
-    fn cut(&mut self, replica: usize, on: bool) {
-        let (reasons, ended) = self.cuts.entry(replica).or_default();
-        *reasons = if on { *reasons + 1 } else { reasons.saturating_sub(1) };
-        *ended = self.at;
-    }
-
-    /// Whether a replica that was asked then may not know of the home: it was acknowledged shortly before, or what the
-    /// replica knows is all it has, as it can't reach the store.
-    fn may_be_behind(&self, replica: usize, home: usize, asked: usize) -> bool {
+    /// Whether whoever was asked then may not know of the home, as it was acknowledged shortly before.
+    fn may_be_behind(&self, home: usize, asked: usize) -> bool {
         let since = self.meetings.all[home].acknowledged.unwrap_or(asked);
-        let asked_at = self.moments[asked];
-        let is_news = asked_at.saturating_sub(self.moments[since]) < self.bounds.stale_for;
-        let is_cut = |(reasons, ended): &(usize, u64)| {
-            *reasons > 0 || *ended + self.bounds.stale_for >= asked_at
-        };
-        is_news || self.cuts.get(&replica).is_some_and(is_cut)
+        self.moments[asked].saturating_sub(self.moments[since]) < self.bounds.stale_for
     }
 
     /// Whether its server failed for so long in the meeting's life that it may count as gone, or was released.

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
-use crate::answers::{Reply, query, read};
+use crate::answers::{Reply, query, read, stranded};
 use crate::history::{Answer, Call, Room, What};
 use crate::swarm::Swarm;
 
@@ -88,7 +88,7 @@ impl<'a> Clients<'a> {
 /// Makes a call, and writes down what comes of it. A proxy tries the next replica where nobody listens.
 pub(crate) async fn ask(swarm: &Swarm, replica: usize, room: &Room, call: Call) -> Answer {
     let op = swarm.next_op();
-    let (replica, asked) = (0..swarm.count())
+    let (replica, sent) = (0..swarm.count())
         .map(|n| (replica + n) % swarm.count())
         .find_map(|n| {
             let (name, query) = query(call, room, op);
@@ -97,8 +97,8 @@ pub(crate) async fn ask(swarm: &Swarm, replica: usize, room: &Room, call: Call) 
         .unzip();
     let replica = replica.unwrap_or_default();
     swarm.recorder.note(What::Asked { op, replica, room: room.clone(), call });
-    let answer = match asked {
-        Some(asked) => match asked.await {
+    let answer = match sent {
+        Some(sent) => match sent.await {
             Some(reply) if call == Call::Join => join_at(swarm, &reply).await,
             Some(reply) => read(call, &reply),
             None => Answer::NotKnown("no answer in time".into()),
@@ -115,7 +115,7 @@ async fn join_at(swarm: &Swarm, reply: &Reply) -> Answer {
         return read(Call::Join, reply);
     }
     match swarm.fleet.visit(&reply.location).await {
-        Some(page) if page.contains("errors=") => Answer::Stranded,
+        Some(page) if page.contains("errors=") => stranded(reply),
         Some(_) => Answer::Joins,
         None => Answer::NotKnown("the server does not answer the browser".into()),
     }

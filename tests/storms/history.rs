@@ -39,8 +39,8 @@ pub(crate) enum Answer {
     Listed(Vec<(String, String)>),
     /// There is no such meeting.
     Denied,
-    /// The server that a join leads to has no such meeting.
-    Stranded,
+    /// The server that a join leads to has no meeting that it calls so.
+    Stranded(String),
     /// FAILED for a reason of its own, such as a full pool.
     Refused(String),
     /// Not known just now (5xx), or no answer in time.
@@ -157,7 +157,7 @@ impl fmt::Display for Answer {
                 all.iter().try_for_each(|(id, internal)| write!(f, " {id}={}", short(internal)))
             }
             Self::Denied => f.write_str("no such meeting"),
-            Self::Stranded => f.write_str("redirect to where there is no such meeting"),
+            Self::Stranded(id) => write!(f, "redirect to where there is no {id}"),
             Self::Refused(key) => write!(f, "FAILED {key}"),
             Self::NotKnown(why) => write!(f, "not known: {why}"),
         }

@@ -9,6 +9,7 @@ mod clients; // who calls
 mod faults; // what goes wrong
 mod harness; // runs tests of our own
 mod history; // what was seen
+mod panics; // what panics in a storm
 mod plan; // what a storm is made of
 mod profile; // kinds of storms
 mod replica; // one program
@@ -21,6 +22,7 @@ mod shrink; // the same failure in a smaller storm
 mod store; // a model of Redis
 mod swarm; // all replicas
 mod tests; // of the machine itself
+mod workers; // work on all cores
 
 use std::process::ExitCode;
 

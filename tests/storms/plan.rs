@@ -141,6 +141,12 @@ impl Storm {
         storm
     }
 
+    /// Whether the store counts pools, as one Redis does; in a Cluster claims are told in one order, and in time only where
+    /// nothing goes wrong.
+    pub(crate) fn counts_pools(&self) -> bool {
+        self.profile != Profile::Tenants || self.seed.is_multiple_of(2)
+    }
+
     fn draw_faults(&mut self, rng: &mut StdRng) {
         let kinds = self.profile.kinds();
         let mut at = 4_000;

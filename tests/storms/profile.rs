@@ -96,7 +96,7 @@ impl Profile {
     pub(crate) fn stale_for(self) -> u64 {
         match self {
             Self::News | Self::Partitions | Self::Rollbacks | Self::Failovers | Self::Mixed => {
-                1_500
+                1_000
             }
             _ => 0,
         }

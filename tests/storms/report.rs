@@ -1,7 +1,7 @@
 //! The verb `storm`: runs storms and says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
@@ -12,6 +12,7 @@ use crate::plan::Storm;
 use crate::profile::Profile;
 use crate::run::{Outcome, run};
 use crate::shrink::shrink;
+use crate::workers;
 
 /// So many lines of a room's history are shown.
 const LINES: usize = 40;
@@ -28,12 +29,24 @@ struct Wish {
     /// One storm, with everything that is to be said of it.
     #[arg(long)]
     seed: Option<u64>,
-    /// Many, from one seed to before another: `1..101`.
-    #[arg(long, value_parser = range, default_value = "1..21")]
-    seeds: (u64, u64),
+    /// These seeds of each kind, from one to before another: `1..101`.
+    #[arg(long, value_parser = range, conflicts_with = "seed")]
+    seeds: Option<(u64, u64)>,
+    /// So many storms in all, spread over the kinds.
+    #[arg(long, default_value_t = 100, conflicts_with_all = ["seed", "seeds"])]
+    count: u64,
+    /// The first seed of each kind.
+    #[arg(long, default_value_t = 1)]
+    first: u64,
     /// Kinds of storms; all when none is named.
     #[arg(long, value_delimiter = ',')]
     profile: Vec<Profile>,
+    /// So many storms run at once; as many as there are cores when it is not said.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Ends at the first storm that fails.
+    #[arg(long)]
+    stop: bool,
     /// Looks for the smallest storm that fails in the same way.
     #[arg(long)]
     shrink: bool,
@@ -43,9 +56,6 @@ struct Wish {
     /// Runs each storm twice, and says whose histories differ.
     #[arg(long)]
     twice: bool,
-    /// Shows this many seeds of each broken rule.
-    #[arg(long, default_value_t = 5)]
-    show: usize,
 }
 
 fn range(text: &str) -> Result<(u64, u64), String> {
@@ -54,22 +64,39 @@ fn range(text: &str) -> Result<(u64, u64), String> {
     Ok((number(from)?, number(to)?))
 }
 
-pub(crate) fn main() -> ExitCode {
-    let Verb::Storm(wish) = Verb::parse();
-    let profiles = match wish.profile.is_empty() {
-        true => Profile::value_variants().to_vec(),
-        false => wish.profile.clone(),
-    };
-    let bad = match wish.seed {
-        Some(seed) => {
-            profiles.iter().filter(|profile| one(&Storm::draw(seed, **profile), &wish)).count()
+impl Wish {
+    fn profiles(&self) -> Vec<Profile> {
+        match self.profile.is_empty() {
+            true => Profile::value_variants().to_vec(),
+            false => self.profile.clone(),
         }
-        None => profiles.iter().map(|profile| many(*profile, &wish)).sum(),
-    };
-    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// All seeds and kinds, kinds in turn.
+    fn storms(&self) -> Vec<(u64, Profile)> {
+        let profiles = self.profiles();
+        let (from, to) = self.seeds.unwrap_or((self.first, u64::MAX));
+        let all = (from..to).flat_map(|seed| profiles.iter().map(move |p| (seed, *p)));
+        match self.seeds {
+            Some(_) => all.collect(),
+            None => all.take(usize::try_from(self.count).unwrap_or(usize::MAX)).collect(),
+        }
+    }
 }
 
-/// Runs one storm and tells everything; whether it fails.
+pub(crate) fn main() -> ExitCode {
+    let Verb::Storm(wish) = Verb::parse();
+    let is_well = match wish.seed {
+        Some(seed) => {
+            let storms = wish.profiles().into_iter().map(|profile| Storm::draw(seed, profile));
+            storms.filter(|storm| !one(storm, &wish)).count() == 0
+        }
+        None => many(&wish),
+    };
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one storm and tells everything; whether nothing is broken.
 fn one(storm: &Storm, wish: &Wish) -> bool {
     let outcome = run(storm);
     storm.describe().iter().for_each(|line| println!("{line}"));
@@ -83,7 +110,7 @@ fn one(storm: &Storm, wish: &Wish) -> bool {
         least.describe().iter().for_each(|line| println!("{line}"));
         tell(&run(&least));
     }
-    !outcome.violations.is_empty()
+    outcome.violations.is_empty()
 }
 
 fn tell(outcome: &Outcome) {
@@ -103,34 +130,96 @@ fn tell(outcome: &Outcome) {
     }
 }
 
-/// The first violation of each room: what follows may follow from it.
-fn firsts(outcome: &Outcome) -> impl Iterator<Item = &Violation> {
+/// The rules that are broken first in each room: what follows may follow from it.
+fn firsts(outcome: &Outcome) -> BTreeSet<Rule> {
     let mut rooms = BTreeSet::new();
-    outcome.violations.iter().filter(move |violation| rooms.insert(violation.room.clone()))
+    let first = outcome.violations.iter().filter(|violation| rooms.insert(&violation.room));
+    first.map(|violation| violation.rule).collect()
 }
 
-/// Runs many storms; how many fail.
-fn many(profile: Profile, wish: &Wish) -> usize {
-    let (began, (from, to)) = (Instant::now(), wish.seeds);
-    let mut by_rule: BTreeMap<Rule, Vec<u64>> = BTreeMap::new();
-    let (mut bad, mut events) = (0, 0);
-    for seed in from..to {
-        let storm = Storm::draw(seed, profile);
-        let outcome = run(&storm);
-        if wish.twice && run(&storm).events != outcome.events {
-            println!("seed {seed} of {profile} has two histories");
-            bad += 1;
-        }
-        let rules: BTreeSet<Rule> = firsts(&outcome).map(|v| v.rule).collect();
-        bad += usize::from(!rules.is_empty());
-        events += outcome.events.len();
-        rules.into_iter().for_each(|rule| by_rule.entry(rule).or_default().push(seed));
+/// What came of one of many storms.
+struct Short {
+    seed: u64,
+    profile: Profile,
+    events: usize,
+    rules: BTreeSet<Rule>,
+    /// The same seed gave two histories.
+    differs: bool,
+}
+
+/// What came of many.
+#[derive(Default)]
+struct Sum {
+    storms: usize,
+    events: usize,
+    bad: usize,
+    by_profile: BTreeMap<Profile, (usize, usize)>,
+    by_rule: BTreeMap<Rule, usize>,
+}
+
+impl Sum {
+    fn add(&mut self, short: &Short) {
+        let is_bad = !short.rules.is_empty() || short.differs;
+        let (storms, bad) = self.by_profile.entry(short.profile).or_default();
+        *storms += 1;
+        *bad += usize::from(is_bad);
+        self.storms += 1;
+        self.bad += usize::from(is_bad);
+        self.events += short.events;
+        short.rules.iter().for_each(|rule| *self.by_rule.entry(*rule).or_default() += 1);
     }
-    let took = began.elapsed().as_secs_f64() / (to - from).max(1) as f64;
-    println!("{profile}: {bad} of {} seeds fail, {events} events, {took:.2} s a seed", to - from);
-    for (rule, seeds) in by_rule {
-        let some: Vec<String> = seeds.iter().take(wish.show).map(u64::to_string).collect();
-        println!("  {rule:?}: {} seeds, such as {}", seeds.len(), some.join(" "));
+
+    fn tell(&self, took: f64, jobs: usize) {
+        println!("\n{} storms, {} events, {} fail", self.storms, self.events, self.bad);
+        println!("commit {}, {took:.0} s, {jobs} at once", commit());
+        let by_profile = self.by_profile.iter().map(|(profile, (storms, bad))| match bad {
+            0 => format!("{profile} {storms}"),
+            _ => format!("{profile} {storms} ({bad} fail)"),
+        });
+        println!("seeds: {}", by_profile.collect::<Vec<_>>().join(", "));
+        let by_rule = self.by_rule.iter().map(|(rule, bad)| format!("{rule:?} {bad}"));
+        let by_rule = by_rule.collect::<Vec<_>>().join(", ");
+        println!("violations: {}", if by_rule.is_empty() { "none" } else { &by_rule });
     }
-    bad
+}
+
+/// Runs many storms; whether nothing is broken.
+fn many(wish: &Wish) -> bool {
+    let began = Instant::now();
+    let jobs = wish.jobs.unwrap_or_else(workers::cores);
+    let mut sum = Sum::default();
+    workers::each(
+        wish.storms(),
+        jobs,
+        |(seed, profile)| short(seed, profile, wish.twice),
+        |short| {
+            sum.add(&short);
+            let Short { seed, profile, rules, differs, .. } = short;
+            if differs {
+                println!("seed {seed} of {profile} has two histories");
+            }
+            if !rules.is_empty() {
+                let rules: Vec<String> = rules.iter().map(|rule| format!("{rule:?}")).collect();
+                println!("seed {seed} of {profile} breaks {}", rules.join(" "));
+            }
+            !(wish.stop && sum.bad > 0)
+        },
+    );
+    sum.tell(began.elapsed().as_secs_f64(), jobs);
+    sum.bad == 0
+}
+
+fn short(seed: u64, profile: Profile, twice: bool) -> Short {
+    let storm = Storm::draw(seed, profile);
+    let outcome = run(&storm);
+    let differs = twice && run(&storm).events != outcome.events;
+    Short { seed, profile, events: outcome.events.len(), rules: firsts(&outcome), differs }
+}
+
+/// What was run, as git names it.
+fn commit() -> String {
+    let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let told = asked.ok().filter(|told| told.status.success());
+    let name = told.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+    name.unwrap_or_else(|| "unknown".into())
 }

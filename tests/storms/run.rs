@@ -8,10 +8,11 @@ use bigblueswarm::determinism;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use crate::checker::{Bounds, Violation, check};
+use crate::checker::{Bounds, Rule, Violation, check};
 use crate::clients::{Clients, ask};
 use crate::faults::Present;
 use crate::history::{Answer, Call, Event, Room, What};
+use crate::panics;
 use crate::plan::{Storm, T, U};
 use crate::replica::UNKNOWN_FOR;
 use crate::shared::millis;
@@ -45,11 +46,21 @@ pub(crate) fn run(storm: &Storm) -> Outcome {
             .start_paused(true)
             .build()
             .expect("a runtime");
-        runtime.block_on(whole(&inside))
+        let events = runtime.block_on(whole(&inside));
+        drop(runtime);
+        (events, panics::told())
     };
+    panics::watch();
     let thread = thread::Builder::new().stack_size(STACK).spawn(body).expect("a thread");
-    let events = thread.join().expect("the storm comes to its end");
-    let violations = check(&events, &bounds(storm));
+    let own = || (Vec::new(), vec!["the storm does not come to its end".to_owned()]);
+    let (events, panics) = thread.join().unwrap_or_else(|_| own());
+    let mut violations = check(&events, &bounds(storm));
+    violations.extend(panics.into_iter().map(|words| Violation {
+        rule: Rule::Panicked,
+        room: Room { tenant: String::new(), id: String::new() },
+        event: events.len(),
+        words,
+    }));
     Outcome { events, violations }
 }
 

@@ -53,13 +53,15 @@ pub(crate) struct Wire {
 pub(crate) struct Hub {
     pub(crate) state: Held<State>,
     pub(crate) wires: Held<Vec<Wire>>,
+    /// Whether claims count, as in one Redis; or they are told in one order, as in a Cluster.
+    counts_pools: bool,
     randomness: Randomness,
 }
 
 impl Hub {
-    pub(crate) fn new(replicas: usize, randomness: Randomness) -> Self {
+    pub(crate) fn new(replicas: usize, counts_pools: bool, randomness: Randomness) -> Self {
         let wires = Held::new(vec![Wire::default(); replicas]);
-        Self { state: Held::new(State::default()), wires, randomness }
+        Self { state: Held::new(State::default()), wires, counts_pools, randomness }
     }
 
     pub(crate) fn wire(&self, replica: usize, change: impl FnOnce(&mut Wire)) {
@@ -123,6 +125,10 @@ impl SimStore {
 impl Store for SimStore {
     fn shared(&self) -> bool {
         true
+    }
+
+    fn counts_pools(&self) -> bool {
+        self.hub.counts_pools
     }
 
     fn incarnation(&self) -> u64 {

@@ -45,7 +45,7 @@ impl Swarm {
         let alone = storm.profile.is_alone();
         let swarm = Self {
             fleet,
-            hub: Hub::new(storm.replicas, randomness.clone()),
+            hub: Hub::new(storm.replicas, storm.counts_pools(), randomness.clone()),
             recorder,
             randomness,
             began: Instant::now(),

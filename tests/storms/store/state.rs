@@ -1,6 +1,6 @@
 //! What the store keeps, and as it was before.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bigblueswarm::domain::instance::InstanceId;
@@ -8,7 +8,9 @@ use bigblueswarm::domain::meeting::{RouteKey, RouteRecord, RouteState};
 use bigblueswarm::domain::tenant::{TenantDocument, TenantId};
 use bigblueswarm::outside::store::mark::Mark;
 use bigblueswarm::outside::store::peers::{Chore, Shared, StoreTime, Turn};
-use bigblueswarm::outside::store::{Became, InstanceRecord, Shelf, Shelved, Step, Stepped, Told};
+use bigblueswarm::outside::store::{
+    Became, ClaimAsk, Claimed, InstanceRecord, Shelf, Shelved, Step, Stepped, Told,
+};
 use tokio::time::Instant;
 
 use super::Hub;
@@ -31,11 +33,39 @@ pub(crate) struct Kept {
     revisions: BTreeMap<String, i64>,
     own: BTreeMap<(u64, String), i64>,
     bases: BTreeMap<String, String>,
+    /// Where tenants with pools made claims.
+    pools: BTreeMap<TenantId, BTreeSet<RouteKey>>,
 }
 
 impl Kept {
     pub(super) fn put(&mut self, document: TenantDocument) {
         self.tenants.insert(document.spec.host.clone(), document);
+    }
+
+    /// Whether a claim is refused, as the tenant has as many meetings as it may: as `step.lua` counts, by the claims that
+    /// it let pass, and what became of them.
+    fn is_full(&mut self, step: &Step) -> bool {
+        let Step::Claim(ClaimAsk { key, tenant, most: Some(most), .. }) = step else {
+            return false;
+        };
+        let Self { routes, pools, .. } = self;
+        let lives = |key: &RouteKey| {
+            let route = routes.get(key).and_then(|record| record.get(tenant));
+            route.is_some_and(|route| route.state != RouteState::Ending)
+        };
+        if lives(key) {
+            return false;
+        }
+        let pool = pools.entry(tenant.clone()).or_default();
+        let most = usize::try_from(*most).unwrap_or(usize::MAX);
+        if pool.len() >= most {
+            pool.retain(lives);
+        }
+        let is_full = pool.len() >= most;
+        if !is_full {
+            pool.insert(*key);
+        }
+        is_full
     }
 
     fn count(&mut self, by: u64, what: &str) {
@@ -136,9 +166,13 @@ impl State {
             Step::Claim(ask) => ask.tenant.clone(),
             Step::Change(ask) => ask.tenant.clone(),
         };
+        let is_full = hub.counts_pools && self.kept.is_full(step);
         let record = self.kept.routes.entry(key).or_default();
         let was = record.get(&tenant).cloned();
-        let stepped = take(record, step);
+        let stepped = match step {
+            Step::Claim(_) if is_full => Stepped::Claimed(Claimed::Full),
+            _ => take(record, step),
+        };
         let now = record.get(&tenant).cloned();
         if record.is_empty() {
             self.kept.routes.remove(&key);
@@ -157,8 +191,7 @@ impl State {
 
     /// Tells the others what a route became, and its maker of a claim.
     fn tell(&mut self, me: u64, hub: &Hub, key: RouteKey, tenant: &TenantId, became: Became) {
-        let claim = became.route.as_ref().filter(|_| became.was.is_none());
-        let claim = claim.filter(|route| route.state == RouteState::Claimed);
+        let claim = became.route.as_ref().filter(|route| route.state == RouteState::Claimed);
         let echo = claim.map(|route| Told::Echo(key, tenant.clone(), route.version));
         self.publish(me, hub, &Told::Became(key, Box::new(became)));
         for ear in self.ears.iter_mut().filter(|ear| ear.me == me) {
