@@ -39,7 +39,7 @@ impl MeetingsState {
     pub(super) fn pool_is_full(&self, wish: &Wish) -> bool {
         let Some(most) = wish.tenant.meeting_pool else { return false };
         let (id, own) = (&wish.tenant.id, wish.meeting.key());
-        let lives = |key: &RouteKey| self.table.get(key, id).is_some_and(Slot::counts);
+        let lives = |key: &RouteKey| self.table.get(key, id).is_some_and(Slot::lives);
         let others = self.table.meetings_of(id) - u64::from(lives(&own));
         let claiming = self.claiming.keys().filter(|(key, tenant)| tenant == id && *key != own);
         let coming = claiming.filter(|(key, _)| !lives(key)).count() as u64;

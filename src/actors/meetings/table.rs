@@ -501,11 +501,6 @@ impl Slot {
         self.route.left.as_ref().unwrap_or(&self.route.instance)
     }
 
-    /// Whether it is one of its tenant's pool, as the store counts: until it is known to be gone.
-    pub(super) fn counts(&self) -> bool {
-        self.route.state != RouteState::Ending
-    }
-
     /// Whether it counts as a meeting: not ending, and not missing from the last sweep.
     pub(super) fn lives(&self) -> bool {
         self.route.state != RouteState::Ending && self.missing == 0

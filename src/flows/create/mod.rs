@@ -277,6 +277,18 @@ impl Creation<'_> {
             return Ok(None);
         }
         let (meetings, mut version) = (&self.world.actors.meetings, home.version);
+        let is_bounded = self.tenant.meeting_pool.is_some() && home.internal.is_some();
+        if home.state == RouteState::Confirmed && is_bounded && is_newer(&internal, &home.internal)
+        {
+            // The meeting of the route has ended unseen: this one counts as a further one.
+            let (of, ending) = (tenant.clone(), RouteState::Ending);
+            if let Settled::Yes = meetings.set(of, home.key, version, ending).await? {
+                match self.claim_here(home, &internal).await? {
+                    claimed if claimed.instance.id == home.instance.id => version = claimed.version,
+                    elsewhere => return Ok(Some(elsewhere)),
+                }
+            }
+        }
         for _ in 0..MOST_CONFIRMS {
             let confirm = || {
                 let (of, named) = (tenant.clone(), meeting.clone());

@@ -9,9 +9,9 @@ use crate::domain::moment::Moment;
 use crate::domain::tenant::TenantId;
 
 impl Table {
-    /// How many meetings a tenant has of its pool.
+    /// How many meetings a tenant has.
     pub(in crate::actors::meetings) fn meetings_of(&self, tenant: &TenantId) -> u64 {
-        self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.counts()).count() as u64
+        self.slots().filter(|(_, slot)| slot.tenant == *tenant && slot.lives()).count() as u64
     }
 
     /// Counts one more user who joins the tenant's meeting, unless it has as many as it may; `at_least`
