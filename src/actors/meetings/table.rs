@@ -219,6 +219,12 @@ impl Table {
         let Some(newer) = known.filter(|slot| route.version.precedes(slot.route.version)) else {
             return false;
         };
+        // An end is no later state of another meeting than the one that has ended, whatever the clocks say: that one may have
+        // been made after the end was lost.
+        let names = |route: &Route| (route.instance.clone(), route.internal.clone());
+        if newer.route.state == RouteState::Ending && names(&newer.route) != names(route) {
+            return false;
+        }
         if newer.route.state != RouteState::Claimed {
             self.note_lost(key, tenant, Some(route.version));
         }
