@@ -8,6 +8,7 @@ FUZZ_VERSION := 0.13.2
 DEB_VERSION := 3.8.0
 FUZZ_SECONDS ?= 60
 SEEDS ?= 100
+BUILD ?= storms
 FIRST ?= 1
 SEED ?= 1
 MINUTES ?= 60
@@ -33,8 +34,8 @@ test-dropin: packages ## the stories of the switch from v3, on what it left (par
 test-services: ## tests with real services, which are built once from pinned Go modules (some minutes)
 	cargo test --locked --test it -- real::
 
-storms: ## whole swarms in simulated time, SEEDS=100 in all, of every kind or of PROFILE=name, from seed FIRST=1 on
-	cargo test --locked --profile storms --test storms -- storm --count $(SEEDS) --first $(FIRST) $(if $(PROFILE),--profile $(PROFILE))
+storms: ## whole swarms in simulated time, SEEDS=100 in all, of every kind or of PROFILE=name, from seed FIRST=1 on (BUILD=dev: nothing is compiled anew, each takes longer)
+	cargo test --locked --profile $(BUILD) --test storms -- storm --count $(SEEDS) --first $(FIRST) $(if $(PROFILE),--profile $(PROFILE))
 
 soak: packages ## the built program on real services while everything is killed, stopped and cut off: MINUTES=60 SEED=1
 	tests/services/build influxd telegraf
