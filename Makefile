@@ -14,7 +14,7 @@ SEED ?= 1
 MINUTES ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-dropin test-services storms soak test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
+.PHONY: help demo run test test-dropin test-services storms storm-mutants soak test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-services: ## tests with real services, which are built once from pinned Go 
 
 storms: ## whole swarms in simulated time, SEEDS=100 in all, of every kind or of PROFILE=name, from seed FIRST=1 on (BUILD=dev: nothing is compiled anew, each takes longer)
 	cargo test --locked --profile $(BUILD) --test storms -- storm --count $(SEEDS) --first $(FIRST) $(if $(PROFILE),--profile $(PROFILE))
+
+storm-mutants: ## whether storms see what breaks the promise: each mutant of the program within SEEDS=200
+	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3"; exit 1; }
+	SEEDS=$(if $(filter command line environment,$(origin SEEDS)),$(SEEDS),200) tests/storms/mutants/run $(MUTANTS)
 
 soak: packages ## the built program on real services while everything is killed, stopped and cut off: MINUTES=60 SEED=1
 	tests/services/build influxd telegraf
