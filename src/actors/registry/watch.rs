@@ -52,14 +52,14 @@ impl Watch {
         sent_at: Moment,
         rules: &HealthRules,
     ) -> bool {
-        let before = self.health;
+        let before = (self.health, self.is_silent());
         match result {
             Ok(()) => {
                 self.failed.clear();
                 self.failing_since = None;
                 self.reached = Some(sent_at);
                 self.good = self.good.saturating_add(1);
-                let enough = before == Health::Unheard || self.good >= rules.successes;
+                let enough = before.0 == Health::Unheard || self.good >= rules.successes;
                 if enough && !self.refuses {
                     self.health = Health::Up;
                     self.why = None;
@@ -81,7 +81,8 @@ impl Watch {
                 self.why = Some(why.into());
             }
         }
-        self.health != before
+        // The first answer of a dead one is news too: from then on its meetings don't count as gone.
+        (self.health, self.is_silent()) != before
     }
 
     /// So many probes in a row failed here that it is dead, unless another replica reached it since the first of them.
@@ -97,6 +98,10 @@ impl Watch {
         Some(self.reached_elsewhere.map_or(since, |reached| reached.max(since)))
     }
 
+    fn is_silent(&self) -> bool {
+        self.silent_since().is_some()
+    }
+
     /// A call put the instance in doubt; says whether anything others see has changed.
     pub(super) fn suspect(&mut self, why: String) -> bool {
         let before = self.health;
@@ -109,13 +114,14 @@ impl Watch {
 
     /// Another replica reached it then; says whether anything others see has changed.
     pub(super) fn reached_elsewhere(&mut self, at: Moment) -> bool {
+        let before = self.silent_since();
         self.reached_elsewhere = self.reached_elsewhere.max(Some(at));
         let dead = self.health == Health::Dead;
-        if dead && self.good == 0 && self.failed_enough() == Health::Suspect {
+        if dead && self.failed_enough() == Health::Suspect {
             self.health = Health::Suspect;
             return true;
         }
-        false
+        self.silent_since() != before
     }
 
     /// Whether another replica reached it not longer ago than this.
@@ -211,6 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_answer_of_a_dead_one_is_news_and_so_is_a_replica_that_reaches_it_then() {
+        let at = |second| Moment(Duration::from_secs(second));
+        let mut watch = Watch::default();
+        for second in 0..3 {
+            watch.probed(Err("refused".into()), at(second), &RULES);
+        }
+        assert!(watch.silent_since().is_some());
+        assert!(watch.probed(Ok(()), at(3), &RULES), "its meetings count as gone no more");
+        assert_eq!((watch.health, watch.silent_since()), (Health::Dead, None));
+        assert!(watch.reached_elsewhere(at(4)), "others may make meetings there");
+        assert_eq!(watch.health, Health::Suspect);
+    }
+
+    #[test]
     fn suspect_at_once_dead_after_three_back_after_two() {
         check("", Health::Unheard);
         check("+", Health::Up);
@@ -245,7 +265,7 @@ mod tests {
         check("+---o", Health::Suspect);
         check("+---r-", Health::Suspect);
         check("+---r---", Health::Dead);
-        check("+---+r", Health::Dead);
+        check("+---+r", Health::Suspect);
         check("+---r++", Health::Up);
         check("+r", Health::Up);
     }
