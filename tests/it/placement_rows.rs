@@ -326,10 +326,22 @@ async fn set(world: &World, what: &str, server: usize) {
     assert_eq!(reply.status, 204, "{reply:?}");
 }
 
+#[test]
+fn a_log_hears_a_place_that_another_thread_came_to_first() {
+    let log = Log::start();
+    let say = || tracing::warn!("said by any thread");
+    std::thread::spawn(say).join().expect("it says it");
+    say();
+    assert_eq!(log.lines("WARN", "said by any thread"), 1, "{}", log.text());
+}
+
 /// What this story's thread logs.
 pub(crate) struct Log {
     file: NamedTempFile,
     _guard: tracing::subscriber::DefaultGuard,
+    /// While there is one subscriber only, tracing asks that of the thread which comes first to a place that logs, and
+    /// keeps the answer: another story's thread would silence the place for this one.
+    _second: tracing::Dispatch,
 }
 
 impl Log {
@@ -337,7 +349,10 @@ impl Log {
         let file = NamedTempFile::new().expect("a file");
         let writer: Arc<File> = Arc::new(file.reopen().expect("the same file"));
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
-        Self { file, _guard: tracing::subscriber::set_default(subscriber) }
+        let second =
+            tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+        let guard = tracing::subscriber::set_default(subscriber);
+        Self { file, _guard: guard, _second: second }
     }
 
     pub(crate) fn text(&self) -> String {
