@@ -60,8 +60,7 @@ impl World {
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
         match self.find(&tenant.id, meeting).await? {
-            Where::At(home) if home.unproven => Box::pin(self.proven(tenant, meeting, home)).await,
-            Where::At(home) => Ok(Some(home)),
+            Where::At(home) => self.known(tenant, meeting, home).await,
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             // Boxed, since it is rare and its waits would make the futures of all calls large.
             Where::Unknown { open } => Box::pin(self.unknown(tenant, meeting, open)).await?.known(),
@@ -76,8 +75,7 @@ impl World {
         meeting: &MeetingId,
     ) -> Result<Option<Home>, Refusal> {
         match self.find(&tenant.id, meeting).await? {
-            Where::At(home) if home.unproven => Box::pin(self.proven(tenant, meeting, home)).await,
-            Where::At(home) => Ok(Some(home)),
+            Where::At(home) => self.known(tenant, meeting, home).await,
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
             Where::Unknown { open } => Ok(self.unknown(tenant, meeting, open).await?.found()),
         }
@@ -108,10 +106,7 @@ impl World {
         let join = || self.heard(|| meetings.join(tenant.id.clone(), meeting.clone(), pool));
         let found = join().await?;
         if let Where::At(home) = found {
-            return match home.unproven {
-                true => Box::pin(self.proven(tenant, meeting, home)).await,
-                false => Ok(Some(home)),
-            };
+            return self.known(tenant, meeting, home).await;
         }
         let found = async {
             let home = match found {
@@ -141,6 +136,20 @@ impl World {
     ) -> Result<Where, RouteError> {
         let meetings = &self.actors.meetings;
         self.heard(|| meetings.find(tenant.clone(), meeting.clone())).await
+    }
+
+    /// The home that is known, if it needs no proof or has it.
+    async fn known(
+        &self,
+        tenant: &Arc<Tenant>,
+        meeting: &MeetingId,
+        home: Home,
+    ) -> Result<Option<Home>, Refusal> {
+        match home.unproven {
+            // Boxed, as it is rare.
+            true => Box::pin(self.proven(tenant, meeting, home)).await,
+            false => Ok(Some(home)),
+        }
     }
 
     /// The home that only memory or an older state of the store names, once its instance says that it has this very meeting.

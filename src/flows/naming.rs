@@ -344,8 +344,20 @@ impl World {
         }
     }
 
+    /// Ends exactly this meeting of an instance and no other. Whether there was such a one.
+    pub async fn end_copy(
+        &self,
+        instance: &Arc<Instance>,
+        copy: &Copy,
+        within: Duration,
+    ) -> Result<bool, CallError> {
+        let Some(query) = self.ending(instance, copy).await? else { return Ok(false) };
+        self.get(instance, "end", &query, within).await?;
+        Ok(true)
+    }
+
     /// The query that ends exactly this meeting of an instance's list and no other; nothing when there is none such.
-    pub async fn ending(
+    async fn ending(
         &self,
         instance: &Arc<Instance>,
         Copy { meeting, tenant, internal, .. }: &Copy,

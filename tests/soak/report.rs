@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::process::Command;
 
 use crate::checker::Violation;
 use crate::history::{Answer, Event, Room, What, of_room};
@@ -123,11 +122,4 @@ fn ends(series: &Series) -> String {
     let [first, .., last] = series.quarters();
     let word = |value: Option<u64>| value.map_or("not seen".into(), |value| value.to_string());
     format!("{} in the first quarter, {} in the last", word(first), word(last))
-}
-
-/// The commit that stands in the folder now.
-pub(crate) fn commit() -> String {
-    let said = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
-    said.unwrap_or_else(|_| "unknown".into())
 }

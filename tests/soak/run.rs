@@ -13,10 +13,11 @@ use crate::checker::{Bounds, check};
 use crate::clients::{Clients, SLOTS, ask};
 use crate::faults;
 use crate::ground::{Ground, TENANTS, UNKNOWN_FOR};
+use crate::harness::commit;
 use crate::history::{Answer, Call, Room, What};
 use crate::measure::watch;
 use crate::plan::{REPLICAS, draw};
-use crate::report::{Outcome, commit};
+use crate::report::Outcome;
 use crate::shared::millis;
 
 /// Where histories and logs are left.

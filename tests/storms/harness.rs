@@ -1,6 +1,6 @@
-//! Tests of a program that has a harness of its own.
+//! What programs with a harness of their own have in common: how their tests run, and which commit they are of.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Trial, run};
 
@@ -37,4 +37,12 @@ pub(crate) fn trial(name: &str, test: fn()) -> Trial {
         test();
         Ok(())
     })
+}
+
+/// What was run, as git names it.
+pub(crate) fn commit() -> String {
+    let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let told = asked.ok().filter(|told| told.status.success());
+    let name = told.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+    name.unwrap_or_else(|| "unknown".into())
 }

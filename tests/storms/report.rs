@@ -1,12 +1,13 @@
 //! The verb `storm`: runs storms and says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 
 use crate::checker::{Rule, Violation};
+use crate::harness::commit;
 use crate::history::of_room;
 use crate::plan::Storm;
 use crate::profile::Profile;
@@ -214,12 +215,4 @@ fn short(seed: u64, profile: Profile, twice: bool) -> Short {
     let outcome = run(&storm);
     let differs = twice && run(&storm).events != outcome.events;
     Short { seed, profile, events: outcome.events.len(), rules: firsts(&outcome), differs }
-}
-
-/// What was run, as git names it.
-fn commit() -> String {
-    let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let told = asked.ok().filter(|told| told.status.success());
-    let name = told.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
-    name.unwrap_or_else(|| "unknown".into())
 }

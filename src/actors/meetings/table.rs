@@ -174,16 +174,18 @@ impl Table {
 
     /// The store does not have this route: it was removed, or the store came back with an older state.
     fn missing(&mut self, key: RouteKey, tenant: &TenantId, sent_at: Moment) -> Option<Met> {
-        let since = self.rolled_back;
-        let is_lost = |slot: &&Slot| {
-            let is_older = since.is_some_and(|since| slot.read_at < since);
-            slot.may_stand() && (is_older || slot.lost_to.is_some())
-        };
-        if self.get(&key, tenant).is_some_and(|slot| is_lost(&slot)) {
+        let is_lost =
+            |slot: &Slot| slot.may_stand() && (self.is_from_before(slot) || slot.lost_to.is_some());
+        if self.get(&key, tenant).is_some_and(is_lost) {
             self.note_lost(&key, tenant, None);
             return None;
         }
         self.remove(&key, tenant, sent_at)
+    }
+
+    /// Whether the store may have come back with an older state since it agreed with this slot.
+    fn is_from_before(&self, slot: &Slot) -> bool {
+        self.rolled_back.is_some_and(|since| slot.read_at < since)
     }
 
     /// The store has lost what is known here, and is to learn it again.
@@ -200,9 +202,11 @@ impl Table {
 
     /// What the store has not learnt again yet of this instance's meetings is tried once more.
     pub(super) fn note_lost_again(&mut self, instance: &InstanceId) {
-        let again = self.cells.iter().flat_map(|(key, cell)| cell.iter().map(move |s| (key, s)));
-        let again = again.filter(|(_, slot)| slot.route.instance == *instance && slot.may_stand());
-        let again = again.filter_map(|(key, slot)| Some(Lost::of(*key, slot, slot.lost_to?)));
+        // After every sweep: what is rare is looked at first.
+        let lost = self.slots().filter_map(|(key, slot)| Some((key, slot, slot.lost_to?)));
+        let here = |slot: &Slot| slot.route.instance == *instance && slot.may_stand();
+        let again = lost.filter(|(_, slot, _)| here(slot));
+        let again: Vec<_> = again.map(|(key, slot, to)| Lost::of(*key, slot, to)).collect();
         self.lost.extend(again);
     }
 
@@ -344,8 +348,7 @@ impl Table {
         let missing = missing.map(|(key, slot)| (*key, slot.clone()));
         let missing = missing.filter(|(key, slot)| !noted.contains(&(*key, slot.tenant.clone())));
         for (key, slot) in missing.collect::<Vec<_>>() {
-            let is_lost = self.rolled_back.is_some_and(|since| slot.read_at < since);
-            if slot.is_sure() || is_lost && slot.may_stand() {
+            if slot.is_sure() || self.is_from_before(&slot) && slot.may_stand() {
                 self.note_lost(&key, &slot.tenant, None);
             } else {
                 self.remove(&key, &slot.tenant, sent_at);

@@ -288,8 +288,7 @@ impl Registry {
         match result {
             _ if outdated => self.load(myself, state),
             Ok((records, mark))
-                if mark.judge(state.pool.mark.as_ref(), &state.pool.met, records.is_empty())
-                    == Verdict::WriteAgain =>
+                if state.pool.known.judge(&mark, records.is_empty()) == Verdict::WriteAgain =>
             {
                 self.write_again(myself, mark, state);
             }

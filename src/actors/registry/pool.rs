@@ -17,7 +17,7 @@ use crate::domain::instance::{
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::outside::store::InstanceRecord;
-use crate::outside::store::mark::{Epochs, Mark};
+use crate::outside::store::mark::{Known, Mark};
 
 use super::RegistryError;
 
@@ -27,9 +27,8 @@ pub(super) struct Pool {
     pub(super) records: Vec<InstanceRecord>,
     pub(super) watches: HashMap<InstanceId, Watch>,
     by_mark: HashMap<InstanceMark, InstanceId>,
-    /// Which state of the store it is; none before it was read.
-    pub(super) mark: Option<Mark>,
-    pub(super) met: Epochs,
+    /// Which state of the store it is.
+    pub(super) known: Known,
     pub(super) loaded: bool,
     /// When the last reading began that was taken over.
     pub(super) read_at: Moment,
@@ -45,8 +44,7 @@ impl Pool {
     /// Takes these records; what was seen of instances that stay is kept.
     pub(super) fn take(&mut self, records: Vec<InstanceRecord>, mark: Mark, now: Moment) {
         let records = one_each(records);
-        self.met.meet(&mark);
-        self.mark = Some(mark);
+        self.known.take(mark);
         self.watches.retain(|id, _| records.iter().any(|record| record.id == *id));
         for record in &records {
             let watch = self.watches.entry(record.id.clone()).or_default();

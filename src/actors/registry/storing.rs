@@ -80,7 +80,7 @@ impl Registry {
             match edited(&state.pool.records, edit.edit.clone()) {
                 Ok(pool) => {
                     state.storing = true;
-                    let from = state.pool.mark.clone().unwrap_or_default();
+                    let from = state.pool.known.mark().cloned().unwrap_or_default();
                     self.store(myself, edit, pool, from);
                 }
                 Err(error) => edit.refuse(error),
@@ -143,7 +143,8 @@ impl Registry {
         found: Mark,
         state: &mut RegistryState,
     ) {
-        let Some(known) = state.pool.mark.clone().filter(|_| !state.writing_again) else { return };
+        let known = state.pool.known.mark().cloned();
+        let Some(known) = known.filter(|_| !state.writing_again) else { return };
         state.writing_again = true;
         let (store, myself, pool) =
             (self.store.clone(), myself.clone(), state.pool.records.clone());

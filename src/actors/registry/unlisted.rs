@@ -17,7 +17,7 @@ pub(super) fn unexplained(
     stored: &[InstanceRecord],
     mark: &Mark,
 ) -> Vec<InstanceRecord> {
-    if known.mark.as_ref().is_none_or(|known| mark.follows(known)) {
+    if known.known.mark().is_none_or(|known| mark.follows(known)) {
         return Vec::new();
     }
     with(stored, &known.records).split_off(stored.len())
@@ -34,7 +34,7 @@ pub(super) fn with(records: &[InstanceRecord], kept: &[InstanceRecord]) -> Vec<I
 /// One warning of all that are retired now and were not, unless one of us did that, who said so; of a pool that was
 /// not known yet, of all that are retired.
 pub(super) fn say(known: &Pool, now: &[InstanceRecord], mark: &Mark) {
-    if known.mark.as_ref().is_some_and(|known| mark.follows(known)) {
+    if known.known.mark().is_some_and(|known| mark.follows(known)) {
         return;
     }
     let was = |id: &InstanceId| known.records.iter().any(|known| known.id == *id && known.retired);

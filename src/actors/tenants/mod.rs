@@ -16,7 +16,7 @@ pub use self::message::*;
 use super::{answer, settle_stored};
 use crate::config::Config;
 use crate::domain::tenant::{Tenant, TenantDocument, TenantId};
-use crate::outside::store::mark::{Epochs, Mark, Verdict};
+use crate::outside::store::mark::{Known, Mark, Verdict};
 use crate::outside::store::{Store, StoreError, TenantChange};
 
 /// Between two attempts to read a store that is away.
@@ -43,9 +43,8 @@ pub struct TenantsState {
     loading: Option<Freshness>,
     waiting: VecDeque<WaitingChange>,
     storing: bool,
-    /// Which state of the store the book is; none before it was read.
-    mark: Option<Mark>,
-    met: Epochs,
+    /// Which state of the store the book is.
+    known: Known,
     /// The store had another state than we: nothing is stored before it was read.
     behind: bool,
     /// What the store has lost is being written again.
@@ -77,8 +76,7 @@ impl Actor for Tenants {
             loading: None,
             waiting: VecDeque::new(),
             storing: false,
-            mark: None,
-            met: Epochs::default(),
+            known: Known::default(),
             behind: false,
             writing_again: false,
             held: Vec::new(),
@@ -157,8 +155,7 @@ impl Tenants {
         match result {
             _ if freshness == Some(Freshness::Overtaken) => self.load(myself, state),
             Ok((documents, mark))
-                if mark.judge(state.mark.as_ref(), &state.met, documents.is_empty())
-                    == Verdict::WriteAgain =>
+                if state.known.judge(&mark, documents.is_empty()) == Verdict::WriteAgain =>
             {
                 self.write_again(myself, &documents, mark, state);
             }
@@ -167,8 +164,7 @@ impl Tenants {
                     info!(tenants = documents.len(), "tenants are loaded");
                 }
                 state.book.replace(documents);
-                state.met.meet(&mark);
-                state.mark = Some(mark);
+                state.known.take(mark);
                 state.loaded = true;
                 state.behind = false;
                 self.store_next(myself, state);
@@ -222,7 +218,7 @@ impl Tenants {
     ) {
         state.storing = true;
         let (store, myself, wanted) = (self.store.clone(), myself.clone(), change.clone());
-        let from = state.mark.clone().unwrap_or_default();
+        let from = state.known.mark().cloned().unwrap_or_default();
         tokio::spawn(async move {
             let result =
                 settle_stored(async move { store.change_tenant(wanted, &from).await }).await;
@@ -239,7 +235,8 @@ impl Tenants {
         mark: Mark,
         state: &mut TenantsState,
     ) {
-        let Some(again) = state.mark.clone().filter(|_| !state.writing_again) else { return };
+        let again = state.known.mark().cloned();
+        let Some(again) = again.filter(|_| !state.writing_again) else { return };
         state.writing_again = true;
         let known: Vec<_> = state.book.documents().iter().map(|d| (**d).clone()).collect();
         let hosts = found.iter().map(|document| TenantId::new(document.spec.host.as_str()));
@@ -305,8 +302,7 @@ impl TenantsState {
                 if self.loading.is_some() {
                     self.loading = Some(Freshness::Overtaken);
                 }
-                self.met.meet(&mark);
-                self.mark = Some(mark);
+                self.known.take(mark);
                 self.take(change, was_there)
             }
             Ok(None) if waiting.tries < MOST_TRIES => {

@@ -342,11 +342,8 @@ impl Creation<'_> {
                 home: home.instance.id.clone(),
                 living: None,
             };
-            if let Ok(Some(query)) = self.world.ending(&home.instance, &copy).await {
-                let within = self.world.config.deadlines.attempt;
-                let ended = self.world.get(&home.instance, "end", &query, within).await;
-                drop(ended);
-            }
+            let within = self.world.config.deadlines.attempt;
+            let _ = self.world.end_copy(&home.instance, &copy, within).await;
         }
         Ok(claimed?)
     }

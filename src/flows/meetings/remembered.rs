@@ -15,7 +15,7 @@ use crate::flows::World;
 use crate::flows::refusal::Refusal;
 
 /// A meeting that lives on a silent instance as far as its route says.
-struct Living {
+pub(super) struct Living {
     /// What its instance calls it, if that is known.
     internal: Option<InternalId>,
     confirmed: bool,
@@ -65,14 +65,12 @@ impl Remembered {
         Ok(Self { lists, routes })
     }
 
-    pub(super) fn is_some(&self) -> bool {
-        !self.routes.is_empty()
-    }
-
-    /// Whether a meeting of this key lives on some of these instances.
-    pub(super) fn has(&self, tenant: &TenantId, key: RouteKey) -> bool {
-        let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
-        of_tenant.into_iter().any(|(_, routes)| routes.contains_key(&key))
+    /// The tenant's meetings on each of these instances.
+    pub(super) fn of_tenant(
+        &self,
+        tenant: &TenantId,
+    ) -> impl Iterator<Item = &HashMap<RouteKey, Living>> {
+        self.routes.iter().filter(move |((_, of), _)| of == tenant).map(|(_, routes)| routes)
     }
 
     /// Whether it lives on this one.
@@ -96,8 +94,7 @@ impl Remembered {
         let heard: HashSet<_> = heard.flat_map(keys).collect();
         let confirmed =
             |routes: &HashMap<_, Living>| routes.values().filter(|living| living.confirmed).count();
-        let of_tenant = self.routes.iter().filter(|((_, of), _)| of == tenant);
-        let expected: usize = of_tenant.map(|(_, routes)| confirmed(routes)).sum();
+        let expected: usize = self.of_tenant(tenant).map(confirmed).sum();
         let (mut pieces, mut found) = (Vec::new(), 0);
         for (instance, kept) in &self.lists {
             let routes = self.routes.get(&(instance.clone(), tenant.clone()));

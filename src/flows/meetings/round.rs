@@ -57,9 +57,10 @@ pub(super) async fn go_round(
     let ids: Vec<&InstanceId> = lists.iter().map(|(id, _)| id).collect();
     let mut answers = Answers::default();
     for (n, tenant) in wanted.iter().enumerate() {
-        let has = |key| remembered.has(tenant, key);
+        let silent: Vec<_> = remembered.of_tenant(tenant).collect();
+        let is_silent = |key| silent.iter().any(|routes| routes.contains_key(&key));
         let of_tenant = lists.iter().map(|(_, kept)| &kept[n]);
-        let mut rooms = Rooms::of(of_tenant, Some(has).filter(|_| remembered.is_some()));
+        let mut rooms = Rooms::of(of_tenant, Some(is_silent).filter(|_| !silent.is_empty()));
         let stands_in = |id: &InstanceId, key| remembered.has_on(id, tenant, key);
         if !rooms.settle(world, tenant, &ids, stands_in).await {
             answers.insert(tenant.clone(), None);

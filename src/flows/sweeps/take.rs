@@ -175,11 +175,7 @@ async fn end_copies(world: &World, instance: &Arc<Instance>, copies: Vec<Copy>, 
         }
         let within = world.config.deadlines.attempt;
         let (told, here, tenant) = (world.clone(), instance.clone(), copy.tenant.clone());
-        let done = settle(async move {
-            let Some(query) = told.ending(&here, &copy).await? else { return Ok(false) };
-            told.get(&here, "end", &query, within).await?;
-            Ok::<_, CallError>(true)
-        });
+        let done = settle(async move { told.end_copy(&here, &copy, within).await });
         match done.await {
             Ok(Ok(false)) => {}
             Ok(Ok(true)) => {

@@ -13,27 +13,6 @@ pub struct Mark {
     pub base: String,
 }
 
-/// Epochs whose states followed on each other, as far as they were seen.
-#[derive(Clone, Debug, Default)]
-pub struct Epochs(VecDeque<String>);
-
-impl Epochs {
-    /// So many are remembered.
-    const MOST: usize = 32;
-
-    /// A state follows on those before.
-    pub fn meet(&mut self, mark: &Mark) {
-        for epoch in [&mark.base, &mark.epoch] {
-            if !epoch.is_empty() && !self.0.contains(epoch) {
-                self.0.push_back(epoch.clone());
-            }
-        }
-        while self.0.len() > Self::MOST {
-            self.0.pop_front();
-        }
-    }
-}
-
 /// What to do with what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -51,21 +30,51 @@ impl Mark {
             false => self.base == known.epoch,
         }
     }
+}
 
-    /// Compares what is stored with what is known; `met`: the epochs that led to that; `empty`: nothing is stored.
+/// The state that is known, and the epochs that led to it, as far as they were seen.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    mark: Option<Mark>,
+    epochs: VecDeque<String>,
+}
+
+impl Known {
+    /// So many epochs are remembered.
+    const MOST: usize = 32;
+
+    /// Which state it is; none before any was read.
+    pub fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// This state is known from now on. It follows on the one before.
+    pub fn take(&mut self, mark: Mark) {
+        for epoch in [&mark.base, &mark.epoch] {
+            if !epoch.is_empty() && !self.epochs.contains(epoch) {
+                self.epochs.push_back(epoch.clone());
+            }
+        }
+        while self.epochs.len() > Self::MOST {
+            self.epochs.pop_front();
+        }
+        self.mark = Some(mark);
+    }
+
+    /// Compares what is stored with what is known; `empty`: nothing is stored.
     ///
     /// A store may come back as it was before it was emptied and written again: revisions go on over that.
     /// What an admin changed since the loss stands, and so does what was written into an emptied store by hand.
     /// Of two replicas that write again the one that knew more wins, whichever came first.
-    pub fn judge(&self, known: Option<&Self>, met: &Epochs, empty: bool) -> Verdict {
-        let Some(known) = known.filter(|known| !known.epoch.is_empty()) else {
+    pub fn judge(&self, stored: &Mark, empty: bool) -> Verdict {
+        let Some(known) = self.mark().filter(|known| !known.epoch.is_empty()) else {
             return Verdict::Take;
         };
-        let is_ours = |epoch: &String| *epoch == known.epoch || met.0.contains(epoch);
-        let lost = if is_ours(&self.epoch) || is_ours(&self.base) {
-            self.revision < known.revision
+        let is_ours = |epoch: &String| *epoch == known.epoch || self.epochs.contains(epoch);
+        let lost = if is_ours(&stored.epoch) || is_ours(&stored.base) {
+            stored.revision < known.revision
         } else {
-            empty && self.revision == 0 && self.base.is_empty()
+            empty && stored.revision == 0 && stored.base.is_empty()
         };
         if lost { Verdict::WriteAgain } else { Verdict::Take }
     }
@@ -81,14 +90,14 @@ mod tests {
 
     #[track_caller]
     fn check(stored: Mark, empty: bool, again: bool) {
-        let known = mark("e1", 7, "");
         let expected = if again { Verdict::WriteAgain } else { Verdict::Take };
-        let mut met = Epochs::default();
-        assert_eq!(stored.judge(None, &met, empty), Verdict::Take);
-        assert_eq!(stored.judge(Some(&Mark::default()), &met, empty), Verdict::Take);
-        met.meet(&mark("e0", 6, ""));
-        met.meet(&known);
-        assert_eq!(stored.judge(Some(&known), &met, empty), expected, "{stored:?}");
+        let mut known = Known::default();
+        assert_eq!(known.judge(&stored, empty), Verdict::Take);
+        known.take(Mark::default());
+        assert_eq!(known.judge(&stored, empty), Verdict::Take);
+        known.take(mark("e0", 6, ""));
+        known.take(mark("e1", 7, ""));
+        assert_eq!(known.judge(&stored, empty), expected, "{stored:?}");
     }
 
     #[test]
