@@ -85,11 +85,13 @@ impl<'a> Clients<'a> {
     }
 }
 
-/// Makes a call, and writes down what comes of it. A proxy tries the next replica where nobody listens.
+/// Makes a call, and writes down what comes of it. A proxy tries the next replica where nobody listens, or has not
+/// answered for a while.
 pub(crate) async fn ask(swarm: &Swarm, replica: usize, room: &Room, call: Call) -> Answer {
     let op = swarm.next_op();
     let (replica, sent) = (0..swarm.count())
         .map(|n| (replica + n) % swarm.count())
+        .filter(|n| !swarm.is_missed(*n))
         .find_map(|n| {
             let (name, query) = query(call, room, op);
             Some((n, swarm.replica(n, |replica| replica.call(&room.tenant, name, &query))??))

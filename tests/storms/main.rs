@@ -6,6 +6,7 @@
 mod answers; // what clients ask, and how they read what is answered
 mod checker; // whether a history keeps the promise
 mod clients; // who calls
+mod engine; // whose turn it is to work
 mod faults; // what goes wrong
 mod harness; // runs tests of our own
 mod history; // what was seen

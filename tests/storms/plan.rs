@@ -124,6 +124,9 @@ pub(crate) enum Act {
     Disable,
 }
 
+/// Clients call for so long still after a replica has slept.
+const AWAKE: u64 = 10_000;
+
 pub(crate) const T: &str = "t.example.org";
 pub(crate) const U: &str = "u.example.org";
 
@@ -149,14 +152,18 @@ impl Storm {
 
     fn draw_faults(&mut self, rng: &mut StdRng) {
         let kinds = self.profile.kinds();
-        let mut at = 4_000;
+        let (mut at, mut longest) = (4_000, self.lasts);
         while let Some(kind) = kinds.choose(rng) {
             at += rng.random_range(500..9_000);
             if at + 2_000 > self.lasts {
+                self.lasts = longest;
                 return;
             }
             let (what, lasts) = kind.draw(rng, self.replicas, self.servers.len());
             let number = self.faults.len();
+            if matches!(what, Trouble::Asleep { .. }) {
+                longest = longest.max(at + lasts + AWAKE);
+            }
             self.faults.push(Fault { number, at, lasts, what });
         }
     }

@@ -146,8 +146,13 @@ impl Kind {
                 let lag = rng.random_range(20..800);
                 (Trouble::Failover { lag }, rng.random_range(2_000..8_000))
             }
-            // Its own timers go on, so that one that slept for longer would take all servers for dead.
-            Self::Asleep => (Trouble::Asleep { replica }, rng.random_range(700..8_000)),
+            Self::Asleep => {
+                let lasts = match rng.random_range(0..6) {
+                    0 => rng.random_range(20_000..70_000),
+                    _ => rng.random_range(700..8_000),
+                };
+                (Trouble::Asleep { replica }, lasts)
+            }
             Self::Killed => (Trouble::Killed { replica }, rng.random_range(200..8_000)),
             Self::ClockStep => {
                 let by = rng.random_range(-3_600_000..3_600_000);

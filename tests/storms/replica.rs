@@ -19,10 +19,13 @@ use bigblueswarm::outside::store::Store;
 use bigblueswarm::outside::targets::{Call, TargetError, Targets};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use crate::answers::Reply;
+use crate::engine::Engines;
 use crate::servers::{Fleet, Way};
 use crate::shared::{Phase, Process, StormClock};
 
@@ -38,6 +41,8 @@ pub(crate) struct Replica {
     pub(crate) process: Process,
     pub(crate) clock: StormClock,
     swarm: Swarm,
+    /// Where all of it runs.
+    runtime: Handle,
 }
 
 /// What a replica runs on.
@@ -46,36 +51,39 @@ pub(crate) struct Ground {
     pub(crate) fleet: Fleet,
     pub(crate) clock: StormClock,
     pub(crate) randomness: Randomness,
+    pub(crate) engines: Engines,
 }
 
 impl Replica {
-    /// Starts the program on a store, which is made for its process.
-    pub(crate) async fn start<S: Store>(ground: Ground, open: impl FnOnce(&Process) -> S) -> Self {
-        let Ground { number, fleet, clock, randomness } = ground;
+    /// Starts the program on a store.
+    pub(crate) async fn start<S: Store>(
+        ground: Ground,
+        open: impl FnOnce() -> S + Send + 'static,
+    ) -> Self {
+        let Ground { number, fleet, clock, randomness, engines } = ground;
         let process = Process::new();
         let mut config = Config::with_secrets(Secret::new(SECRET), Secret::new(KEY));
         config.health.unknown_for = UNKNOWN_FOR;
         let ids = fleet.sims.iter().map(|sim| InstanceId::new(sim.url())).collect();
         let told: Arc<dyn Clock> = Arc::new(clock.clone());
-        let way = Way {
-            fleet,
-            replica: number,
-            process: process.clone(),
-            randomness: randomness.clone(),
-        };
-        let parts = Parts {
-            store: Arc::new(open(&process)),
+        let way =
+            Way { fleet, replica: number, world: engines.world(), randomness: randomness.clone() };
+        let source = ConfigSource::Given(Box::new(config.clone()));
+        let parts = move || Parts {
+            store: Arc::new(open()),
             loads: Arc::new(Figures { ids, clock: told.clone() }),
             ingest: None,
             servers: Arc::new(way),
             targets: Arc::new(Nobody),
             clock: told,
             randomness,
-            source: ConfigSource::Given(Box::new(config.clone())),
+            source,
             environment: Default::default(),
         };
-        let swarm = app::start(config, parts).await.expect("the program starts");
-        Self { process, clock, swarm }
+        let runtime = engines.start(&process);
+        let started = runtime.spawn(async move { app::start(config, parts()).await });
+        let swarm = started.await.expect("a start").expect("the program starts");
+        Self { process, clock, swarm, runtime }
     }
 
     /// A tenant's call, for as long as a client waits; nothing if it is refused, as nobody listens.
@@ -110,25 +118,24 @@ impl Replica {
     }
 
     fn send(&self, request: Request<Body>) -> Option<impl Future<Output = Option<Reply>> + use<>> {
-        let (process, router) = (self.process.clone(), self.swarm.router.clone());
-        if process.phase() == Phase::Crashed {
+        if self.process.phase() == Phase::Crashed {
             return None;
         }
-        let asked = async move {
-            process.runs().await;
+        let router = self.swarm.router.clone();
+        let asked = self.runtime.spawn(async move {
             let answer = router.oneshot(request).await.expect("routes answer");
             let (parts, body) = answer.into_parts();
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             let location = parts.headers.get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok()).unwrap_or_default();
-            process.runs().await;
             Reply {
                 status: parts.status,
                 location: location.to_owned(),
                 body: String::from_utf8_lossy(&body).into_owned(),
             }
-        };
-        Some(async move { timeout(PATIENCE, asked).await.ok() })
+        });
+        let asked = AbortOnDropHandle::new(asked);
+        Some(async move { timeout(PATIENCE, asked).await.ok()?.ok() })
     }
 
     /// Whether all that could be known of meetings is known.
@@ -140,10 +147,9 @@ impl Replica {
         }
     }
 
-    /// Kills it. What it has begun reaches nobody any more.
+    /// Kills it. What it has begun and not sent reaches nobody any more.
     pub(crate) fn kill(self) {
         self.process.turn(Phase::Crashed);
-        tokio::spawn(self.swarm.stop());
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::checker::{Bounds, Rule, Violation, check};
 use crate::clients::{Clients, ask};
+use crate::engine::{Engines, drive};
 use crate::faults::Present;
 use crate::history::{Answer, Call, Event, Room, What};
 use crate::panics;
@@ -41,13 +42,7 @@ pub(crate) fn run(storm: &Storm) -> Outcome {
     let inside = storm.clone();
     let body = move || {
         determinism::simulate();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .expect("a runtime");
-        let events = runtime.block_on(whole(&inside));
-        drop(runtime);
+        let events = drive(|engines| whole(inside, engines));
         (events, panics::told())
     };
     panics::watch();
@@ -75,8 +70,8 @@ fn bounds(storm: &Storm) -> Bounds {
     }
 }
 
-async fn whole(storm: &Storm) -> Vec<Event> {
-    let swarm = Swarm::start(storm).await;
+async fn whole(storm: Storm, engines: Engines) -> Vec<Event> {
+    let swarm = Swarm::start(&storm, engines.clone()).await;
     let looking = tokio::spawn(swarm.fleet.clone().keep_looking());
     swarm.note_kept();
     let began = Instant::now();
@@ -88,7 +83,8 @@ async fn whole(storm: &Storm) -> Vec<Event> {
         .map(|room| Clients::new(&swarm, room.clone(), storm.seed).call_until(end));
     let faults = storm.faults.iter().map(|fault| present.run(&swarm, began, fault));
     futures_util::future::join(join_all(clients), join_all(faults)).await;
-    close(&swarm, storm).await;
+    engines.calm_down();
+    close(&swarm, &storm).await;
     looking.abort();
     swarm.recorder.events()
 }

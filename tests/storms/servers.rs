@@ -14,14 +14,15 @@ use bigblueswarm::sim::{
 use futures_util::future::join;
 use http::header::LOCATION;
 use http::{HeaderMap, Method};
+use tokio::runtime::Handle;
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::history::What;
 use crate::plan::{Failing, ServerPlan};
 use crate::replica::PATIENCE;
 use crate::seen::{Because, Sight, changes};
-use crate::shared::{Held, Process, Recorder, StormClock};
+use crate::shared::{Held, Recorder, StormClock};
 
 /// How often meetings are looked at that nobody asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,7 +41,6 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn start(plans: &[ServerPlan], seed: u64, recorder: &Recorder) -> Self {
-        let began = Instant::now();
         let start = |(n, plan): (usize, &ServerPlan)| {
             let origin = format!("http://s{n}.example.org");
             let settings = SimSettings::new(&origin, &format!("secret-of-s{n}-0123456789"));
@@ -51,7 +51,7 @@ impl Fleet {
             let settings = SimSettings { lookup, internal_ids: InternalIds::Hashed, ..settings };
             let settings = settings.version(plan.version).seed(seed * 100 + n as u64);
             let settings = settings.browsers_connect(BROWSERS_COME);
-            SimServer::start(settings, Arc::new(StormClock::new(began, plan.wrong_by)))
+            SimServer::start(settings, Arc::new(StormClock::new(plan.wrong_by)))
         };
         let sims: Vec<SimServer> = plans.iter().enumerate().map(start).collect();
         let seen = Held::new(sims.iter().map(|_| Sight::new()).collect());
@@ -133,15 +133,14 @@ impl Failing {
 pub(crate) struct Way {
     pub(crate) fleet: Fleet,
     pub(crate) replica: usize,
-    pub(crate) process: Process,
+    /// Where what has reached a server goes on, whatever becomes of the process.
+    pub(crate) world: Handle,
     pub(crate) randomness: Randomness,
 }
 
 impl Way {
     async fn trip(&self) {
-        self.process.runs().await;
         sleep(Duration::from_secs_f64(self.randomness.within(0.000_5..=0.008))).await;
-        self.process.runs().await;
     }
 }
 
@@ -169,7 +168,7 @@ impl Servers for Way {
         let both =
             async move { join(fleet.servers.send(request), fleet.look(server, because)).await.0 };
         let lost = |error: JoinError| Err(SendError::Unanswered(error.to_string()));
-        let answer = tokio::spawn(both).await.unwrap_or_else(lost);
+        let answer = self.world.spawn(both).await.unwrap_or_else(lost);
         self.trip().await;
         answer
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bigblueswarm::domain::moment::Moment;
 use bigblueswarm::outside::clock::Clock;
-use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
 
+use crate::engine::now;
 use crate::history::{Event, What};
 
 /// A value that several hold.
@@ -41,18 +41,20 @@ impl<T: Clone> Held<T> {
 /// Writes the history down.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    began: Instant,
     events: Held<Vec<Event>>,
 }
 
 impl Recorder {
     pub(crate) fn start() -> Self {
-        Self { began: Instant::now(), events: Held::new(Vec::new()) }
+        Self { events: Held::new(Vec::new()) }
     }
 
     pub(crate) fn note(&self, what: What) {
-        let at = millis(self.began.elapsed());
-        self.events.with(|events| events.push(Event { at, what }));
+        self.events.with(|events| {
+            // The clocks of those at work differ by a turn.
+            let last = events.last().map_or(0, |event| event.at);
+            events.push(Event { at: millis(now()).max(last), what });
+        });
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
@@ -63,17 +65,18 @@ impl Recorder {
 /// A machine's clock: its time of day is set wrong by so much, and may be set anew.
 #[derive(Clone)]
 pub(crate) struct StormClock {
-    began: Instant,
     wrong_by: Held<i64>,
 }
 
 /// When every storm begins: 2026-01-01 00:00 UTC, in seconds since 1970.
 const BEGIN: u64 = 1_767_225_600;
+/// A proxy calls nobody who has not answered for so long.
+const MISSED_AFTER: Duration = Duration::from_secs(4);
 
 impl StormClock {
     /// A clock that is `wrong_by` milliseconds fast.
-    pub(crate) fn new(began: Instant, wrong_by: i64) -> Self {
-        Self { began, wrong_by: Held::new(wrong_by) }
+    pub(crate) fn new(wrong_by: i64) -> Self {
+        Self { wrong_by: Held::new(wrong_by) }
     }
 
     /// Sets the time of day, this many milliseconds on.
@@ -84,11 +87,11 @@ impl StormClock {
 
 impl Clock for StormClock {
     fn now(&self) -> Moment {
-        Moment(self.began.elapsed())
+        Moment(now())
     }
 
     fn wall(&self) -> SystemTime {
-        let right = millis(Duration::from_secs(BEGIN) + self.began.elapsed());
+        let right = millis(Duration::from_secs(BEGIN) + now());
         UNIX_EPOCH + Duration::from_millis(right.saturating_add_signed(self.wrong_by.get()))
     }
 }
@@ -97,9 +100,9 @@ pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whether a replica's process runs. Nothing of it passes while it sleeps, and nothing ever once it has crashed.
+/// Whether a replica's process runs, and since when: it gets no turn while it is stopped, and none ever once it was killed.
 #[derive(Clone)]
-pub(crate) struct Process(Held<(Phase, Vec<oneshot::Sender<()>>)>);
+pub(crate) struct Process(Held<(Phase, Duration)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -110,40 +113,24 @@ pub(crate) enum Phase {
 
 impl Process {
     pub(crate) fn new() -> Self {
-        Self(Held::new((Phase::Running, Vec::new())))
+        Self(Held::new((Phase::Running, Duration::ZERO)))
     }
 
     pub(crate) fn phase(&self) -> Phase {
         self.0.with(|(phase, _)| *phase)
     }
 
-    /// It runs, sleeps or has crashed from now on. Who waited goes on in the order in which they came.
+    /// It runs, sleeps or has crashed from now on.
     pub(crate) fn turn(&self, to: Phase) {
-        let waited = self.0.with(|(phase, waiting)| {
-            if *phase != Phase::Crashed {
-                *phase = to;
+        self.0.with(|process| {
+            if process.0 != Phase::Crashed {
+                *process = (to, now());
             }
-            if *phase == Phase::Running { std::mem::take(waiting) } else { Vec::new() }
         });
-        for waiter in waited {
-            let _ = waiter.send(());
-        }
     }
 
-    /// Waits until it runs.
-    pub(crate) async fn runs(&self) {
-        loop {
-            let awake = self.0.with(|(phase, waiting)| {
-                let (wake, awake) = oneshot::channel();
-                (*phase != Phase::Running).then(|| {
-                    waiting.push(wake);
-                    awake
-                })
-            });
-            match awake {
-                None => return,
-                Some(awake) => drop(awake.await),
-            }
-        }
+    /// Whether whoever looks after it has noticed that it does not answer.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.0.with(|(phase, since)| *phase == Phase::Asleep && now() >= *since + MISSED_AFTER)
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::state::{INSTANCES, State, TENANTS};
-use crate::shared::{Held, Process};
+use crate::shared::Held;
 
 /// Every call answers within this.
 const DEADLINE: Duration = Duration::from_millis(900);
@@ -77,7 +77,6 @@ impl Hub {
 pub(crate) struct SimStore {
     hub: Hub,
     replica: usize,
-    process: Process,
     /// Who it is among those who change and hear.
     me: u64,
     /// Which state of the store it met last, and how often that was another.
@@ -86,10 +85,10 @@ pub(crate) struct SimStore {
 }
 
 impl SimStore {
-    pub(crate) fn new(hub: &Hub, replica: usize, process: Process) -> Self {
+    pub(crate) fn new(hub: &Hub, replica: usize) -> Self {
         let (me, met) = hub.state.with(|state| (state.next_sender(), state.incarnation));
         let incarnation = AtomicU64::new(0);
-        Self { hub: hub.clone(), replica, process, me, met: AtomicU64::new(met), incarnation }
+        Self { hub: hub.clone(), replica, me, met: AtomicU64::new(met), incarnation }
     }
 
     fn wire(&self) -> Wire {
@@ -98,7 +97,6 @@ impl SimStore {
 
     /// Asks the store: there, done, and back.
     async fn ask<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, StoreError> {
-        self.process.runs().await;
         sleep(self.hub.trip()).await;
         self.passes(|wire| wire.cut > 0).await?;
         let (done, met) = self.hub.state.with(|state| (act(state), state.incarnation));
@@ -107,7 +105,6 @@ impl SimStore {
         }
         sleep(self.hub.trip()).await;
         self.passes(|wire| wire.cut + wire.mute > 0).await?;
-        self.process.runs().await;
         Ok(done)
     }
 
@@ -116,7 +113,6 @@ impl SimStore {
             return Ok(());
         }
         sleep(DEADLINE).await;
-        self.process.runs().await;
         Err(StoreError::Away("cut off".into()))
     }
 }

@@ -8,6 +8,7 @@ use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::embedded::Embedded;
 use tokio::time::{Instant, sleep};
 
+use crate::engine::Engines;
 use crate::history::What;
 use crate::plan::{Storm, T, U};
 use crate::replica::{Ground, Replica};
@@ -28,7 +29,7 @@ pub(crate) struct Swarm {
     pub(crate) fleet: Fleet,
     pub(crate) hub: Hub,
     randomness: Randomness,
-    began: Instant,
+    engines: Engines,
     replicas: Held<Vec<Option<Replica>>>,
     ops: Held<u64>,
     boots: Held<u64>,
@@ -38,7 +39,7 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     /// Starts everything, and registers servers and tenants.
-    pub(crate) async fn start(storm: &Storm) -> Self {
+    pub(crate) async fn start(storm: &Storm, engines: Engines) -> Self {
         let recorder = Recorder::start();
         let randomness = Randomness::seeded(storm.seed);
         let fleet = Fleet::start(&storm.servers, storm.seed, &recorder);
@@ -48,7 +49,7 @@ impl Swarm {
             hub: Hub::new(storm.replicas, storm.counts_pools(), randomness.clone()),
             recorder,
             randomness,
-            began: Instant::now(),
+            engines,
             replicas: Held::new((0..storm.replicas).map(|_| None).collect()),
             ops: Held::new(0),
             boots: Held::new(0),
@@ -63,34 +64,35 @@ impl Swarm {
 
     /// Starts the program on this replica.
     pub(crate) async fn boot(&self, number: usize) {
-        let clock = StormClock::new(self.began, number as i64 * 37 - 50);
+        let clock = StormClock::new(number as i64 * 37 - 50);
         let (fleet, randomness) = (self.fleet.clone(), self.randomness.clone());
-        let ground = Ground { number, fleet, clock, randomness };
+        let engines = self.engines.clone();
+        let ground = Ground { number, fleet, clock, randomness, engines };
         let replica = match &self.folder {
             Some(folder) => {
                 let path = self.next_file(folder.path());
-                let open = |_: &_| Embedded::open(&path, STORE_WITHIN).expect("a store");
+                let open = move || Embedded::open(&path, STORE_WITHIN).expect("a store");
                 Replica::start(ground, open).await
             }
             None => {
-                Replica::start(ground, |process| SimStore::new(&self.hub, number, process.clone()))
-                    .await
+                let hub = self.hub.clone();
+                Replica::start(ground, move || SimStore::new(&hub, number)).await
             }
         };
         self.replicas.with(|all| all[number] = Some(replica));
     }
 
-    /// The file of the last process, as a kill left it. That process holds its own still.
+    /// The file that the next process begins with.
     fn next_file(&self, folder: &Path) -> PathBuf {
-        let boots = self.boots.with(|boots| {
-            *boots += 1;
-            *boots
-        });
-        let path = |n: u64| folder.join(format!("state-{n}.redb"));
-        if boots > 1 {
-            std::fs::copy(path(boots - 1), path(boots)).expect("the file is copied");
-        }
-        path(boots)
+        folder.join(format!("state-{}.redb", self.boots.get()))
+    }
+
+    /// A kill leaves the file as it is.
+    fn leave_file(&self) {
+        let Some(folder) = &self.folder else { return };
+        let left = self.next_file(folder.path());
+        self.boots.with(|boots| *boots += 1);
+        std::fs::copy(left, self.next_file(folder.path())).expect("the file is copied");
     }
 
     async fn register(&self, storm: &Storm) {
@@ -158,9 +160,15 @@ impl Swarm {
         self.replicas.with(|all| all[n].as_ref().map(act))
     }
 
+    /// Whether a proxy calls this replica no more, as it does not answer.
+    pub(crate) fn is_missed(&self, n: usize) -> bool {
+        self.replica(n, |replica| replica.process.is_missed()).unwrap_or_default()
+    }
+
     /// Kills a replica.
     pub(crate) fn kill(&self, n: usize) {
         if let Some(replica) = self.replicas.with(|all| all[n].take()) {
+            self.leave_file();
             replica.kill();
         }
     }

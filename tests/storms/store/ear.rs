@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::state::{INSTANCES, TENANTS};
 use super::{DEADLINE, Hub, SimStore};
+use crate::engine::now;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A look that takes longer is one that was not answered.
@@ -32,12 +33,12 @@ pub(super) enum Note {
 pub(crate) struct Ear {
     pub(super) me: u64,
     replica: usize,
-    notes: mpsc::UnboundedSender<(Instant, Note)>,
+    notes: mpsc::UnboundedSender<(Duration, Note)>,
     /// When the last one arrives: none overtakes another.
-    last: Instant,
+    last: Duration,
 }
 
-type Notes = mpsc::UnboundedReceiver<(Instant, Note)>;
+type Notes = mpsc::UnboundedReceiver<(Duration, Note)>;
 
 impl Ear {
     pub(super) fn hear(&mut self, hub: &Hub, note: Note) {
@@ -45,7 +46,7 @@ impl Ear {
         if wire.cut > 0 || wire.deaf {
             return;
         }
-        self.last = self.last.max(Instant::now() + hub.trip() + wire.late);
+        self.last = self.last.max(now() + hub.trip() + wire.late);
         let _ = self.notes.send((self.last, note.clone()));
         if wire.doubled {
             self.last += hub.trip() * 20;
@@ -54,7 +55,7 @@ impl Ear {
     }
 
     pub(super) fn wake(&mut self) {
-        let _ = self.notes.send((Instant::now(), Note::Counted));
+        let _ = self.notes.send((now(), Note::Counted));
     }
 }
 
@@ -77,14 +78,13 @@ struct Known {
 
 pub(super) async fn follow(store: &SimStore, tell: mpsc::Sender<Told>) {
     let mut known = Known::default();
-    let mut next: Option<(Instant, Note)> = None;
+    let mut next: Option<(Duration, Note)> = None;
     let mut look_at = Instant::now();
     loop {
         tokio::select! {
             biased;
             () = tell.closed() => return,
             () = at(&next) => {
-                store.process.runs().await;
                 match next.take() {
                     Some((_, Note::Told(told))) => drop(tell.send(told).await),
                     Some((_, Note::Beat(sent))) => {
@@ -127,14 +127,14 @@ pub(super) async fn follow(store: &SimStore, tell: mpsc::Sender<Told>) {
     }
 }
 
-async fn at(next: &Option<(Instant, Note)>) {
+async fn at(next: &Option<(Duration, Note)>) {
     match next {
-        Some((at, _)) => sleep_until(*at).await,
+        Some((at, _)) => sleep(at.saturating_sub(now())).await,
         None => std::future::pending().await,
     }
 }
 
-async fn heard(notes: &mut Option<Notes>) -> Option<(Instant, Note)> {
+async fn heard(notes: &mut Option<Notes>) -> Option<(Duration, Note)> {
     match notes {
         Some(notes) => notes.recv().await,
         None => std::future::pending().await,
@@ -177,7 +177,7 @@ async fn subscribe(store: &SimStore, known: &mut Known) -> bool {
         }
         let (to, notes) = mpsc::unbounded_channel();
         let (me, replica) = (store.me, store.replica);
-        let ear = Ear { me, replica, notes: to, last: Instant::now() };
+        let ear = Ear { me, replica, notes: to, last: now() };
         let asked = store.ask(|state| {
             state.ears.retain(|ear| ear.me != me);
             state.ears.push(ear);

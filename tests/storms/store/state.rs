@@ -11,10 +11,10 @@ use bigblueswarm::outside::store::peers::{Chore, Shared, StoreTime, Turn};
 use bigblueswarm::outside::store::{
     Became, ClaimAsk, Claimed, InstanceRecord, Shelf, Shelved, Step, Stepped, Told,
 };
-use tokio::time::Instant;
 
 use super::Hub;
 use super::ear::{Ear, Note};
+use crate::engine::now;
 
 pub(super) const INSTANCES: &str = "instances";
 pub(super) const TENANTS: &str = "tenants";
@@ -97,7 +97,7 @@ pub(crate) struct State {
     /// How far the store's own replica is behind; zero without one.
     pub(crate) lag: Duration,
     pub(super) ears: Vec<Ear>,
-    earlier: VecDeque<(Instant, Kept)>,
+    earlier: VecDeque<(Duration, Kept)>,
     senders: u64,
 }
 
@@ -235,7 +235,7 @@ impl State {
 
     /// Remembers the state as it is now, in case it comes back to it.
     pub(super) fn remember(&mut self) {
-        let now = Instant::now();
+        let now = now();
         self.earlier.push_back((now, self.kept.clone()));
         while self.earlier.len() > 1 && self.earlier[1].0 + REMEMBERED < now {
             self.earlier.pop_front();
@@ -244,7 +244,7 @@ impl State {
 
     /// It comes back as it was so long ago, and everybody connects again.
     pub(crate) fn go_back(&mut self, age: Duration) {
-        let then = Instant::now().checked_sub(age);
+        let then = now().checked_sub(age);
         let before = self.earlier.iter().rfind(|(at, _)| then.is_some_and(|then| *at <= then));
         let before = before.or(self.earlier.front()).map(|(_, kept)| kept.clone());
         self.kept = before.unwrap_or_default();
@@ -271,25 +271,23 @@ type Name = (&'static str, InstanceId);
 /// Whose turn it is, and what came of it.
 #[derive(Default)]
 pub(super) struct Chores {
-    turns: BTreeMap<Name, (u64, Instant)>,
-    done: BTreeMap<Name, (StoreTime, Vec<u8>, Instant)>,
-    began: Option<Instant>,
+    turns: BTreeMap<Name, (u64, Duration)>,
+    done: BTreeMap<Name, (StoreTime, Vec<u8>, Duration)>,
 }
 
 impl Chores {
-    fn now(&mut self) -> StoreTime {
-        let began = *self.began.get_or_insert_with(Instant::now);
-        StoreTime(1_000_000 + u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX))
+    fn now() -> StoreTime {
+        StoreTime(1_000_000 + u64::try_from(now().as_micros()).unwrap_or(u64::MAX))
     }
 
     pub(super) fn turn(&mut self, me: u64, (chore, instance): Of<'_>, hold: Duration) -> Turn {
-        let (name, now) = ((chore.name(), instance.clone()), Instant::now());
-        let others = |(who, until): &(u64, Instant)| *who != me && *until > now;
+        let (name, now) = ((chore.name(), instance.clone()), now());
+        let others = |(who, until): &(u64, Duration)| *who != me && *until > now;
         if self.turns.get(&name).is_some_and(others) {
             return Turn::Others;
         }
         self.turns.insert(name, (me, now + hold));
-        Turn::Mine(self.now())
+        Turn::Mine(Self::now())
     }
 
     /// Whether it is news.
@@ -301,7 +299,7 @@ impl Chores {
         list: &[u8],
         keep: Duration,
     ) -> bool {
-        let (name, until) = ((chore.name(), instance.clone()), Instant::now() + keep);
+        let (name, until) = ((chore.name(), instance.clone()), now() + keep);
         if let Some(turn) = self.turns.get_mut(&name).filter(|(who, _)| *who == me) {
             turn.1 = until;
         }
@@ -312,11 +310,10 @@ impl Chores {
         true
     }
 
-    pub(super) fn read(&mut self, (chore, instance): Of<'_>) -> Option<Shared> {
-        let now = self.now();
+    pub(super) fn read(&self, (chore, instance): Of<'_>) -> Option<Shared> {
         let done = self.done.get(&(chore.name(), instance.clone()));
-        let (asked, list, _) = done.filter(|(_, _, until)| *until > Instant::now())?;
-        let age = Duration::from_micros(now.0.checked_sub(asked.0)?);
+        let (asked, list, _) = done.filter(|(_, _, until)| *until > now())?;
+        let age = Duration::from_micros(Self::now().0.checked_sub(asked.0)?);
         Some(Shared { asked: *asked, age, list: Some(list.clone()) })
     }
 
