@@ -26,6 +26,7 @@ mod tests; // of the machine itself
 mod storms {
     pub(crate) mod answers;
     pub(crate) mod checker;
+    pub(crate) mod engine;
     pub(crate) mod harness;
     pub(crate) mod history;
     pub(crate) mod seen;
@@ -45,7 +46,7 @@ mod it {
 use std::process::ExitCode;
 
 use it::{program, services, targets, world};
-use storms::{answers, checker, harness, history, seen, shared};
+use storms::{answers, checker, engine, harness, history, seen, shared};
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {

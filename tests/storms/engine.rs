@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -23,10 +24,13 @@ thread_local! {
     static AT_WORK: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
 }
 
-/// The time since the storm began.
+/// The time since the storm began; outside of storms, since it was asked for first.
 pub(crate) fn now() -> Duration {
-    let (instant, then) = AT_WORK.get().expect("somebody's turn");
-    then + instant.elapsed()
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    match AT_WORK.get() {
+        Some((instant, then)) => then + instant.elapsed(),
+        None => FIRST.get_or_init(Instant::now).elapsed(),
+    }
 }
 
 /// A runtime and its clock.

@@ -46,6 +46,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn start() -> Self {
+        now();
         Self { events: Held::new(Vec::new()) }
     }
 
