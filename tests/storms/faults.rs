@@ -64,7 +64,7 @@ impl Present {
             Trouble::Asleep { replica } => {
                 let _ = swarm.replica(replica, |replica| replica.process.turn(Phase::Asleep));
             }
-            Trouble::Killed { replica } => swarm.kill(replica),
+            Trouble::Killed { replica } => swarm.kill(replica).await,
             Trouble::ClockStep { replica, by } => {
                 let _ = swarm.replica(replica, |replica| replica.clock.step(by));
             }

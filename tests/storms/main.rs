@@ -23,6 +23,7 @@ mod shrink; // the same failure in a smaller storm
 mod store; // a model of Redis
 mod swarm; // all replicas
 mod tests; // of the machine itself
+mod torn; // the embedded file after a crash
 mod workers; // work on all cores
 
 use std::process::ExitCode;

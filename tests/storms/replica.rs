@@ -56,10 +56,7 @@ pub(crate) struct Ground {
 
 impl Replica {
     /// Starts the program on a store.
-    pub(crate) async fn start<S: Store>(
-        ground: Ground,
-        open: impl FnOnce() -> S + Send + 'static,
-    ) -> Self {
+    pub(crate) async fn start(ground: Ground, store: Arc<dyn Store>) -> Self {
         let Ground { number, fleet, clock, randomness, engines } = ground;
         let process = Process::new();
         let mut config = Config::with_secrets(Secret::new(SECRET), Secret::new(KEY));
@@ -69,8 +66,8 @@ impl Replica {
         let way =
             Way { fleet, replica: number, world: engines.world(), randomness: randomness.clone() };
         let source = ConfigSource::Given(Box::new(config.clone()));
-        let parts = move || Parts {
-            store: Arc::new(open()),
+        let parts = Parts {
+            store,
             loads: Arc::new(Figures { ids, clock: told.clone() }),
             ingest: None,
             servers: Arc::new(way),
@@ -81,7 +78,7 @@ impl Replica {
             environment: Default::default(),
         };
         let runtime = engines.start(&process);
-        let started = runtime.spawn(async move { app::start(config, parts()).await });
+        let started = runtime.spawn(async move { app::start(config, parts).await });
         let swarm = started.await.expect("a start").expect("the program starts");
         Self { process, clock, swarm, runtime }
     }

@@ -1,11 +1,11 @@
 //! All replicas of a storm on their store and servers.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bigblueswarm::determinism::Randomness;
 use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
-use bigblueswarm::outside::store::embedded::Embedded;
+use bigblueswarm::outside::store::Store;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::Engines;
@@ -15,11 +15,10 @@ use crate::replica::{Ground, Replica};
 use crate::servers::Fleet;
 use crate::shared::{Held, Recorder, StormClock};
 use crate::store::{Hub, SimStore};
+use crate::torn::TornFile;
 
 /// So many meetings tenant U may have, where tenants have pools.
 pub(crate) const POOL: u32 = 3;
-/// The embedded store answers within this.
-const STORE_WITHIN: Duration = Duration::from_millis(900);
 /// A start or a restart is over within this.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -32,9 +31,8 @@ pub(crate) struct Swarm {
     engines: Engines,
     replicas: Held<Vec<Option<Replica>>>,
     ops: Held<u64>,
-    boots: Held<u64>,
-    /// The folder of the embedded store, where there is one.
-    folder: Option<tempfile::TempDir>,
+    /// The file of the embedded store, where there is one.
+    file: Option<TornFile>,
 }
 
 impl Swarm {
@@ -52,8 +50,7 @@ impl Swarm {
             engines,
             replicas: Held::new((0..storm.replicas).map(|_| None).collect()),
             ops: Held::new(0),
-            boots: Held::new(0),
-            folder: alone.then(|| tempfile::tempdir().expect("a folder")),
+            file: alone.then(TornFile::new),
         };
         for n in 0..storm.replicas {
             swarm.boot(n).await;
@@ -68,31 +65,12 @@ impl Swarm {
         let (fleet, randomness) = (self.fleet.clone(), self.randomness.clone());
         let engines = self.engines.clone();
         let ground = Ground { number, fleet, clock, randomness, engines };
-        let replica = match &self.folder {
-            Some(folder) => {
-                let path = self.next_file(folder.path());
-                let open = move || Embedded::open(&path, STORE_WITHIN).expect("a store");
-                Replica::start(ground, open).await
-            }
-            None => {
-                let hub = self.hub.clone();
-                Replica::start(ground, move || SimStore::new(&hub, number)).await
-            }
+        let store: Arc<dyn Store> = match &self.file {
+            Some(file) => file.open(),
+            None => Arc::new(SimStore::new(&self.hub, number)),
         };
+        let replica = Replica::start(ground, store).await;
         self.replicas.with(|all| all[number] = Some(replica));
-    }
-
-    /// The file that the next process begins with.
-    fn next_file(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("state-{}.redb", self.boots.get()))
-    }
-
-    /// A kill leaves the file as it is.
-    fn leave_file(&self) {
-        let Some(folder) = &self.folder else { return };
-        let left = self.next_file(folder.path());
-        self.boots.with(|boots| *boots += 1);
-        std::fs::copy(left, self.next_file(folder.path())).expect("the file is copied");
     }
 
     async fn register(&self, storm: &Storm) {
@@ -166,9 +144,11 @@ impl Swarm {
     }
 
     /// Kills a replica.
-    pub(crate) fn kill(&self, n: usize) {
+    pub(crate) async fn kill(&self, n: usize) {
         if let Some(replica) = self.replicas.with(|all| all[n].take()) {
-            self.leave_file();
+            if let Some(file) = &self.file {
+                file.crash(self.randomness.draw()).await;
+            }
             replica.kill();
         }
     }
@@ -182,7 +162,7 @@ impl Swarm {
 
     /// Notes how much is kept.
     pub(crate) fn note_kept(&self) {
-        if self.folder.is_none() {
+        if self.file.is_none() {
             let routes = self.hub.state.with(|state| state.kept.routes.len());
             self.recorder.note(What::Kept { routes });
         }
