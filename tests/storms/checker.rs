@@ -131,6 +131,7 @@ impl Checker<'_> {
             }
             What::Gone { server, internal, exit } => self.gone(*server, internal, *exit),
             What::Silent { server, on, .. } => self.meetings.silent(*server, *on, self.at),
+            What::Short { server, on } => self.meetings.short(*server, *on, self.at),
             What::Released { server } => drop(self.meetings.released.insert(*server)),
             What::Kept { routes } => self.kept(*routes),
             What::Quiet => self.is_quiet = true,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, advance, sleep_until};
 use crate::shared::{Held, Phase, Process};
 
 /// How long a turn is, and at the end, when nothing happens any more.
-const TURN: Duration = Duration::from_millis(2);
+pub(crate) const TURN: Duration = Duration::from_millis(2);
 const QUIET_TURN: Duration = Duration::from_millis(20);
 /// After so many polls of tasks a runtime looks for timers that are due. Fewer than usual, so that after a stop some fire
 /// before all that came has been dealt with.

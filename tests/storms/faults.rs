@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use bigblueswarm::domain::instance::InstanceId;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::engine::TURN;
 use crate::history::What;
 use crate::plan::{Act, Failing, Fault, Trouble};
-use crate::shared::{Held, Phase};
+use crate::shared::{Amid, Held, Phase};
 use crate::swarm::Swarm;
+
+/// A replica that is to stand still amid a call makes one within this, or stands still without.
+const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What goes wrong at present, where several faults may meet.
 pub(crate) struct Present {
@@ -32,7 +37,7 @@ impl Present {
     /// One fault, from its moment until it is over.
     pub(crate) async fn run(&self, swarm: &Swarm, began: Instant, fault: &Fault) {
         sleep_until(began + Duration::from_millis(fault.at)).await;
-        if let Trouble::Asleep { replica } | Trouble::Killed { replica } = fault.what
+        if let Trouble::Asleep { replica, .. } | Trouble::Killed { replica } = fault.what
             && self.still.with(|still| std::mem::replace(&mut still[replica], true))
         {
             return;
@@ -61,9 +66,7 @@ impl Present {
             Trouble::Failover { lag } => {
                 hub.state.with(|state| state.lag = Duration::from_millis(lag));
             }
-            Trouble::Asleep { replica } => {
-                let _ = swarm.replica(replica, |replica| replica.process.turn(Phase::Asleep));
-            }
+            Trouble::Asleep { replica, amid } => self.stop(swarm, replica, amid).await,
             Trouble::Killed { replica } => swarm.kill(replica).await,
             Trouble::ClockStep { replica, by } => {
                 let _ = swarm.replica(replica, |replica| replica.clock.step(by));
@@ -72,6 +75,12 @@ impl Present {
             Trouble::Admin { act, server, replica } => {
                 self.listed.with(|listed| listed[server].push((fault.number, act)));
                 self.act(swarm, act, (server, replica), true).await;
+            }
+            Trouble::Unlisted { server } => {
+                self.listed.with(|listed| listed[server].push((fault.number, Act::Retire)));
+                swarm.recorder.note(What::Released { server });
+                let id = InstanceId::new(swarm.fleet.sims[server].url());
+                hub.state.with(|state| state.unlist(&id));
             }
         }
     }
@@ -93,12 +102,12 @@ impl Present {
             }
             Trouble::LostNews { replica } => hub.wire(replica, |wire| wire.deaf = false),
             Trouble::DoubledNews { replica } => hub.wire(replica, |wire| wire.doubled = false),
-            Trouble::Flush => {}
+            Trouble::Flush | Trouble::Unlisted { .. } => {}
             Trouble::Failover { lag } => hub.state.with(|state| {
                 state.go_back(Duration::from_millis(lag));
                 state.lag = Duration::ZERO;
             }),
-            Trouble::Asleep { replica } => {
+            Trouble::Asleep { replica, .. } => {
                 swarm.replica(replica, |replica| replica.process.turn(Phase::Running));
                 self.still.with(|still| still[replica] = false);
             }
@@ -117,11 +126,27 @@ impl Present {
         }
     }
 
+    /// A replica stands still: at once, or amid such a call if it makes one soon.
+    async fn stop(&self, swarm: &Swarm, replica: usize, amid: Amid) {
+        let process = swarm.replica(replica, |replica| replica.process.clone());
+        let Some(process) = process else { return };
+        process.stop_amid(amid);
+        let end = Instant::now() + CALLS_WITHIN;
+        while amid != Amid::Nothing && process.phase() == Phase::Running && Instant::now() < end {
+            sleep(TURN).await;
+        }
+        process.stop_amid(Amid::Nothing);
+        process.turn(Phase::Asleep);
+    }
+
     async fn fail(&self, swarm: &Swarm, server: usize, number: usize, how: Failing) {
         self.failing.with(|failing| failing[server].push((number, how)));
         self.apply(swarm, server).await;
         if how.silences() {
             swarm.recorder.note(What::Silent { server, fault: number, on: true });
+        }
+        if how == Failing::ShortLists {
+            swarm.recorder.note(What::Short { server, on: true });
         }
         if how == Failing::Crashes {
             swarm.fleet.crash(server).await;
@@ -133,6 +158,9 @@ impl Present {
         self.apply(swarm, server).await;
         if how.silences() {
             swarm.recorder.note(What::Silent { server, fault: number, on: false });
+        }
+        if how == Failing::ShortLists {
+            swarm.recorder.note(What::Short { server, on: false });
         }
     }
 

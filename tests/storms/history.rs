@@ -107,6 +107,11 @@ pub(crate) enum What {
         fault: usize,
         on: bool,
     },
+    /// A server's lists leave out a meeting that lives, or are whole again.
+    Short {
+        server: usize,
+        on: bool,
+    },
     /// A replica can't reach the store, or can again.
     Cut {
         replica: usize,
@@ -193,6 +198,8 @@ impl fmt::Display for Event {
             What::Silent { server, fault, on: false } => {
                 write!(f, "s{server} fails no more (fault {fault})")
             }
+            What::Short { server, on: true } => write!(f, "s{server} leaves one out of its lists"),
+            What::Short { server, on: false } => write!(f, "s{server} lists all again"),
             What::Cut { replica, on: true } => write!(f, "replica {replica} is cut off"),
             What::Cut { replica, on: false } => write!(f, "replica {replica} is cut off no more"),
             What::Released { server } => write!(f, "s{server} is out of use"),
@@ -234,7 +241,9 @@ pub(crate) fn of_room(events: &[Event], room: &Room, until: usize, most: usize) 
             | What::People { internal, .. }
             | What::Gone { internal, .. } => internals.contains(internal),
             What::EndSent { id, .. } => *id == room.id || internals.contains(id),
-            What::Fault { .. } | What::Silent { .. } | What::Released { .. } => true,
+            What::Fault { .. } | What::Silent { .. } | What::Short { .. } | What::Released { .. } => {
+                true
+            }
             What::Cut { .. } => false,
             What::Kept { .. } | What::Quiet => false,
         };

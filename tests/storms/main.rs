@@ -10,6 +10,7 @@ mod engine; // whose turn it is to work
 mod faults; // what goes wrong
 mod harness; // runs tests of our own
 mod history; // what was seen
+mod lies; // what a server says that is not so
 mod panics; // what panics in a storm
 mod plan; // what a storm is made of
 mod profile; // kinds of storms

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::history::Room;
 use crate::profile::Profile;
+use crate::shared::Amid;
 
 /// A whole storm. Times are milliseconds.
 #[derive(Clone, Debug)]
@@ -73,9 +74,10 @@ pub(crate) enum Trouble {
     Failover {
         lag: u64,
     },
-    /// A replica stands still.
+    /// A replica stands still, from its next call on that this names: that is done, and answered while it sleeps.
     Asleep {
         replica: usize,
+        amid: Amid,
     },
     /// A replica is killed, and started again at the end.
     Killed {
@@ -95,6 +97,10 @@ pub(crate) enum Trouble {
         server: usize,
         replica: usize,
     },
+    /// A tool takes a server off the list in the store, and it stays away.
+    Unlisted {
+        server: usize,
+    },
 }
 
 /// How a server fails.
@@ -109,6 +115,10 @@ pub(crate) enum Failing {
     MuteCreate,
     /// It restarts, and has lost its meetings.
     Crashes,
+    /// Its lists leave out a meeting that lives.
+    ShortLists,
+    /// It answers with another meeting's info.
+    OtherInfos,
 }
 
 /// What an admin does, and undoes at the end.

@@ -7,6 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::plan::{Act, Failing, Trouble};
+use crate::shared::Amid;
 
 /// A kind of storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -31,8 +32,10 @@ pub(crate) enum Profile {
     Admins,
     /// Clocks are set.
     Clocks,
-    /// Tenants choose ids that mean others' meetings, and have pools.
+    /// Tenants choose ids that mean others' meetings, and have pools; servers answer with other meetings' infos.
     Tenants,
+    /// Admins and dead servers move meetings, while replicas stand still or hear nothing of it.
+    Moves,
     /// Anything of all this at once.
     Mixed,
     /// One balancer with its embedded file, which is killed and started again.
@@ -54,22 +57,27 @@ pub(crate) enum Kind {
     Killed,
     ClockStep,
     Server,
+    ShortLists,
+    OtherInfos,
     Admin,
+    Unlisted,
 }
 
 impl Profile {
     pub(crate) fn kinds(self) -> &'static [Kind] {
         use Kind::*;
         match self {
-            Self::Calm | Self::Tenants => &[],
+            Self::Calm => &[],
+            Self::Tenants => &[OtherInfos],
+            Self::Moves => &[Admin, Admin, Admin, Asleep, Asleep, LateNews, LostNews, Server],
             Self::News => &[LateNews, LateNews, LostNews, DoubledNews],
             Self::Partitions => &[Partition, Partition, StoreAway],
             Self::Rollbacks => &[Rollback, Rollback, Rollback, Flush],
             Self::Failovers => &[Failover],
             Self::Sleepers => &[Asleep],
             Self::Restarts => &[Killed],
-            Self::Servers => &[Server],
-            Self::Admins => &[Admin],
+            Self::Servers => &[Server, Server, ShortLists],
+            Self::Admins => &[Admin, Admin, Admin, Unlisted],
             Self::Clocks => &[ClockStep],
             Self::Mixed => &[
                 Partition,
@@ -85,6 +93,8 @@ impl Profile {
                 Server,
                 Server,
                 Server,
+                ShortLists,
+                OtherInfos,
                 Admin,
                 Admin,
             ],
@@ -95,9 +105,12 @@ impl Profile {
     /// How long memory may be behind, in milliseconds, where what hears of changes fails.
     pub(crate) fn stale_for(self) -> u64 {
         match self {
-            Self::News | Self::Partitions | Self::Rollbacks | Self::Failovers | Self::Mixed => {
-                1_000
-            }
+            Self::News
+            | Self::Partitions
+            | Self::Rollbacks
+            | Self::Failovers
+            | Self::Moves
+            | Self::Mixed => 1_000,
             _ => 0,
         }
     }
@@ -151,7 +164,12 @@ impl Kind {
                     0 => rng.random_range(20_000..70_000),
                     _ => rng.random_range(700..8_000),
                 };
-                (Trouble::Asleep { replica }, lasts)
+                let amid = match rng.random_range(0..3) {
+                    0 => Amid::Nothing,
+                    1 => Amid::Store,
+                    _ => Amid::Server,
+                };
+                (Trouble::Asleep { replica, amid }, lasts)
             }
             Self::Killed => (Trouble::Killed { replica }, rng.random_range(200..8_000)),
             Self::ClockStep => {
@@ -169,6 +187,14 @@ impl Kind {
                 };
                 (Trouble::Server { server, how }, rng.random_range(500..30_000))
             }
+            // Shorter than from one sweep to the next.
+            Self::ShortLists => (Trouble::Server { server, how: Failing::ShortLists }, 3_000),
+            Self::OtherInfos => {
+                let how = Failing::OtherInfos;
+                (Trouble::Server { server, how }, rng.random_range(1_000..10_000))
+            }
+            // Two stay.
+            Self::Unlisted => (Trouble::Unlisted { server: server.max(2) }, 0),
             Self::Admin => {
                 let act = match rng.random_range(0..8) {
                     0 | 1 => Act::Drain,

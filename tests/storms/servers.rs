@@ -18,11 +18,13 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
+use crate::engine::TURN;
 use crate::history::What;
+use crate::lies::{self, Lies};
 use crate::plan::{Failing, ServerPlan};
 use crate::replica::PATIENCE;
 use crate::seen::{Because, Sight, changes};
-use crate::shared::{Held, Recorder, StormClock};
+use crate::shared::{Amid, Held, Phase, Process, Recorder, StormClock};
 
 /// How often meetings are looked at that nobody asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +39,8 @@ pub(crate) struct Fleet {
     recorder: Recorder,
     /// What each server was last seen to have.
     seen: Held<Vec<Sight>>,
+    lies: Held<Vec<Lies>>,
+    versions: Vec<Version>,
 }
 
 impl Fleet {
@@ -56,7 +60,9 @@ impl Fleet {
         let sims: Vec<SimServer> = plans.iter().enumerate().map(start).collect();
         let seen = Held::new(sims.iter().map(|_| Sight::new()).collect());
         let servers = SimServers::new(sims.clone());
-        Self { sims, servers, recorder: recorder.clone(), seen }
+        let lies = Held::new(vec![Lies::default(); sims.len()]);
+        let versions = plans.iter().map(|plan| plan.version).collect();
+        Self { sims, servers, recorder: recorder.clone(), seen, lies, versions }
     }
 
     /// Looks at all meetings, again and again.
@@ -79,6 +85,7 @@ impl Fleet {
     /// Makes a server fail in these ways, and in no others.
     pub(crate) async fn fail(&self, server: usize, ways: &[Failing]) {
         let faults = || self.sims[server].faults();
+        self.lies.with(|lies| lies[server] = Lies::of(ways));
         faults().clear().await;
         for way in ways {
             match *way {
@@ -89,6 +96,7 @@ impl Fleet {
                     faults().on("create").set(Fault::Slow(Duration::from_millis(by))).await;
                 }
                 Failing::MuteCreate => faults().on("create").set(Fault::HangAfterWork).await,
+                Failing::ShortLists | Failing::OtherInfos => {}
             }
         }
     }
@@ -125,7 +133,7 @@ impl Fleet {
 impl Failing {
     /// Whether probes fail.
     pub(crate) fn silences(self) -> bool {
-        !matches!(self, Self::SlowCreate(_) | Self::MuteCreate)
+        matches!(self, Self::Hangs | Self::Refuses | Self::Answers500 | Self::Crashes)
     }
 }
 
@@ -133,6 +141,7 @@ impl Failing {
 pub(crate) struct Way {
     pub(crate) fleet: Fleet,
     pub(crate) replica: usize,
+    pub(crate) process: Process,
     /// Where what has reached a server goes on, whatever becomes of the process.
     pub(crate) world: Handle,
     pub(crate) randomness: Randomness,
@@ -141,6 +150,25 @@ pub(crate) struct Way {
 impl Way {
     async fn trip(&self) {
         sleep(Duration::from_secs_f64(self.randomness.within(0.000_5..=0.008))).await;
+    }
+}
+
+impl Way {
+    /// A call that changes nothing.
+    async fn look(&self, mut request: Outgoing, call: &str) -> Result<Incoming, SendError> {
+        let fleet = &self.fleet;
+        let server = fleet.number(&request.instance.origin);
+        let lies = server.map(|server| fleet.lies.with(|lies| lies[server])).unwrap_or_default();
+        if let Some(server) = server.filter(|_| lies.other_infos && call == "getMeetingInfo") {
+            let (_, asked) = request.target.split_once('?').unwrap_or_default();
+            let other = lies::another(&fleet.sims[server], fleet.versions[server], asked).await;
+            request.target = other.unwrap_or(request.target);
+        }
+        let answer = fleet.servers.send(request).await?;
+        Ok(match lies.short_lists && call == "getMeetings" {
+            true => lies::shortened(answer).await,
+            false => answer,
+        })
     }
 }
 
@@ -153,7 +181,7 @@ impl Servers for Way {
         let server = self.fleet.number(&request.instance.origin);
         let changes = matches!(&*call, "create" | "join" | "end");
         let Some(server) = server.filter(|_| changes) else {
-            let answer = self.fleet.servers.send(request).await;
+            let answer = self.look(request, &call).await;
             self.trip().await;
             return answer;
         };
@@ -169,6 +197,10 @@ impl Servers for Way {
             async move { join(fleet.servers.send(request), fleet.look(server, because)).await.0 };
         let lost = |error: JoinError| Err(SendError::Unanswered(error.to_string()));
         let answer = self.world.spawn(both).await.unwrap_or_else(lost);
+        self.process.is_amid(Amid::Server);
+        if self.process.phase() == Phase::Asleep {
+            sleep(TURN * 2).await;
+        }
         self.trip().await;
         answer
     }

@@ -103,7 +103,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// Whether a replica's process runs, and since when: it gets no turn while it is stopped, and none ever once it was killed.
 #[derive(Clone)]
-pub(crate) struct Process(Held<(Phase, Duration)>);
+pub(crate) struct Process(Held<(Phase, Duration)>, Held<Amid>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -112,9 +112,19 @@ pub(crate) enum Phase {
     Crashed,
 }
 
+/// Amid which calls a replica comes to stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amid {
+    Nothing,
+    /// A read of routes or a step.
+    Store,
+    /// A create, join or end.
+    Server,
+}
+
 impl Process {
     pub(crate) fn new() -> Self {
-        Self(Held::new((Phase::Running, Duration::ZERO)))
+        Self(Held::new((Phase::Running, Duration::ZERO)), Held::new(Amid::Nothing))
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -128,6 +138,25 @@ impl Process {
                 *process = (to, now());
             }
         });
+    }
+
+    /// It comes to stand still amid its next call of these.
+    pub(crate) fn stop_amid(&self, calls: Amid) {
+        self.1.with(|amid| *amid = calls);
+    }
+
+    /// A call of these was done, and its answer is on its way.
+    pub(crate) fn is_amid(&self, call: Amid) {
+        let stops = self.1.with(|amid| {
+            let stops = *amid == call;
+            if stops {
+                *amid = Amid::Nothing;
+            }
+            stops
+        });
+        if stops {
+            self.turn(Phase::Asleep);
+        }
     }
 
     /// Whether whoever looks after it has noticed that it does not answer.

@@ -27,7 +27,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::state::{INSTANCES, State, TENANTS};
-use crate::shared::Held;
+use crate::engine::TURN;
+use crate::shared::{Amid, Held, Phase, Process};
 
 /// Every call answers within this.
 const DEADLINE: Duration = Duration::from_millis(900);
@@ -77,6 +78,7 @@ impl Hub {
 pub(crate) struct SimStore {
     hub: Hub,
     replica: usize,
+    process: Process,
     /// Who it is among those who change and hear.
     me: u64,
     /// Which state of the store it met last, and how often that was another.
@@ -85,10 +87,11 @@ pub(crate) struct SimStore {
 }
 
 impl SimStore {
-    pub(crate) fn new(hub: &Hub, replica: usize) -> Self {
+    pub(crate) fn new(hub: &Hub, replica: usize, process: &Process) -> Self {
         let (me, met) = hub.state.with(|state| (state.next_sender(), state.incarnation));
         let incarnation = AtomicU64::new(0);
-        Self { hub: hub.clone(), replica, me, met: AtomicU64::new(met), incarnation }
+        let process = process.clone();
+        Self { hub: hub.clone(), replica, process, me, met: AtomicU64::new(met), incarnation }
     }
 
     fn wire(&self) -> Wire {
@@ -103,9 +106,20 @@ impl SimStore {
         if self.met.swap(met, Relaxed) != met {
             self.incarnation.fetch_add(1, Relaxed);
         }
-        sleep(self.hub.trip()).await;
+        let back = self.hub.trip();
+        // Who stands still from now on has no answer yet.
+        sleep(if self.process.phase() == Phase::Asleep { back + TURN * 2 } else { back }).await;
         self.passes(|wire| wire.cut + wire.mute > 0).await?;
         Ok(done)
+    }
+
+    /// The same; the process may come to stand still before the answer is there.
+    async fn ask_amid<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, StoreError> {
+        self.ask(|state| {
+            self.process.is_amid(Amid::Store);
+            act(state)
+        })
+        .await
     }
 
     async fn passes(&self, cut: fn(&Wire) -> bool) -> Result<(), StoreError> {
@@ -234,13 +248,13 @@ impl Store for SimStore {
             let record = |key| state.kept.routes.get(key).cloned().unwrap_or_default();
             keys.iter().map(record).collect()
         };
-        self.ask(read).await
+        self.ask_amid(read).await
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
         let (me, hub) = (self.me, &self.hub);
         let (stepped, lag) = self
-            .ask(|state| {
+            .ask_amid(|state| {
                 let stepped = steps.iter().map(|step| state.step(me, hub, step, take)).collect();
                 state.remember();
                 (stepped, state.lag)

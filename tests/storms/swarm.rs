@@ -13,7 +13,7 @@ use crate::history::What;
 use crate::plan::{Storm, T, U};
 use crate::replica::{Ground, Replica};
 use crate::servers::Fleet;
-use crate::shared::{Held, Recorder, StormClock};
+use crate::shared::{Held, Process, Recorder, StormClock};
 use crate::store::{Hub, SimStore};
 use crate::torn::TornFile;
 
@@ -65,11 +65,12 @@ impl Swarm {
         let (fleet, randomness) = (self.fleet.clone(), self.randomness.clone());
         let engines = self.engines.clone();
         let ground = Ground { number, fleet, clock, randomness, engines };
+        let process = Process::new();
         let store: Arc<dyn Store> = match &self.file {
             Some(file) => file.open(),
-            None => Arc::new(SimStore::new(&self.hub, number)),
+            None => Arc::new(SimStore::new(&self.hub, number, &process)),
         };
-        let replica = Replica::start(ground, store).await;
+        let replica = Replica::start(ground, process, store).await;
         self.replicas.with(|all| all[number] = Some(replica));
     }
 

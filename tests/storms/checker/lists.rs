@@ -26,6 +26,11 @@ impl Checker<'_> {
             if self.may_be_lost(meeting, self.bounds.dead_after) {
                 continue;
             }
+            // Its server leaves it out itself; who remembers such a list does so until the next.
+            let since = self.moments[began].saturating_sub(self.bounds.swept_within);
+            if self.meetings.was_short(meeting.server, since) {
+                continue;
+            }
             let mut entries = listed.iter().filter(|(id, _)| *id == room.id);
             let own = entries.clone().find(|(_, internal)| *internal == meeting.internal);
             let entry = own.or_else(|| entries.next());

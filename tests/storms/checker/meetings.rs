@@ -60,6 +60,8 @@ pub(super) struct Meetings {
     by_name: BTreeMap<(usize, String), usize>,
     silences: BTreeMap<usize, Silences>,
     pub(super) released: BTreeSet<usize>,
+    /// Until when a server's lists left something out; not yet over without that.
+    short: BTreeMap<usize, Option<u64>>,
 }
 
 impl Meetings {
@@ -123,6 +125,15 @@ impl Meetings {
                 *end = Some(at);
             }
         }
+    }
+
+    pub(super) fn short(&mut self, server: usize, on: bool, at: u64) {
+        self.short.insert(server, (!on).then_some(at));
+    }
+
+    /// Whether this server's lists left something out then or since.
+    pub(super) fn was_short(&self, server: usize, since: u64) -> bool {
+        self.short.get(&server).is_some_and(|until| until.is_none_or(|until| until >= since))
     }
 
     /// Since when this server works; now, if it does not.

@@ -18,6 +18,8 @@ use crate::engine::now;
 
 pub(super) const INSTANCES: &str = "instances";
 pub(super) const TENANTS: &str = "tenants";
+/// Who changes things that is no replica.
+const NOBODY: u64 = 0;
 /// So long earlier states are remembered.
 const REMEMBERED: Duration = Duration::from_secs(40);
 
@@ -152,6 +154,11 @@ impl State {
         self.counted();
         self.remember();
         Some(self.mark(what))
+    }
+
+    /// A tool writes the list of instances without this one.
+    pub(crate) fn unlist(&mut self, id: &InstanceId) {
+        self.change(NOBODY, INSTANCES, |kept| kept.pool.retain(|record| record.id != *id));
     }
 
     pub(super) fn step(
