@@ -61,8 +61,8 @@ impl World {
     ) -> Result<Option<Home>, Refusal> {
         match self.find(&tenant.id, meeting).await? {
             Where::At(home) => self.known(tenant, meeting, home).await,
-            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
-            // Boxed, since it is rare and its waits would make the futures of all calls large.
+            // Boxed, since they are rare and their waits would make the futures of all calls large.
+            Where::Seen(instance) => Box::pin(self.seen(tenant, meeting, instance)).await?.known(),
             Where::Unknown { open } => Box::pin(self.unknown(tenant, meeting, open)).await?.known(),
         }
     }
@@ -76,7 +76,7 @@ impl World {
     ) -> Result<Option<Home>, Refusal> {
         match self.find(&tenant.id, meeting).await? {
             Where::At(home) => self.known(tenant, meeting, home).await,
-            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
+            Where::Seen(instance) => Ok(self.seen(tenant, meeting, instance).await?.found()),
             Where::Unknown { open } => Ok(self.unknown(tenant, meeting, open).await?.found()),
         }
     }
@@ -109,16 +109,15 @@ impl World {
             return self.known(tenant, meeting, home).await;
         }
         let found = async {
-            let home = match found {
-                Where::At(home) => Some(home),
-                Where::Seen(instance) => Some(self.seen(tenant, meeting, instance).await?),
-                Where::Unknown { open } => {
-                    match self.unknown(tenant, meeting, open).await? {
-                        // An instance that may have it does not answer.
-                        Searched::NotKnown => return Err(Refusal::Unavailable),
-                        known => known.found(),
-                    }
-                }
+            let searched = match found {
+                Where::At(home) => Searched::Found(Box::new(home)),
+                Where::Seen(instance) => self.seen(tenant, meeting, instance).await?,
+                Where::Unknown { open } => self.unknown(tenant, meeting, open).await?,
+            };
+            let home = match searched {
+                // An instance that may have it does not answer.
+                Searched::NotKnown => return Err(Refusal::Unavailable),
+                known => known.found(),
             };
             if home.is_some() && tenant.user_pool.is_some() {
                 join().await?; // only now that it has a route can its users be counted
@@ -177,7 +176,7 @@ impl World {
         }
         match self.find(&tenant.id, meeting).await? {
             Where::At(home) => Ok(Some(home)),
-            Where::Seen(instance) => self.seen(tenant, meeting, instance).await.map(Some),
+            Where::Seen(instance) => self.seen(tenant, meeting, instance).await?.known(),
             Where::Unknown { open } => self.unknown(tenant, meeting, open).await?.known(),
         }
     }
@@ -199,14 +198,27 @@ impl World {
         ask().await
     }
 
-    /// Waits for the route of a meeting that a sweep saw.
+    /// The home of a meeting that a sweep saw and whose route is being written. It may have ended since the list was made,
+    /// which is older where another replica shared it: so its instance is asked first.
     async fn seen(
         &self,
         tenant: &Arc<Tenant>,
         meeting: &MeetingId,
         instance: InstanceId,
-    ) -> Result<Home, Refusal> {
-        self.adopt_on(&tenant.id, meeting, &instance, None).await
+    ) -> Result<Searched, Refusal> {
+        let roster = self.actors.registry.roster().await?;
+        if let Some(member) = roster.get(&instance) {
+            let said = self.sighted(&member.instance, &tenant.id, meeting, HINTED_WITHIN).await;
+            match said {
+                Ok((Presence::Ours, internal)) => {
+                    let home = self.adopt(&tenant.id, meeting, &member.instance, internal).await?;
+                    return Ok(Searched::Found(Box::new(home)));
+                }
+                Ok((Presence::None | Presence::Others, _)) => {}
+                Err(_) => return Ok(Searched::NotKnown),
+            }
+        }
+        self.search(tenant, meeting, None).await
     }
 
     /// How many users the tenant may have, and how many the database counted. Others are spared the asking.
@@ -308,17 +320,7 @@ impl World {
         instance: &Instance,
         internal: Option<InternalId>,
     ) -> Result<Home, Refusal> {
-        self.adopt_on(tenant, meeting, &instance.id, internal).await
-    }
-
-    async fn adopt_on(
-        &self,
-        tenant: &TenantId,
-        meeting: &MeetingId,
-        instance: &InstanceId,
-        internal: Option<InternalId>,
-    ) -> Result<Home, Refusal> {
-        let meetings = &self.actors.meetings;
+        let (meetings, instance) = (&self.actors.meetings, &instance.id);
         let adopt =
             || meetings.adopt(tenant.clone(), meeting.clone(), instance.clone(), internal.clone());
         Ok(self.heard(adopt).await?)

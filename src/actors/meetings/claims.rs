@@ -50,7 +50,8 @@ impl MeetingsState {
         if let Some(waiting) = self.claiming.get_mut(&(key, tenant.clone())) {
             return waiting.push(Waiter::Home(reply_to));
         }
-        if !self.roster.loaded {
+        // A pool can be counted only by who knows all meetings.
+        if !self.roster.loaded || wish.tenant.meeting_pool.is_some() && !self.loaded {
             return answer(reply_to, Err(RouteError::NotLoaded));
         }
         // What the store has lost it can't tell better.
@@ -125,6 +126,9 @@ impl MeetingsState {
         if self.home(key, &route).is_none_or(|home| home.released) {
             wish.except.insert(route.instance.clone());
         }
+        if self.pool_is_full(&wish) {
+            return answer(reply_to, Err(RouteError::PoolFull));
+        }
         let candidates = match self.candidates(&wish) {
             Ok(candidates) => candidates,
             Err(none) => return answer(reply_to, Err(none)),
@@ -148,7 +152,7 @@ impl MeetingsState {
             meeting: Some(wish.meeting.clone()),
             tenant: tenant.clone(),
             expect: Some(from),
-            becomes: Becomes::Moved { candidates, tomb },
+            becomes: Becomes::Moved { candidates, tomb, most: wish.tenant.meeting_pool },
             internal: None,
             version: self.draw(key, &tenant, Some(from)),
             durable: true,
@@ -325,9 +329,8 @@ impl MeetingsState {
             Stepped::Claimed(Claimed::New(route)) => (Some(route), false),
             Stepped::Changed(Changed::Lost(route)) => (route.as_ref(), true),
             Stepped::Changed(Changed::Done(route)) => (route.as_ref(), false),
-            Stepped::Claimed(Claimed::Taken | Claimed::Full) | Stepped::Changed(Changed::Taken) => {
-                return;
-            }
+            Stepped::Claimed(Claimed::Taken | Claimed::Full)
+            | Stepped::Changed(Changed::Taken | Changed::Full) => return,
         };
         if let Some(route) = route {
             self.names.put(key, tenant, route);
@@ -359,7 +362,9 @@ impl MeetingsState {
     ) {
         let outcome = match result {
             Err(error) => Err(error.into()),
-            Ok(Stepped::Claimed(Claimed::Full)) => Err(RouteError::PoolFull),
+            Ok(Stepped::Claimed(Claimed::Full) | Stepped::Changed(Changed::Full)) => {
+                Err(RouteError::PoolFull)
+            }
             Ok(Stepped::Changed(Changed::Taken)) if self.is_lost(key, &tenant) => {
                 return self.stands_without(key, tenant);
             }

@@ -24,7 +24,7 @@ use crate::bbb::query;
 use crate::bbb::xml::Envelope;
 use crate::determinism::HashSet;
 use crate::domain::instance::InstanceId;
-use crate::domain::meeting::{InternalId, MeetingId, RouteState};
+use crate::domain::meeting::{InternalId, MeetingId, RouteState, Version};
 use crate::domain::tag::TagWish;
 use crate::domain::tenant::Tenant;
 
@@ -277,15 +277,15 @@ impl Creation<'_> {
             return Ok(None);
         }
         let (meetings, mut version) = (&self.world.actors.meetings, home.version);
-        let is_bounded = self.tenant.meeting_pool.is_some() && home.internal.is_some();
-        if home.state == RouteState::Confirmed && is_bounded && is_newer(&internal, &home.internal)
-        {
+        let counts = self.tenant.meeting_pool.is_some();
+        let is_further = home.internal.is_some() && is_newer(&internal, &home.internal);
+        if home.state == RouteState::Confirmed && counts && is_further {
             // The meeting of the route has ended unseen: this one counts as a further one.
             let (of, ending) = (tenant.clone(), RouteState::Ending);
             if let Settled::Yes = meetings.set(of, home.key, version, ending).await? {
                 match self.claim_here(home, &internal).await? {
-                    claimed if claimed.instance.id == home.instance.id => version = claimed.version,
-                    elsewhere => return Ok(Some(elsewhere)),
+                    Ok(claimed) => version = claimed,
+                    Err(elsewhere) => return Ok(Some(elsewhere)),
                 }
             }
         }
@@ -300,6 +300,14 @@ impl Creation<'_> {
                 Err(error) => return Err(error.into()),
                 Ok(Settled::Yes) => return Ok(None),
                 Ok(Settled::Otherwise(other)) => other,
+                // Only the claim counted it, which is gone with the route.
+                Ok(Settled::Gone) if counts && !envelope.is_duplicate() => {
+                    match self.claim_here(home, &internal).await? {
+                        Ok(claimed) => version = claimed,
+                        Err(elsewhere) => return Ok(Some(elsewhere)),
+                    }
+                    continue;
+                }
                 Ok(Settled::Gone) => {
                     let internal = internal.clone();
                     self.world.adopt(tenant, meeting, &home.instance, internal).await?
@@ -314,8 +322,8 @@ impl Creation<'_> {
             // An `end` or another create was quicker to change the route; this answer came after what they did.
             version = match other.state {
                 RouteState::Ending => match self.claim_here(home, &internal).await? {
-                    claimed if claimed.instance.id == home.instance.id => claimed.version,
-                    elsewhere => return Ok(Some(elsewhere)),
+                    Ok(claimed) => claimed,
+                    Err(elsewhere) => return Ok(Some(elsewhere)),
                 },
                 RouteState::Claimed | RouteState::Confirmed => other.version,
             };
@@ -323,13 +331,13 @@ impl Creation<'_> {
         Err(Refusal::Internal("keep the meeting's route"))
     }
 
-    /// The room had ended when this instance made its next meeting, which counts as any other: it is claimed now, or ended
-    /// where there is no room for it.
+    /// The room had no route when this instance made its next meeting, which counts as any other: it is claimed now, or
+    /// ended where there is no room for it. The claim's version; or where the room lives, if that is elsewhere.
     async fn claim_here(
         &self,
         home: &Home,
         internal: &Option<InternalId>,
-    ) -> Result<Home, Refusal> {
+    ) -> Result<Result<Version, Home>, Refusal> {
         let meetings = &self.world.actors.meetings;
         let wish = Wish { only: Some(home.instance.id.clone()), ..self.wish().await? };
         let claimed = self.world.heard(|| meetings.claim(wish.clone())).await;
@@ -345,7 +353,9 @@ impl Creation<'_> {
             let within = self.world.config.deadlines.attempt;
             let _ = self.world.end_copy(&home.instance, &copy, within).await;
         }
-        Ok(claimed?)
+        let claimed = claimed?;
+        let is_here = claimed.instance.id == home.instance.id;
+        Ok(if is_here { Ok(claimed.version) } else { Err(claimed) })
     }
 
     /// Whether the meeting that the instance had already is not the one of the route, and another tenant's.

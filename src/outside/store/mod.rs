@@ -116,7 +116,8 @@ pub enum Becomes {
     State(RouteState),
     /// `claimed` on the first candidate that holds no other tenant's meeting of this id; with
     /// `tomb`, the instance it leaves may hold a copy and is added to `tombs`. Its new home is never a tomb.
-    Moved { candidates: Vec<InstanceId>, tomb: bool },
+    /// The tenant may have `most` meetings, if that is bounded.
+    Moved { candidates: Vec<InstanceId>, tomb: bool, most: Option<u32> },
     /// `confirmed` on this instance, for a meeting that was found there. `expect: None` means: none
     /// stands. Tombs stay, but for this instance.
     Adopted { instance: InstanceId },
@@ -151,6 +152,9 @@ pub enum Changed {
     Lost(Option<Route>),
     /// A move or adoption found every candidate held by another tenant's meeting of this id.
     Taken,
+    /// The tenant has as many meetings as it may beside the one that is moved. Only a store that
+    /// [counts](Store::counts_pools) says so.
+    Full,
 }
 
 /// What is changed about the tenants.

@@ -77,10 +77,12 @@ fn change(record: &mut RouteRecord, ask: &ChangeAsk) -> Changed {
             left: route.left.clone().filter(|_| *state == RouteState::Claimed),
             ..route.clone()
         }),
-        Becomes::Moved { candidates, tomb } => match first_free(record, &ask.tenant, candidates) {
-            Some(home) => Some(settled(present, ask, home, *tomb)),
-            None => return Changed::Taken,
-        },
+        Becomes::Moved { candidates, tomb, .. } => {
+            match first_free(record, &ask.tenant, candidates) {
+                Some(home) => Some(settled(present, ask, home, *tomb)),
+                None => return Changed::Taken,
+            }
+        }
         Becomes::Adopted { instance } => {
             match first_free(record, &ask.tenant, std::slice::from_ref(instance)) {
                 Some(home) => Some(settled(present, ask, home, false)),

@@ -42,7 +42,7 @@ fn ops() -> impl Strategy<Value = Vec<Vec<Op>>> {
     let becomes = prop_oneof![
         3 => state.prop_map(Becomes::State),
         3 => (some(), any::<bool>())
-            .prop_map(|(candidates, tomb)| Becomes::Moved { candidates, tomb }),
+            .prop_map(|(candidates, tomb)| Becomes::Moved { candidates, tomb, most: None }),
         2 => one().prop_map(|instance| Becomes::Adopted { instance }),
         1 => Just(Becomes::Removed),
     ];
@@ -101,7 +101,9 @@ impl Model {
             return Changed::Lost(before);
         }
         let (wanted, buried, state) = match &ask.becomes {
-            Becomes::Moved { candidates, tomb } => (&candidates[..], *tomb, RouteState::Claimed),
+            Becomes::Moved { candidates, tomb, .. } => {
+                (&candidates[..], *tomb, RouteState::Claimed)
+            }
             Becomes::Adopted { instance } => {
                 (std::slice::from_ref(instance), false, RouteState::Confirmed)
             }

@@ -33,7 +33,7 @@ async fn becomes(store: &Redis, by: &str, becomes: Becomes) {
 }
 
 fn moved(to: &str) -> Becomes {
-    Becomes::Moved { candidates: instances(&[to]), tomb: true }
+    Becomes::Moved { candidates: instances(&[to]), tomb: true, most: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,7 +82,7 @@ async fn a_change_is_lost_unless_the_route_is_what_its_asker_saw<H: Home>() {
     let first = claimed(&*store, "room", "t", &["a"]).await;
     let all = [
         Becomes::State(RouteState::Ending),
-        Becomes::Moved { candidates: instances(&["b"]), tomb: true },
+        Becomes::Moved { candidates: instances(&["b"]), tomb: true, most: None },
         Becomes::Adopted { instance: instance("b") },
         Becomes::Removed,
     ];
@@ -105,7 +105,8 @@ async fn a_moved_route_leaves_a_tomb_until_its_meeting_has_ended<H: Home>() {
     let home = H::start();
     let store = home.open();
     let first = claimed(&*store, "room", "t", &["a"]).await;
-    let to = |names: &[&str]| Becomes::Moved { candidates: instances(names), tomb: true };
+    let to =
+        |names: &[&str]| Becomes::Moved { candidates: instances(names), tomb: true, most: None };
     claimed(&*store, "room", "other", &["b"]).await;
     let moved = changed(&*store, "room", "t", Some(first.version), to(&["b", "c"])).await;
     let moved = moved.expect("a route");
@@ -119,7 +120,7 @@ async fn a_moved_route_leaves_a_tomb_until_its_meeting_has_ended<H: Home>() {
     let back =
         changed(&*store, "room", "t", Some(moved.version), to(&["a"])).await.expect("a route");
     assert_eq!((back.instance, back.tombs), (instance("a"), instances(&["c", "d"])));
-    let quiet = Becomes::Moved { candidates: instances(&["c"]), tomb: false };
+    let quiet = Becomes::Moved { candidates: instances(&["c"]), tomb: false, most: None };
     let quiet = changed(&*store, "room", "t", Some(back.version), quiet).await.expect("a route");
     assert_eq!((&quiet.instance, &quiet.tombs), (&instance("c"), &instances(&["d"])));
     let ending = Becomes::State(RouteState::Ending);
@@ -304,7 +305,7 @@ async fn what_was_acknowledged_survives_a_restart<H: Home>() {
     let mut home = H::start();
     let store = home.open();
     let route = claimed(&*store, "room", "t", &["a"]).await;
-    let moved = Becomes::Moved { candidates: instances(&["b"]), tomb: true };
+    let moved = Becomes::Moved { candidates: instances(&["b"]), tomb: true, most: None };
     let route = changed(&*store, "room", "t", Some(route.version), moved).await.expect("a route");
     store.set_instances(vec![record("a")]).await.expect("stored");
     store.put_tenant(document("h")).await.expect("stored");

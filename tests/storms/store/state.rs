@@ -9,7 +9,8 @@ use bigblueswarm::domain::tenant::{TenantDocument, TenantId};
 use bigblueswarm::outside::store::mark::Mark;
 use bigblueswarm::outside::store::peers::{Chore, Shared, StoreTime, Turn};
 use bigblueswarm::outside::store::{
-    Became, ClaimAsk, Claimed, InstanceRecord, Shelf, Shelved, Step, Stepped, Told,
+    Became, Becomes, Changed, ClaimAsk, Claimed, InstanceRecord, Shelf, Shelved, Step, Stepped,
+    Told,
 };
 
 use super::Hub;
@@ -44,30 +45,54 @@ impl Kept {
         self.tenants.insert(document.spec.host.clone(), document);
     }
 
-    /// Whether a claim is refused, as the tenant has as many meetings as it may: as `step.lua` counts, by the claims that
-    /// it let pass, and what became of them.
+    /// Whether a claim or a move is refused, as the tenant has as many meetings as it may beside this one: as `step.lua`
+    /// counts, by the claims that it let pass, what was found, and what became of them.
     fn is_full(&mut self, step: &Step) -> bool {
-        let Step::Claim(ClaimAsk { key, tenant, most: Some(most), .. }) = step else {
-            return false;
-        };
         let Self { routes, pools, .. } = self;
+        let present = |key: &RouteKey, tenant: &TenantId| routes.get(key)?.get(tenant);
+        let (key, tenant, most) = match step {
+            Step::Claim(ClaimAsk { key, tenant, most, .. }) => (key, tenant, most),
+            Step::Change(ask) => {
+                let fits = present(&ask.key, &ask.tenant).map(|route| route.version) == ask.expect;
+                match &ask.becomes {
+                    Becomes::Moved { most, .. } if fits => (&ask.key, &ask.tenant, most),
+                    _ => return false,
+                }
+            }
+        };
+        let &Some(most) = most else { return false };
         let lives = |key: &RouteKey| {
             let route = routes.get(key).and_then(|record| record.get(tenant));
             route.is_some_and(|route| route.state != RouteState::Ending)
         };
-        if lives(key) {
+        if matches!(step, Step::Claim(_)) && lives(key) {
             return false;
         }
         let pool = pools.entry(tenant.clone()).or_default();
-        let most = usize::try_from(*most).unwrap_or(usize::MAX);
-        if pool.len() >= most {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let others = |pool: &BTreeSet<RouteKey>| pool.iter().filter(|other| *other != key).count();
+        if others(pool) >= most {
             pool.retain(lives);
         }
-        let is_full = pool.len() >= most;
-        if !is_full {
-            pool.insert(*key);
+        others(pool) >= most
+    }
+
+    /// What a step means for the tenant's pool, once it is done.
+    fn pool(&mut self, step: &Step, tenant: &TenantId, stepped: &Stepped) {
+        let pool = self.pools.entry(tenant.clone()).or_default();
+        match (step, stepped) {
+            (Step::Claim(ask), Stepped::Claimed(Claimed::New(_))) if ask.most.is_some() => {
+                pool.insert(ask.key);
+            }
+            (Step::Change(ask), Stepped::Changed(Changed::Done(route))) => match ask.becomes {
+                Becomes::Adopted { .. } | Becomes::Moved { most: Some(_), .. } => {
+                    pool.insert(ask.key);
+                }
+                Becomes::Removed if route.is_none() => drop(pool.remove(&ask.key)),
+                _ => {}
+            },
+            _ => {}
         }
-        is_full
     }
 
     fn count(&mut self, by: u64, what: &str) {
@@ -178,11 +203,15 @@ impl State {
         let was = record.get(&tenant).cloned();
         let stepped = match step {
             Step::Claim(_) if is_full => Stepped::Claimed(Claimed::Full),
+            Step::Change(_) if is_full => Stepped::Changed(Changed::Full),
             _ => take(record, step),
         };
         let now = record.get(&tenant).cloned();
         if record.is_empty() {
             self.kept.routes.remove(&key);
+        }
+        if hub.counts_pools {
+            self.kept.pool(step, &tenant, &stepped);
         }
         if was != now {
             self.tell(

@@ -39,7 +39,7 @@ pub(super) const QUEUE: [&str; 10] = [
     "bigblueswarm:{callbacks}:calls",
     "bigblueswarm:{callbacks}:events",
 ];
-/// The records in which a tenant with a meeting pool made claims; not in a Cluster.
+/// The records in which a tenant has meetings that its pool counts; not in a Cluster.
 pub(super) fn pool(tenant: &TenantId) -> String {
     format!("bigblueswarm:meetings:{tenant}")
 }

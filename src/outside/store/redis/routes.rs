@@ -58,23 +58,24 @@ fn command(By { sender, hints, pools }: By<'_>, step: &Step) -> Cmd {
     command.arg(keys::route(&key)).arg(hint);
     let meeting = meeting.map_or("", MeetingId::as_str);
     let told = format!("{sender} route {key}");
+    let pool = |tenant: &TenantId| if pools { keys::pool(tenant) } else { String::new() };
+    let bound = |most: Option<u32>| most.map(|most| most.to_string()).unwrap_or_default();
     match step {
         Step::Claim(ask) => {
             let ended = ask.ended.map(version_text).unwrap_or_default();
             command.arg("claim").arg(ask.tenant.as_str()).arg(version_text(ask.version)).arg(ended);
-            let (most, pool) = match ask.most.filter(|_| pools) {
-                Some(most) => (most.to_string(), keys::pool(&ask.tenant)),
-                None => Default::default(),
-            };
-            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg(most).arg(pool);
-            command.arg(texts(&ask.candidates));
+            command.arg(keys::CHANNEL).arg(told).arg(meeting).arg("").arg("");
+            command.arg(pool(&ask.tenant)).arg(bound(ask.most)).arg(texts(&ask.candidates));
         }
         Step::Change(ask) => {
             let expected = ask.expect.map(version_text).unwrap_or_default();
             command.arg(word(&ask.becomes)).arg(ask.tenant.as_str());
             command.arg(version_text(ask.version)).arg(expected);
             command.arg(keys::CHANNEL).arg(told).arg(meeting);
-            add_target(&mut command, &ask.becomes, ask.internal.as_ref());
+            let internal = ask.internal.as_ref().map_or("", InternalId::as_str);
+            let (target, most, candidates) = target(&ask.becomes);
+            command.arg(target).arg(internal).arg(pool(&ask.tenant)).arg(bound(most));
+            command.arg(candidates);
         }
     }
     command
@@ -89,16 +90,16 @@ fn word(becomes: &Becomes) -> &'static str {
     }
 }
 
-fn add_target(command: &mut Cmd, becomes: &Becomes, internal: Option<&InternalId>) {
-    let internal = internal.map_or("", InternalId::as_str);
+/// The new state or whether a move leaves a tomb, how many meetings the tenant of a move may have, and the candidates.
+fn target(becomes: &Becomes) -> (&'static str, Option<u32>, Vec<&str>) {
     match becomes {
-        Becomes::State(state) => command.arg(state_word(*state)).arg(internal),
-        Becomes::Adopted { instance } => command.arg("").arg(internal).arg(instance.as_str()),
-        Becomes::Moved { candidates, tomb } => {
-            command.arg(if *tomb { "1" } else { "" }).arg("").arg(texts(candidates))
+        Becomes::State(state) => (state_word(*state), None, Vec::new()),
+        Becomes::Adopted { instance } => ("", None, vec![instance.as_str()]),
+        Becomes::Moved { candidates, tomb, most } => {
+            (if *tomb { "1" } else { "" }, *most, texts(candidates))
         }
-        Becomes::Removed => command,
-    };
+        Becomes::Removed => ("", None, Vec::new()),
+    }
 }
 
 /// An argument each.
@@ -127,6 +128,7 @@ fn stepped(step: &Step, (word, text): Answer) -> Result<Stepped, StoreError> {
         (Step::Change(ChangeAsk { .. }), "done", route) => Stepped::Changed(Changed::Done(route)),
         (Step::Change(_), "lost", route) => Stepped::Changed(Changed::Lost(route)),
         (Step::Change(_), "taken", None) => Stepped::Changed(Changed::Taken),
+        (Step::Change(_), "full", None) => Stepped::Changed(Changed::Full),
         _ => return unknown(word),
     })
 }

@@ -2,13 +2,15 @@
 -- KEYS[1] the record: a hash, tenant -> route as JSON
 -- KEYS[2] the predecessor's key for the meeting, if it is kept: a string, the instance
 -- ARGV    1 what, 2 tenant, 3 version it gets, 4 version expected ('' for none; of a claim: that may have ended), 5 channel, 6 message,
---         7 the meeting's id ('' if unknown), 8 state | instance | '1' if a move leaves a tomb | how many meetings a
---         claim's tenant may have ('' if unbounded, and in a Cluster), 9 what the instance calls the meeting ('' if that
---         is no news), for a bounded claim the set of the records in which its tenant claimed, 10... candidates, best first
+--         7 the meeting's id ('' if unknown), 8 state | '1' if a move leaves a tomb, 9 what the instance calls the meeting
+--         ('' if that is no news), 10 the set of the records in which the tenant has meetings ('' in a Cluster), 11 how
+--         many it may have ('' if unbounded), 12... candidates, best first
 -- Answers a word and the route it is about, if any.
 local what, tenant, version, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local meeting = ARGV[7] ~= '' and ARGV[7] or nil
 local internal = ARGV[9] and ARGV[9] ~= '' and ARGV[9] or nil
+local pool = ARGV[10] and ARGV[10] ~= '' and ARGV[10] or nil
+local most = tonumber(ARGV[11])
 
 -- One form of all spellings of an instance, as InstanceId has it, but for what only a library knows of hosts.
 local function normal(url)
@@ -29,13 +31,13 @@ local function others()
   return routes
 end
 
-local function first_free(from)
+local function first_free()
   local held = {}
   for _, route in ipairs(others()) do
     held[normal(route.instance)] = true
     if route.left then held[normal(route.left)] = true end
   end
-  for i = from, #ARGV do
+  for i = 12, #ARGV do
     if not held[normal(ARGV[i])] then return ARGV[i] end
   end
 end
@@ -87,14 +89,26 @@ local function store(word, route)
   return { word, text }
 end
 
--- Whether the tenant has as many meetings as it may. What has ended meanwhile, by whomever, is looked for only then.
-local function is_full(most, pool)
-  if redis.call('SCARD', pool) < most then return false end
+-- How many meetings the tenant has beside this one.
+local function others_in_pool()
+  return redis.call('SCARD', pool) - redis.call('SISMEMBER', pool, KEYS[1])
+end
+
+-- Whether the tenant has as many as it may beside this one. What has ended meanwhile, by whomever, is looked for only then.
+local function is_full()
+  if not pool or not most or others_in_pool() < most then return false end
   for _, key in ipairs(redis.call('SMEMBERS', pool)) do
     local text = redis.call('HGET', key, tenant)
     if not text or cjson.decode(text).state == 'ending' then redis.call('SREM', pool, key) end
   end
-  return redis.call('SCARD', pool) >= most
+  return others_in_pool() >= most
+end
+
+-- From now on this meeting counts. One that was found counts for every tenant, which may be bounded later.
+local function count()
+  if not pool then return end
+  redis.call('SADD', pool, KEYS[1])
+  redis.call('EXPIRE', pool, 2592000)
 end
 
 local present = redis.call('HGET', KEYS[1], tenant)
@@ -104,14 +118,10 @@ if what == 'claim' then
   local has_ended = readable and stands.state == 'ending' and stands.version == expected
   if present and not has_ended then return { 'existing', present } end
   if not present then expected = '' end
-  local most = tonumber(ARGV[8])
-  if most and is_full(most, ARGV[9]) then return { 'full' } end
-  local home = first_free(10)
+  if is_full() then return { 'full' } end
+  local home = first_free()
   if not home then return { 'taken' } end
-  if most then
-    redis.call('SADD', ARGV[9], KEYS[1])
-    redis.call('EXPIRE', ARGV[9], 2592000)
-  end
+  if most then count() end
   return store('new', { instance = home, state = 'claimed', meeting = meeting })
 end
 
@@ -132,13 +142,16 @@ if what == 'removed' then
   if redis.call('HDEL', KEYS[1], tenant) > 0 then
     tell(nil)
     unname(route.instance)
+    if pool then redis.call('SREM', pool, KEYS[1]) end
   end
   return { 'done' }
 end
 
 if what == 'moved' or what == 'adopted' then
-  local home = first_free(10)
+  if is_full() then return { 'full' } end
+  local home = first_free()
   if not home then return { 'taken' } end
+  if most or what == 'adopted' then count() end
   local moved, from = what == 'moved', route and route.instance
   local tombs = tombs_of(route, home, moved and ARGV[8] == '1' and from or nil)
   -- A claim has no key yet: it is named when it is confirmed.
