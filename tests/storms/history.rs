@@ -241,9 +241,10 @@ pub(crate) fn of_room(events: &[Event], room: &Room, until: usize, most: usize) 
             | What::People { internal, .. }
             | What::Gone { internal, .. } => internals.contains(internal),
             What::EndSent { id, .. } => *id == room.id || internals.contains(id),
-            What::Fault { .. } | What::Silent { .. } | What::Short { .. } | What::Released { .. } => {
-                true
-            }
+            What::Fault { .. }
+            | What::Silent { .. }
+            | What::Short { .. }
+            | What::Released { .. } => true,
             What::Cut { .. } => false,
             What::Kept { .. } | What::Quiet => false,
         };

@@ -56,24 +56,19 @@ pub(crate) struct Ground {
 
 impl Replica {
     /// Starts the program on a store.
-    pub(crate) async fn start(
-        ground: Ground,
-        process: Process,
-        store: Arc<dyn Store>,
-    ) -> Self {
+    pub(crate) async fn start(ground: Ground, process: Process, store: Arc<dyn Store>) -> Self {
         let Ground { number, fleet, clock, randomness, engines } = ground;
         let mut config = Config::with_secrets(Secret::new(SECRET), Secret::new(KEY));
         config.health.unknown_for = UNKNOWN_FOR;
         let ids = fleet.sims.iter().map(|sim| InstanceId::new(sim.url())).collect();
         let told: Arc<dyn Clock> = Arc::new(clock.clone());
-        let way =
-            Way {
-                fleet,
-                replica: number,
-                process: process.clone(),
-                world: engines.world(),
-                randomness: randomness.clone(),
-            };
+        let way = Way {
+            fleet,
+            replica: number,
+            process: process.clone(),
+            world: engines.world(),
+            randomness: randomness.clone(),
+        };
         let source = ConfigSource::Given(Box::new(config.clone()));
         let parts = Parts {
             store,
