@@ -46,7 +46,7 @@ pub(crate) enum Rule {
     Forgotten,
     /// No room is listed twice, or as another meeting than the one that lives.
     Twice,
-    /// No tenant has more meetings than its pool.
+    /// No tenant gets a new meeting beyond its pool.
     Pool,
     /// Nothing is kept of what is gone.
     Growth,
@@ -203,7 +203,7 @@ impl Checker<'_> {
         let home = self.home_since(&room, began);
         let told = home.filter(|home| !self.may_be_behind(*home, began));
         match answer {
-            Answer::Made(internal) => self.made(&room, internal),
+            Answer::Made(internal) => self.made(&room, internal, began),
             Answer::Joins => self.reached(&room, told, joined, "a join"),
             Answer::Stranded(_) => {
                 if let Some(n) = told {
@@ -255,8 +255,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A create was acknowledged with this meeting.
-    fn made(&mut self, room: &Room, internal: &str) {
+    /// A create that began then was acknowledged with this meeting.
+    fn made(&mut self, room: &Room, internal: &str, began: usize) {
         let Some(n) = self.meetings.called(internal, room) else {
             let words = format!("{internal} was made by no server");
             return self.violated(Rule::Invented, room, words);
@@ -282,7 +282,10 @@ impl Checker<'_> {
         meeting.superseded = false;
         if meeting.acknowledged.is_none() {
             meeting.acknowledged = Some(self.now);
-            self.count(room);
+            // One that lived before is not denied, though it may pass the pool: the store may have lost its claim.
+            if meeting.born > began {
+                self.count(room);
+            }
         }
     }
 

@@ -120,8 +120,8 @@ impl MeetingsState {
         self.write_again();
     }
 
-    /// Meetings that live as far as we know, and of which the store knows nothing or an older state, are made known to
-    /// it again, unless somebody else was quicker. Should one of them have ended, a sweep removes it as any other.
+    /// Meetings that live or are being made as far as we know, and of which the store knows nothing or an older state, are
+    /// made known to it again, unless somebody else was quicker. Should one of them have ended, a sweep removes it as any other.
     ///
     /// They get the versions that they had: so a replica that knows a later state writes that over it, and of all that is
     /// known the latest comes to stand.
@@ -133,7 +133,12 @@ impl MeetingsState {
         for Lost { key, tenant, route, instead } in lost {
             let becomes = match route.state {
                 RouteState::Ending => Becomes::State(RouteState::Ending),
-                _ => Becomes::Adopted { instance: route.instance },
+                RouteState::Confirmed => Becomes::Adopted { instance: route.instance },
+                // Its create goes on.
+                RouteState::Claimed => {
+                    let candidates = vec![route.instance];
+                    Becomes::Moved { candidates, tomb: false, most: None }
+                }
             };
             let of = Of { key, meeting: route.meeting, tenant, internal: route.internal };
             self.change_to(of, (instead, route.version), becomes, Then::Again);

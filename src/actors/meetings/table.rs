@@ -229,9 +229,7 @@ impl Table {
         if newer.route.state == RouteState::Ending && names(&newer.route) != names(route) {
             return false;
         }
-        if newer.route.state != RouteState::Claimed {
-            self.note_lost(key, tenant, Some(route.version));
-        }
+        self.note_lost(key, tenant, Some(route.version));
         true
     }
 

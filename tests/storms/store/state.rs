@@ -85,7 +85,7 @@ impl Kept {
                 pool.insert(ask.key);
             }
             (Step::Change(ask), Stepped::Changed(Changed::Done(route))) => match ask.becomes {
-                Becomes::Adopted { .. } | Becomes::Moved { most: Some(_), .. } => {
+                Becomes::Adopted { .. } | Becomes::Moved { .. } => {
                     pool.insert(ask.key);
                 }
                 Becomes::Removed if route.is_none() => drop(pool.remove(&ask.key)),

@@ -104,7 +104,7 @@ local function is_full()
   return others_in_pool() >= most
 end
 
--- From now on this meeting counts. One that was found counts for every tenant, which may be bounded later.
+-- From now on this meeting counts. One that was found or moved counts for every tenant, which may be bounded later.
 local function count()
   if not pool then return end
   redis.call('SADD', pool, KEYS[1])
@@ -151,7 +151,7 @@ if what == 'moved' or what == 'adopted' then
   if is_full() then return { 'full' } end
   local home = first_free()
   if not home then return { 'taken' } end
-  if most or what == 'adopted' then count() end
+  count()
   local moved, from = what == 'moved', route and route.instance
   local tombs = tombs_of(route, home, moved and ARGV[8] == '1' and from or nil)
   -- A claim has no key yet: it is named when it is confirmed.
