@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::shared::Amid;
 
 /// A whole storm. Times are milliseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Storm {
     pub(crate) seed: u64,
     pub(crate) profile: Profile,
@@ -24,8 +24,42 @@ pub(crate) struct Storm {
     pub(crate) lasts: u64,
 }
 
+/// What is kept of a storm that was drawn from a seed; all where nothing is said.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Part {
+    /// Only these faults of the storm, by their numbers; none if none is named.
+    #[arg(long, value_delimiter = ',', num_args = 0.., requires = "seed")]
+    faults: Option<Vec<usize>>,
+    /// Only clients of these rooms.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    rooms: Option<Vec<String>>,
+    /// Clients call for so long.
+    #[arg(long, requires = "seed")]
+    millis: Option<u64>,
+}
+
+impl Part {
+    /// What is left in this storm.
+    pub(crate) fn of(storm: &Storm) -> Self {
+        let faults = storm.faults.iter().map(|fault| fault.number).collect();
+        let rooms = storm.rooms.iter().map(Room::to_string).collect();
+        Self { faults: Some(faults), rooms: Some(rooms), millis: Some(storm.lasts) }
+    }
+}
+
+/// As it is written in a command.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults = self.faults.iter().flatten().map(usize::to_string).collect::<Vec<_>>();
+        let rooms = self.rooms.iter().flatten().map(String::as_str).collect::<Vec<_>>();
+        let space = if faults.is_empty() { "" } else { " " };
+        write!(f, "--faults{space}{} --rooms {}", faults.join(","), rooms.join(","))?;
+        self.millis.map_or(Ok(()), |millis| write!(f, " --millis {millis}"))
+    }
+}
+
 /// A simulated BBB server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ServerPlan {
     pub(crate) version: Version,
     /// Its clock is so many milliseconds fast.
@@ -152,6 +186,18 @@ impl Storm {
         let mut storm = Self { seed, profile, replicas, servers, rooms, faults: Vec::new(), lasts };
         storm.draw_faults(&mut rng);
         storm
+    }
+
+    /// What of it is in this part.
+    pub(crate) fn only(mut self, part: &Part) -> Self {
+        if let Some(faults) = &part.faults {
+            self.faults.retain(|fault| faults.contains(&fault.number));
+        }
+        if let Some(rooms) = &part.rooms {
+            self.rooms.retain(|room| rooms.contains(&room.to_string()));
+        }
+        self.lasts = part.millis.unwrap_or(self.lasts);
+        self
     }
 
     /// Whether the store counts pools, as one Redis does; in a Cluster claims are told in one order, and in time only where

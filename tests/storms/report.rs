@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use crate::checker::{Rule, Violation};
 use crate::harness::commit;
 use crate::history::of_room;
-use crate::plan::Storm;
+use crate::plan::{Part, Storm};
 use crate::profile::Profile;
 use crate::run::{Outcome, run};
 use crate::shrink::shrink;
@@ -51,6 +51,8 @@ struct Wish {
     /// Looks for the smallest storm that fails in the same way.
     #[arg(long)]
     shrink: bool,
+    #[command(flatten)]
+    part: Part,
     /// Shows the whole history.
     #[arg(long)]
     history: bool,
@@ -89,7 +91,8 @@ pub(crate) fn main() -> ExitCode {
     let Verb::Storm(wish) = Verb::parse();
     let is_well = match wish.seed {
         Some(seed) => {
-            let storms = wish.profiles().into_iter().map(|profile| Storm::draw(seed, profile));
+            let draw = |profile| Storm::draw(seed, profile).only(&wish.part);
+            let storms = wish.profiles().into_iter().map(draw);
             storms.filter(|storm| !one(storm, &wish)).count() == 0
         }
         None => many(&wish),
@@ -106,10 +109,13 @@ fn one(storm: &Storm, wish: &Wish) -> bool {
     }
     tell(&outcome);
     if let Some(first) = outcome.violations.first().filter(|_| wish.shrink) {
-        let (least, tried) = shrink(storm, first.rule);
+        let breaks = |storm: &Storm| run(storm).violations.iter().any(|v| v.rule == first.rule);
+        let (least, tried) = shrink(storm, breaks);
         println!("\nThe same in a smaller storm, the least of {tried}:");
         least.describe().iter().for_each(|line| println!("{line}"));
         tell(&run(&least));
+        let Storm { seed, profile, .. } = storm;
+        println!("again: storm --seed {seed} --profile {profile} {}", Part::of(&least));
     }
     outcome.violations.is_empty()
 }
@@ -148,6 +154,18 @@ struct Short {
     differs: bool,
 }
 
+impl Short {
+    /// How it fails.
+    fn words(&self) -> String {
+        let rules: Vec<String> = self.rules.iter().map(|rule| format!("{rule:?}")).collect();
+        match (self.differs, rules.is_empty()) {
+            (true, true) => "has two histories".into(),
+            (true, false) => format!("has two histories and breaks {}", rules.join(" ")),
+            (false, _) => format!("breaks {}", rules.join(" ")),
+        }
+    }
+}
+
 /// What came of many.
 #[derive(Default)]
 struct Sum {
@@ -156,6 +174,8 @@ struct Sum {
     bad: usize,
     by_profile: BTreeMap<Profile, (usize, usize)>,
     by_rule: BTreeMap<Rule, usize>,
+    /// Which fail, and how.
+    failing: BTreeSet<(Profile, u64, String)>,
 }
 
 impl Sum {
@@ -164,6 +184,9 @@ impl Sum {
         let (storms, bad) = self.by_profile.entry(short.profile).or_default();
         *storms += 1;
         *bad += usize::from(is_bad);
+        if is_bad {
+            self.failing.insert((short.profile, short.seed, short.words()));
+        }
         self.storms += 1;
         self.bad += usize::from(is_bad);
         self.events += short.events;
@@ -181,6 +204,9 @@ impl Sum {
         let by_rule = self.by_rule.iter().map(|(rule, bad)| format!("{rule:?} {bad}"));
         let by_rule = by_rule.collect::<Vec<_>>().join(", ");
         println!("violations: {}", if by_rule.is_empty() { "none" } else { &by_rule });
+        for (profile, seed, words) in &self.failing {
+            println!("failing: seed {seed} of {profile} {words}");
+        }
     }
 }
 
@@ -195,13 +221,8 @@ fn many(wish: &Wish) -> bool {
         |(seed, profile)| short(seed, profile, wish.twice),
         |short| {
             sum.add(&short);
-            let Short { seed, profile, rules, differs, .. } = short;
-            if differs {
-                println!("seed {seed} of {profile} has two histories");
-            }
-            if !rules.is_empty() {
-                let rules: Vec<String> = rules.iter().map(|rule| format!("{rule:?}")).collect();
-                println!("seed {seed} of {profile} breaks {}", rules.join(" "));
+            if short.differs || !short.rules.is_empty() {
+                println!("seed {} of {} {}", short.seed, short.profile, short.words());
             }
             !(wish.stop && sum.bad > 0)
         },

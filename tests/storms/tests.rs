@@ -7,6 +7,7 @@ use crate::harness::{run_all, trial};
 use crate::plan::Storm;
 use crate::profile::Profile;
 use crate::run;
+use crate::shrink;
 
 /// Storms that have shown something once.
 const SHOWN: [(Profile, u64); 6] = [
@@ -26,8 +27,14 @@ pub(crate) fn main() -> ExitCode {
             the_same_history(Profile::Embedded, 1..2);
         }),
     ];
+    let shrinking = [
+        trial("shrink::only_what_matters_is_left", shrink::tests::only_what_matters_is_left),
+        trial("shrink::what_fails_always_becomes_the_least", || {
+            shrink::tests::what_fails_always_becomes_the_least();
+        }),
+    ];
     let shown = trial("what_storms_have_shown_does_not_come_again", shown_before);
-    run_all(checker.into_iter().chain(own).chain([shown]).collect())
+    run_all(checker.into_iter().chain(own).chain(shrinking).chain([shown]).collect())
 }
 
 fn the_same_history(profile: Profile, seeds: std::ops::Range<u64>) {
