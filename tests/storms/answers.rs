@@ -16,7 +16,11 @@ pub(crate) struct Reply {
 pub(crate) fn query(call: Call, room: &Room, op: u64) -> (&'static str, String) {
     let id = format!("meetingID={}", room.id);
     match call {
-        Call::Create => ("create", format!("name=Room&{id}")),
+        Call::Create => {
+            // Where the front end wants to hear of the end: the host names the create.
+            let told = format!("http%3A%2F%2Fop-{op}.example.org%2Fended");
+            ("create", format!("name=Room&{id}&meta_op={op}&meta_endCallbackUrl={told}"))
+        }
         Call::Join => ("join", format!("fullName=Ada&{id}&role=VIEWER&userID=op-{op}")),
         Call::Info => ("getMeetingInfo", id),
         Call::Running => ("isMeetingRunning", id),

@@ -5,7 +5,7 @@ mod lists; // what getMeetings shows
 mod meetings; // which meetings there are, and whose
 pub(crate) mod tests; // each rule caught in a short history
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::meetings::{Meeting, Meetings};
 use crate::history::{Answer, Call, Event, Exit, Room, What};
@@ -48,6 +48,8 @@ pub(crate) enum Rule {
     Twice,
     /// No tenant gets a new meeting beyond its pool.
     Pool,
+    /// What was taken over for a tenant's server arrives there, or is seen by admins.
+    Undelivered,
     /// Nothing is kept of what is gone.
     Growth,
     /// Once all is well and nothing is left, creates succeed.
@@ -85,6 +87,9 @@ struct Checker<'a> {
     /// How much was kept at first.
     first_kept: Option<usize>,
     is_quiet: bool,
+    /// Callbacks that were taken over, by their creates, and when; and those that were delivered or are listed.
+    owed: BTreeMap<u64, u64>,
+    told: BTreeSet<u64>,
     /// The event that is looked at, and its moment.
     now: usize,
     at: u64,
@@ -100,6 +105,8 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
         moments: events.iter().map(|event| event.at).collect(),
         first_kept: None,
         is_quiet: false,
+        owed: BTreeMap::new(),
+        told: BTreeSet::new(),
         now: 0,
         at: 0,
         found: Vec::new(),
@@ -134,7 +141,17 @@ impl Checker<'_> {
             What::Short { server, on } => self.meetings.short(*server, *on, self.at),
             What::Released { server } => drop(self.meetings.released.insert(*server)),
             What::Kept { routes } => self.kept(*routes),
-            What::Quiet => self.is_quiet = true,
+            What::CalledBack { op } => drop(self.owed.entry(*op).or_insert(self.at)),
+            What::Delivered { op } | What::Owed { op } => drop(self.told.insert(*op)),
+            What::WentBack { to } => {
+                // What was taken over since then may be lost with the store; the server was told that it arrived.
+                let at = *to;
+                self.owed.retain(|_, taken| *taken < at);
+            }
+            What::Quiet => {
+                self.is_quiet = true;
+                self.undelivered();
+            }
             What::EndSent { .. } | What::Cut { .. } | What::Fault { .. } => {}
         }
     }
@@ -190,6 +207,15 @@ impl Checker<'_> {
             let room = Room { tenant: String::new(), id: String::new() };
             let words = format!("{routes} routes are kept, and {first} were at the start");
             self.violated(Rule::Growth, &room, words);
+        }
+    }
+
+    fn undelivered(&mut self) {
+        let told = std::mem::take(&mut self.told);
+        for op in self.owed.keys().filter(|op| !told.contains(op)).copied().collect::<Vec<_>>() {
+            let Some(room) = self.ops.get(&op).map(|op| op.room.clone()) else { continue };
+            let words = format!("the callback of #{op} is neither delivered nor listed");
+            self.violated(Rule::Undelivered, &room, words);
         }
     }
 

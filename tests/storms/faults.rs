@@ -5,10 +5,10 @@ use std::time::Duration;
 use bigblueswarm::domain::instance::InstanceId;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::engine::TURN;
+use crate::engine::{TURN, now};
 use crate::history::What;
 use crate::plan::{Act, Failing, Fault, Trouble};
-use crate::shared::{Amid, Held, Phase};
+use crate::shared::{Amid, Held, Phase, millis};
 use crate::swarm::Swarm;
 
 /// A replica that is to stand still amid a call makes one within this, or stands still without.
@@ -62,7 +62,10 @@ impl Present {
             }
             Trouble::LostNews { replica } => hub.wire(replica, |wire| wire.deaf = true),
             Trouble::DoubledNews { replica } => hub.wire(replica, |wire| wire.doubled = true),
-            Trouble::Flush => hub.state.with(|state| state.flush()),
+            Trouble::Flush => {
+                hub.state.with(|state| state.flush());
+                swarm.recorder.note(What::WentBack { to: 0 });
+            }
             Trouble::Failover { lag } => {
                 hub.state.with(|state| state.lag = Duration::from_millis(lag));
             }
@@ -94,7 +97,7 @@ impl Present {
             }
             Trouble::StoreAway => each(swarm, false),
             Trouble::Rollback { age } => {
-                hub.state.with(|state| state.go_back(Duration::from_millis(age)));
+                go_back(swarm, age);
                 each(swarm, false);
             }
             Trouble::LateNews { replica, .. } => {
@@ -103,10 +106,10 @@ impl Present {
             Trouble::LostNews { replica } => hub.wire(replica, |wire| wire.deaf = false),
             Trouble::DoubledNews { replica } => hub.wire(replica, |wire| wire.doubled = false),
             Trouble::Flush | Trouble::Unlisted { .. } => {}
-            Trouble::Failover { lag } => hub.state.with(|state| {
-                state.go_back(Duration::from_millis(lag));
-                state.lag = Duration::ZERO;
-            }),
+            Trouble::Failover { lag } => {
+                go_back(swarm, lag);
+                hub.state.with(|state| state.lag = Duration::ZERO);
+            }
             Trouble::Asleep { replica, .. } => {
                 swarm.replica(replica, |replica| replica.process.turn(Phase::Running));
                 self.still.with(|still| still[replica] = false);
@@ -200,6 +203,13 @@ fn spelt(acts: &[(usize, Act)], url: String) -> Option<String> {
         (false, true) => Some(url.replacen(".example.org", ".Example.org:80", 1) + "/"),
         (false, false) => Some(url),
     }
+}
+
+/// The store comes back as it was so many milliseconds ago.
+fn go_back(swarm: &Swarm, age: u64) {
+    swarm.hub.state.with(|state| state.go_back(Duration::from_millis(age)));
+    let to = millis(now()).saturating_sub(age);
+    swarm.recorder.note(What::WentBack { to });
 }
 
 /// Cuts all replicas off from the store, or lets them reach it again.

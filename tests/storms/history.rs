@@ -121,6 +121,22 @@ pub(crate) enum What {
     Released {
         server: usize,
     },
+    /// A server's callback for the meeting that create `op` asked for was taken over: answered 2xx.
+    CalledBack {
+        op: u64,
+    },
+    /// The tenant's server has got it.
+    Delivered {
+        op: u64,
+    },
+    /// At the end it still waits, or is a dead letter, and admins see so.
+    Owed {
+        op: u64,
+    },
+    /// The store came back as it was at this moment, in milliseconds since the storm began.
+    WentBack {
+        to: u64,
+    },
     /// What a fault does, or that it is over.
     Fault {
         fault: usize,
@@ -203,6 +219,10 @@ impl fmt::Display for Event {
             What::Cut { replica, on: true } => write!(f, "replica {replica} is cut off"),
             What::Cut { replica, on: false } => write!(f, "replica {replica} is cut off no more"),
             What::Released { server } => write!(f, "s{server} is out of use"),
+            What::CalledBack { op } => write!(f, "the callback of #{op} is taken over"),
+            What::Delivered { op } => write!(f, "the callback of #{op} arrives"),
+            What::Owed { op } => write!(f, "the callback of #{op} is listed"),
+            What::WentBack { to } => write!(f, "the store is as it was at {} ms", to),
             What::Fault { fault, on: true, words } => write!(f, "FAULT {fault} {words}"),
             What::Fault { fault, on: false, words } => write!(f, "FAULT {fault} over: {words}"),
             What::Kept { routes } => write!(f, "{routes} routes are kept"),
@@ -235,7 +255,12 @@ pub(crate) fn of_room(events: &[Event], room: &Room, until: usize, most: usize) 
             _ => {}
         }
         let concerns = match &event.what {
-            What::Asked { op, .. } | What::Answered { op, .. } => ops.contains(op),
+            What::Asked { op, .. }
+            | What::Answered { op, .. }
+            | What::CalledBack { op }
+            | What::Delivered { op }
+            | What::Owed { op } => ops.contains(op),
+            What::WentBack { .. } => true,
             What::Born { internal, .. }
             | What::Joined { internal, .. }
             | What::People { internal, .. }

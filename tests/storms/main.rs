@@ -4,6 +4,7 @@
 //! storm, `make storms SEEDS=1000` many.
 
 mod answers; // what clients ask, and how they read what is answered
+mod callbacks; // from servers to us, and from us to tenants
 mod checker; // whether a history keeps the promise
 mod clients; // who calls
 mod engine; // whose turn it is to work

@@ -16,8 +16,7 @@ use bigblueswarm::domain::secret::Secret;
 use bigblueswarm::outside::clock::Clock;
 use bigblueswarm::outside::loads::{LoadError, LoadSource, View};
 use bigblueswarm::outside::store::Store;
-use bigblueswarm::outside::targets::{Call, TargetError, Targets};
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -25,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use crate::answers::Reply;
+use crate::callbacks::{BASE, Front};
 use crate::engine::Engines;
 use crate::servers::{Fleet, Way};
 use crate::shared::{Phase, Process, StormClock};
@@ -52,14 +52,16 @@ pub(crate) struct Ground {
     pub(crate) clock: StormClock,
     pub(crate) randomness: Randomness,
     pub(crate) engines: Engines,
+    pub(crate) front: Arc<Front>,
 }
 
 impl Replica {
     /// Starts the program on a store.
     pub(crate) async fn start(ground: Ground, process: Process, store: Arc<dyn Store>) -> Self {
-        let Ground { number, fleet, clock, randomness, engines } = ground;
+        let Ground { number, fleet, clock, randomness, engines, front } = ground;
         let mut config = Config::with_secrets(Secret::new(SECRET), Secret::new(KEY));
         config.health.unknown_for = UNKNOWN_FOR;
+        config.callbacks.base_url = Some(BASE.into());
         let ids = fleet.sims.iter().map(|sim| InstanceId::new(sim.url())).collect();
         let told: Arc<dyn Clock> = Arc::new(clock.clone());
         let way = Way {
@@ -75,7 +77,7 @@ impl Replica {
             loads: Arc::new(Figures { ids, clock: told.clone() }),
             ingest: None,
             servers: Arc::new(way),
-            targets: Arc::new(Nobody),
+            targets: front,
             clock: told,
             randomness,
             source,
@@ -118,7 +120,11 @@ impl Replica {
         self.send(request.expect("a request"))
     }
 
-    fn send(&self, request: Request<Body>) -> Option<impl Future<Output = Option<Reply>> + use<>> {
+    /// A request; nothing if it is refused, as nobody listens.
+    pub(crate) fn send(
+        &self,
+        request: Request<Body>,
+    ) -> Option<impl Future<Output = Option<Reply>> + use<>> {
         if self.process.phase() == Phase::Crashed {
             return None;
         }
@@ -171,15 +177,5 @@ impl LoadSource for Figures {
         };
         let loads = self.ids.iter().enumerate().map(load).collect();
         Ok(LoadSnapshot { read_at: Some(now), loads, tenants: HashMap::default() })
-    }
-}
-
-/// No tenant's server is called in a storm.
-struct Nobody;
-
-#[async_trait]
-impl Targets for Nobody {
-    async fn send(&self, _: Call) -> Result<StatusCode, TargetError> {
-        Err(TargetError::Failed("nobody is there".into()))
     }
 }

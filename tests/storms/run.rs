@@ -96,6 +96,7 @@ async fn close(swarm: &Swarm, storm: &Storm) {
         swarm.fleet.crash(server).await;
     }
     sleep(QUIET).await;
+    swarm.note_owed().await;
     swarm.recorder.note(What::Quiet);
     swarm.note_kept();
     for tenant in [T, U] {

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
+use crate::callbacks::Told;
 use crate::engine::TURN;
 use crate::history::What;
 use crate::lies::{self, Lies};
@@ -40,6 +41,8 @@ pub(crate) struct Fleet {
     /// What each server was last seen to have.
     seen: Held<Vec<Sight>>,
     lies: Held<Vec<Lies>>,
+    /// Where servers were told to tell of ends.
+    pub(crate) told: Told,
     versions: Vec<Version>,
 }
 
@@ -62,7 +65,7 @@ impl Fleet {
         let servers = SimServers::new(sims.clone());
         let lies = Held::new(vec![Lies::default(); sims.len()]);
         let versions = plans.iter().map(|plan| plan.version).collect();
-        Self { sims, servers, recorder: recorder.clone(), seen, lies, versions }
+        Self { sims, servers, recorder: recorder.clone(), seen, lies, versions, told: Told::new() }
     }
 
     /// Looks at all meetings, again and again.
@@ -78,6 +81,7 @@ impl Fleet {
     /// Notes what has changed on a server.
     async fn look(&self, server: usize, because: Because) {
         let meetings = self.sims[server].meetings().await;
+        self.told.learn(&meetings);
         let changes = self.seen.with(|seen| changes(server, &mut seen[server], meetings, because));
         changes.into_iter().for_each(|what| self.recorder.note(what));
     }
@@ -188,13 +192,16 @@ impl Servers for Way {
         if call == "end" {
             let id = query::value(asked, "meetingID").map(|id| id.into_owned()).unwrap_or_default();
             self.fleet.recorder.note(What::EndSent { replica: self.replica, server, id });
-            self.fleet.look(server, Because::Call).await;
         }
         let because = if call == "end" { Because::End } else { Because::Call };
         let fleet = self.fleet.clone();
         // The look stands right behind the request in the server's queue, and both go on if the asker goes away.
-        let both =
-            async move { join(fleet.servers.send(request), fleet.look(server, because)).await.0 };
+        let both = async move {
+            if because == Because::End {
+                fleet.look(server, Because::Call).await;
+            }
+            join(fleet.servers.send(request), fleet.look(server, because)).await.0
+        };
         let lost = |error: JoinError| Err(SendError::Unanswered(error.to_string()));
         let answer = self.world.spawn(both).await.unwrap_or_else(lost);
         self.process.is_amid(Amid::Server);

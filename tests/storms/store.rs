@@ -2,6 +2,7 @@
 //! snapshots and failovers are modelled as they are to those who call.
 
 mod ear; // hearing of what others change
+mod queue; // what is owed to tenants' servers
 mod state; // what is kept, and as it was before
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -120,6 +121,10 @@ impl SimStore {
             act(state)
         })
         .await
+    }
+
+    async fn queue<R>(&self, act: impl FnOnce(&mut queue::Parcels) -> R) -> Result<R, StoreError> {
+        self.ask(|state| state.queue(act)).await
     }
 
     async fn passes(&self, cut: fn(&Wire) -> bool) -> Result<(), StoreError> {
@@ -341,47 +346,52 @@ impl Store for SimStore {
     }
 }
 
-/// No call asks for a callback in a storm.
 #[async_trait]
 impl Queue for SimStore {
     async fn callback_key(&self, propose: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], StoreError> {
-        self.ask(|_| propose).await
+        self.ask(|state| state.callback_key(propose)).await
     }
 
     async fn owe(
         &self,
         parcels: Vec<(Way, Parcel)>,
         _: u64,
-        _: Room,
+        room: Room,
     ) -> Result<Vec<Owed>, StoreError> {
-        self.ask(|_| vec![Owed::Full; parcels.len()]).await
+        self.queue(|queue| queue.owe(parcels, room)).await
     }
 
-    async fn take_due(&self, _: u64, _: u64, _: Wish) -> Result<Due, StoreError> {
-        self.ask(|_| Due::default()).await
+    async fn take_due(&self, now: u64, until: u64, wish: Wish) -> Result<Due, StoreError> {
+        self.queue(|queue| queue.take_due(now, until, &wish)).await
     }
 
-    async fn settle(&self, _: DeliveryId, _: u64, _: Settle, _: Room) -> Result<bool, StoreError> {
-        self.ask(|_| false).await
+    async fn settle(
+        &self,
+        id: DeliveryId,
+        until: u64,
+        settle: Settle,
+        _: Room,
+    ) -> Result<bool, StoreError> {
+        self.queue(|queue| queue.settle(id, until, settle)).await
     }
 
-    async fn pile(&self, _: Pile, _: usize, _: usize) -> Result<Page, StoreError> {
-        self.ask(|_| Page::default()).await
+    async fn pile(&self, pile: Pile, from: usize, most: usize) -> Result<Page, StoreError> {
+        self.queue(|queue| queue.pile(pile, from, most)).await
     }
 
-    async fn revive(&self, _: DeliveryId, _: u64) -> Result<bool, StoreError> {
-        self.ask(|_| false).await
+    async fn revive(&self, id: DeliveryId, now: u64) -> Result<bool, StoreError> {
+        self.queue(|queue| queue.revive(id, now)).await
     }
 
-    async fn discard(&self, _: DeliveryId) -> Result<bool, StoreError> {
-        self.ask(|_| false).await
+    async fn discard(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        self.queue(|queue| queue.discard(id)).await
     }
 
-    async fn discard_hook(&self, _: &str, _: &str) -> Result<u64, StoreError> {
-        self.ask(|_| 0).await
+    async fn discard_hook(&self, tenant: &str, hook: &str) -> Result<u64, StoreError> {
+        self.queue(|queue| queue.discard_hook(tenant, hook)).await
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
-        self.ask(|_| Vec::new()).await
+        self.queue(|queue| queue.tallies()).await
     }
 }

@@ -8,6 +8,7 @@ use bigblueswarm::domain::tenant::{TenantDocument, TenantSpec};
 use bigblueswarm::outside::store::Store;
 use tokio::time::{Instant, sleep};
 
+use crate::callbacks::{Back, Front, op_of};
 use crate::engine::Engines;
 use crate::history::What;
 use crate::plan::{Storm, T, U};
@@ -29,6 +30,7 @@ pub(crate) struct Swarm {
     pub(crate) hub: Hub,
     randomness: Randomness,
     engines: Engines,
+    front: Arc<Front>,
     replicas: Held<Vec<Option<Replica>>>,
     ops: Held<u64>,
     /// The file of the embedded store, where there is one.
@@ -41,6 +43,8 @@ impl Swarm {
         let recorder = Recorder::start();
         let randomness = Randomness::seeded(storm.seed);
         let fleet = Fleet::start(&storm.servers, storm.seed, &recorder);
+        let (refused, of) = (Held::new(Vec::new()), (recorder.clone(), randomness.clone()));
+        let front = Front { recorder: of.0, randomness: of.1, refused };
         let alone = storm.profile.is_alone();
         let swarm = Self {
             fleet,
@@ -48,10 +52,16 @@ impl Swarm {
             recorder,
             randomness,
             engines,
+            front: Arc::new(front),
             replicas: Held::new((0..storm.replicas).map(|_| None).collect()),
             ops: Held::new(0),
             file: alone.then(TornFile::new),
         };
+        for sim in &swarm.fleet.sims {
+            let (told, replicas) = (swarm.fleet.told.clone(), swarm.replicas.clone());
+            let (recorder, randomness) = (swarm.recorder.clone(), swarm.randomness.clone());
+            sim.calls_out(Back { told, replicas, recorder, randomness });
+        }
         for n in 0..storm.replicas {
             swarm.boot(n).await;
         }
@@ -64,7 +74,8 @@ impl Swarm {
         let clock = StormClock::new(number as i64 * 37 - 50);
         let (fleet, randomness) = (self.fleet.clone(), self.randomness.clone());
         let engines = self.engines.clone();
-        let ground = Ground { number, fleet, clock, randomness, engines };
+        let front = self.front.clone();
+        let ground = Ground { number, fleet, clock, randomness, engines, front };
         let process = Process::new();
         let store: Arc<dyn Store> = match &self.file {
             Some(file) => file.open(),
@@ -159,6 +170,18 @@ impl Swarm {
             *ops += 1;
             *ops
         })
+    }
+
+    /// Notes whose callbacks admins see, waiting or dead.
+    pub(crate) async fn note_owed(&self) {
+        let asked =
+            self.replica(0, |replica| replica.admin(http::Method::GET, "callbacks", String::new()));
+        let Some(asked) = asked.flatten() else { return };
+        let body = asked.await.map(|reply| reply.body).unwrap_or_default();
+        let list: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let targets = list["callbacks"].as_array().into_iter().flatten();
+        let ops = targets.filter_map(|listed| op_of(listed["target"].as_str()?));
+        ops.for_each(|op| self.recorder.note(What::Owed { op }));
     }
 
     /// Notes how much is kept.

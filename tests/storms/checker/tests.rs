@@ -292,6 +292,23 @@ fn growth() {
     kept(1).breaks(&[]);
 }
 
+fn undelivered() {
+    let taken = |s: &mut Story, then: &[What]| {
+        let op = s.asks(Call::Create, "a");
+        s.wait(10).add(What::CalledBack { op });
+        then.iter().for_each(|what| _ = s.wait(1).add(what.clone()));
+        s.add(What::Quiet);
+    };
+    story(|s| taken(s, &[])).breaks(&[Rule::Undelivered]);
+    story(|s| taken(s, &[What::Delivered { op: 1 }])).breaks(&[]);
+    story(|s| taken(s, &[What::Owed { op: 1 }])).breaks(&[]);
+    story(|s| taken(s, &[What::Delivered { op: 2 }])).breaks(&[Rule::Undelivered]);
+    // It was taken over at 10.002 s.
+    story(|s| taken(s, &[What::WentBack { to: 10_003 }])).breaks(&[Rule::Undelivered]);
+    story(|s| taken(s, &[What::WentBack { to: 10_002 }])).breaks(&[]);
+    story(|s| taken(s, &[What::WentBack { to: 9_000 }])).breaks(&[]);
+}
+
 fn closed() {
     let full = || Answer::Refused("meetingPoolReached".into());
     story(|s| _ = s.add(What::Quiet).says(Call::Create, "a", full())).breaks(&[Rule::Closed]);
@@ -299,7 +316,7 @@ fn closed() {
 }
 
 /// Every test of the checker, by what it is about.
-pub(crate) const TESTS: [(&str, fn()); 13] = [
+pub(crate) const TESTS: [(&str, fn()); 14] = [
     ("checker::a_room_has_one_home", one_home),
     ("checker::no_meeting_is_invented", invented),
     ("checker::calls_reach_the_home", misrouted),
@@ -311,6 +328,7 @@ pub(crate) const TESTS: [(&str, fn()); 13] = [
     ("checker::nobody_is_thrown_out", killed),
     ("checker::lists_are_whole", listed),
     ("checker::pools_hold", pool),
+    ("checker::callbacks_arrive_or_are_listed", undelivered),
     ("checker::nothing_grows", growth),
     ("checker::creates_succeed_in_the_end", closed),
 ];

@@ -1,8 +1,10 @@
 //! What the store keeps, and as it was before.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bigblueswarm::bbb::callback::KEY_BYTES;
 use bigblueswarm::domain::instance::InstanceId;
 use bigblueswarm::domain::meeting::{RouteKey, RouteRecord, RouteState};
 use bigblueswarm::domain::tenant::{TenantDocument, TenantId};
@@ -15,6 +17,7 @@ use bigblueswarm::outside::store::{
 
 use super::Hub;
 use super::ear::{Ear, Note};
+use super::queue::Parcels;
 use crate::engine::now;
 
 pub(super) const INSTANCES: &str = "instances";
@@ -36,6 +39,9 @@ pub(crate) struct Kept {
     revisions: BTreeMap<String, i64>,
     own: BTreeMap<(u64, String), i64>,
     bases: BTreeMap<String, String>,
+    /// What is owed to tenants' servers, and the key that callback URLs are sealed with. Copies share them until they change.
+    queue: Arc<Parcels>,
+    callback_key: Option<[u8; KEY_BYTES]>,
     /// Where tenants with pools made claims.
     pools: BTreeMap<TenantId, BTreeSet<RouteKey>>,
 }
@@ -179,6 +185,19 @@ impl State {
         self.counted();
         self.remember();
         Some(self.mark(what))
+    }
+
+    pub(super) fn queue<R>(&mut self, act: impl FnOnce(&mut Parcels) -> R) -> R {
+        let done = act(Arc::make_mut(&mut self.kept.queue));
+        self.remember();
+        done
+    }
+
+    /// The key that is kept, or this one from now on.
+    pub(super) fn callback_key(&mut self, propose: [u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
+        let key = *self.kept.callback_key.get_or_insert(propose);
+        self.remember();
+        key
     }
 
     /// A tool writes the list of instances without this one.
