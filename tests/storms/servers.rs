@@ -188,7 +188,10 @@ impl Servers for Way {
         if call == "end" {
             let id = query::value(asked, "meetingID").map(|id| id.into_owned()).unwrap_or_default();
             self.fleet.recorder.note(What::EndSent { replica: self.replica, server, id });
-            self.fleet.look(server, Because::Call).await;
+            // By the world: what a process saw before it was stopped is no news when it goes on.
+            let fleet = self.fleet.clone();
+            let looked = self.world.spawn(async move { fleet.look(server, Because::Call).await });
+            let _ = looked.await;
         }
         let because = if call == "end" { Because::End } else { Because::Call };
         let fleet = self.fleet.clone();
