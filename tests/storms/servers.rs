@@ -197,6 +197,7 @@ impl Servers for Way {
         let fleet = self.fleet.clone();
         // The look stands right behind the request in the server's queue, and both go on if the asker goes away.
         let both = async move {
+            // By the world: what a process saw before it was stopped is no news when it goes on.
             if because == Because::End {
                 fleet.look(server, Because::Call).await;
             }

@@ -228,7 +228,7 @@ impl MeetingsState {
     pub(super) fn stepped(&mut self, result: Result<Vec<Stepped>, StoreError>) {
         self.look_at_store();
         match &result {
-            Ok(_) => self.lease.met(self.queue.sent_at()),
+            Ok(_) => self.lease.met(),
             Err(error) => tracing::warn!(%error, "a batch of route changes was not stored"),
         }
         for (due, result) in self.queue.back(result) {

@@ -125,7 +125,7 @@ impl MeetingsState {
         self.look_at_store();
         let failed = match result {
             Ok(records) => {
-                self.lease.met(sent_at);
+                self.lease.met();
                 for (key, record) in keys.iter().zip(records) {
                     self.table.read(*key, record, sent_at);
                 }

@@ -23,8 +23,6 @@ const UNHEARD_FOR: Duration = Duration::from_millis(500);
 pub(super) struct Lease {
     /// All that was told until shortly before this was heard.
     heard: Moment,
-    /// The store answered shortly before this.
-    met: Moment,
     /// The store was asked shortly before this and did not answer.
     away: Moment,
 }
@@ -36,9 +34,8 @@ impl Lease {
         self.away = Moment::default();
     }
 
-    /// The store answered a question of this moment.
-    pub(super) fn met(&mut self, asked_at: Moment) {
-        self.met = self.met.max(asked_at + BELIEVED_FOR);
+    /// The store answered.
+    pub(super) fn met(&mut self) {
         self.away = Moment::default();
     }
 
@@ -56,37 +53,35 @@ impl Lease {
         now < self.away
     }
 
-    /// Whether a record may be believed that was asked for then, if it was; `lost`: the store may have lost what memory
-    /// knows, so that it need not have been asked for of late, if only the store was looked at.
-    pub(super) fn allows(&self, asked_at: Option<Moment>, lost: bool, now: Moment) -> bool {
+    /// Whether a record may be believed that was asked for then, if it was.
+    pub(super) fn allows(&self, asked_at: Option<Moment>, now: Moment) -> bool {
         self.hears(now)
             || self.is_away(now)
             || asked_at.is_some_and(|at| now.since(at) < UNHEARD_FOR)
-            || lost && now < self.met
     }
 }
 
 impl MeetingsState {
-    /// Whether memory says of this slot what the store has, or had, if it lost its state, or would say, if it does not answer.
+    /// Whether memory says of this slot what the store has, or would say, if it does not answer. What it may have lost is
+    /// asked for too: others may have changed it since.
     pub(super) fn trusts(&self, slot: &Slot) -> bool {
         if !self.store.shared() {
             return true;
         }
         let now = self.clock.now();
-        let lost = self.doubt.stands(now);
-        let doubted = self.table.is_doubted(slot) && !lost && !self.lease.is_away(now);
+        let doubted = self.table.is_doubted(slot) && !self.lease.is_away(now);
         let asked_at = (!slot.hearsay).then_some(slot.read_at);
-        !slot.stale && !doubted && self.lease.allows(asked_at, lost, now)
+        !slot.stale && !doubted && self.lease.allows(asked_at, now)
     }
 
     /// Whether what is known of this route may be behind, and nothing better is to be had: the store does not answer, or may
-    /// have come back with it.
+    /// have come back with it, or without it.
     pub(super) fn is_unproven(&self, key: RouteKey, version: Version) -> bool {
         if !self.store.shared() {
             return false;
         }
         let now = self.clock.now();
-        self.lease.is_away(now) || self.doubt.stands(now) && self.table.is_revived(&key, version)
+        self.lease.is_away(now) || self.doubt.stands(now) && self.table.is_one_sided(&key, version)
     }
 
     /// What we sent to all at this moment came back, after all that was told before.
@@ -117,27 +112,26 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(happens: impl FnOnce(&mut Lease), now: u64, believed: bool, if_lost: bool) {
+    fn check(happens: impl FnOnce(&mut Lease), now: u64, believed: bool) {
         let mut lease = Lease::default();
         happens(&mut lease);
-        let found = [false, true].map(|lost| lease.allows(Some(at(1_000)), lost, at(now)));
-        assert_eq!(found, [believed, if_lost], "{lease:?} at {now}");
+        assert_eq!(lease.allows(Some(at(1_000)), at(now)), believed, "{lease:?} at {now}");
     }
 
     #[test]
     fn memory_is_believed_for_a_second_after_the_store_was_seen_and_while_that_does_not_answer() {
-        check(|_| {}, 1_499, true, true);
-        check(|_| {}, 1_500, false, false);
-        check(|lease| lease.heard(at(4_000)), 4_999, true, true);
-        check(|lease| lease.heard(at(4_000)), 5_000, false, false);
-        check(|lease| lease.met(at(4_000)), 4_999, false, true);
-        check(|lease| lease.met(at(4_000)), 5_000, false, false);
-        check(|lease| lease.away(at(6_000)), 5_999, true, true);
-        check(|lease| lease.away(at(6_000)), 6_000, false, false);
-        let back = |lease: &mut Lease| {
-            lease.away(at(6_000));
-            lease.heard(at(4_000));
-        };
-        check(back, 5_500, false, false);
+        check(|_| {}, 1_499, true);
+        check(|_| {}, 1_500, false);
+        check(|lease| lease.heard(at(4_000)), 4_999, true);
+        check(|lease| lease.heard(at(4_000)), 5_000, false);
+        check(|lease| lease.away(at(6_000)), 5_999, true);
+        check(|lease| lease.away(at(6_000)), 6_000, false);
+        for back in [|lease: &mut Lease| lease.heard(at(4_000)), Lease::met] {
+            let returns = |lease: &mut Lease| {
+                lease.away(at(6_000));
+                back(lease);
+            };
+            check(returns, 5_500, false);
+        }
     }
 }

@@ -358,7 +358,7 @@ impl MeetingsState {
         let Some(sent_at) = self.loading.take() else { return };
         match result {
             Ok(records) => {
-                self.lease.met(sent_at);
+                self.lease.met();
                 if !self.loaded {
                     info!(records = records.len(), "routes are loaded");
                 }

@@ -167,9 +167,11 @@ impl Table {
         met
     }
 
-    /// Whether the route of this version was read from a store that may have come back with it.
-    pub(super) fn is_revived(&self, key: &RouteKey, version: Version) -> bool {
-        self.slots_of(key).any(|slot| slot.route.version == version && slot.revived)
+    /// Whether only one side knows the route of this version: a store that may have come back with it, or memory, of which
+    /// the store has lost it.
+    pub(super) fn is_one_sided(&self, key: &RouteKey, version: Version) -> bool {
+        let is_one_sided = |slot: &Slot| slot.revived || slot.lost_to.is_some();
+        self.slots_of(key).any(|slot| slot.route.version == version && is_one_sided(slot))
     }
 
     /// The store does not have this route: it was removed, or the store came back with an older state.
