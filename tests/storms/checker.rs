@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::meetings::{Meeting, Meetings};
 use crate::history::{Answer, Call, Event, Exit, Room, What};
 
+/// Whoever brought a callback is told so long after it is in the store, in milliseconds: it may be gone by then.
+const TOLD_WITHIN: u64 = 1_000;
+
 /// What the program may do after how long, in milliseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
@@ -90,6 +93,8 @@ struct Checker<'a> {
     /// Callbacks that were taken over, by their creates, and when; and those that were delivered or are listed.
     owed: BTreeMap<u64, u64>,
     told: BTreeSet<u64>,
+    /// When the store came back as it was before.
+    went_back: Option<u64>,
     /// The event that is looked at, and its moment.
     now: usize,
     at: u64,
@@ -107,6 +112,7 @@ pub(crate) fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
         is_quiet: false,
         owed: BTreeMap::new(),
         told: BTreeSet::new(),
+        went_back: None,
         now: 0,
         at: 0,
         found: Vec::new(),
@@ -141,12 +147,17 @@ impl Checker<'_> {
             What::Short { server, on } => self.meetings.short(*server, *on, self.at),
             What::Released { server } => drop(self.meetings.released.insert(*server)),
             What::Kept { routes } => self.kept(*routes),
-            What::CalledBack { op } => drop(self.owed.entry(*op).or_insert(self.at)),
+            What::CalledBack { op } => {
+                let was_kept = |back: u64| self.at >= back + TOLD_WITHIN;
+                if self.went_back.is_none_or(was_kept) {
+                    self.owed.entry(*op).or_insert(self.at);
+                }
+            }
             What::Delivered { op } | What::Owed { op } => drop(self.told.insert(*op)),
             What::WentBack { to } => {
-                // What was taken over since then may be lost with the store; the server was told that it arrived.
-                let at = *to;
-                self.owed.retain(|_, taken| *taken < at);
+                // What was taken over since then is lost with the store; the server had been told, or will be at once.
+                self.went_back = Some(self.at);
+                self.owed.retain(|_, taken| *taken < *to);
             }
             What::Quiet => {
                 self.is_quiet = true;

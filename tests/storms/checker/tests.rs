@@ -307,6 +307,17 @@ fn undelivered() {
     story(|s| taken(s, &[What::WentBack { to: 10_003 }])).breaks(&[Rule::Undelivered]);
     story(|s| taken(s, &[What::WentBack { to: 10_002 }])).breaks(&[]);
     story(|s| taken(s, &[What::WentBack { to: 9_000 }])).breaks(&[]);
+    // It had been kept just before the store went back; or is kept by what the store is since.
+    let after = |s: &mut Story, seconds| {
+        s.add(What::WentBack { to: 0 }).wait(seconds);
+        taken(s, &[]);
+    };
+    let at_once = |s: &mut Story| {
+        let op = s.asks(Call::Create, "a");
+        s.add(What::WentBack { to: 0 }).add(What::CalledBack { op }).add(What::Quiet);
+    };
+    story(at_once).breaks(&[]);
+    story(|s| after(s, 0)).breaks(&[Rule::Undelivered]);
 }
 
 fn closed() {
