@@ -195,7 +195,9 @@ impl Checker<'_> {
         let Some(n) = self.meetings.find(server, internal) else { return };
         self.meetings.all[n].gone = Some(self.now);
         let meeting = &self.meetings.all[n];
-        let matters = meeting.people > 0 || meeting.is_home();
+        // An empty one whose server counted as dead may have been made elsewhere since.
+        let is_home = || meeting.is_home() && !self.may_be_lost(meeting, self.bounds.dead_after);
+        let matters = meeting.people > 0 || is_home();
         if exit == Exit::Ended && matters && !self.is_asked_for(meeting) {
             let (room, words) =
                 (meeting.room.clone(), format!("{meeting} is ended, and no client asked for it"));

@@ -58,7 +58,8 @@ impl TornFile {
 
 fn torn(mut before: Vec<u8>, after: &[u8], seed: u64) -> Vec<u8> {
     let mut rng = StdRng::seed_from_u64(seed);
-    before.resize(after.len(), 0);
+    // It grows before it is written to, and shrinks after that is synced.
+    before.resize(before.len().max(after.len()), 0);
     // All of it, nothing, or any part.
     let share = [0.0, 0.1, 0.5, 0.9, 1.0][rng.random_range(0..5)];
     for (old, new) in before.chunks_mut(SECTOR).zip(after.chunks(SECTOR)) {
