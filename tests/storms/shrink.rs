@@ -64,7 +64,7 @@ pub(crate) mod tests {
             has_both && storm.rooms.contains(room) && storm.lasts >= 20_000
         });
         assert_eq!(least.faults, [one.clone(), other.clone()]);
-        assert_eq!(least.rooms, [room.clone()]);
+        assert_eq!(least.rooms, std::slice::from_ref(room));
         assert!((20_000..22_000).contains(&least.lasts), "{} ms", least.lasts);
         assert!(tried < 100, "{tried} tried");
         let part = Part::of(&least);
