@@ -45,6 +45,12 @@ async fn one(ground: &Ground, fault: &Fault) {
         Part::Replicas => of_replica(ground, fault.what, lasts).await,
         Part::Redis => of_redis(ground, fault.what, lasts).await,
         Part::Metrics => of_metrics(ground, fault.what, lasts).await,
+        Part::Proxy => {
+            ground.proxy.lock().await.stop();
+            sleep(lasts).await;
+            ground.proxy.lock().await.start_again().await;
+        }
+        Part::Admin => of_admin(ground, fault.what, lasts).await,
         Part::Server(server) => {
             silent(ground, fault, true);
             of_server(ground, server, fault.what, lasts).await;
@@ -240,6 +246,22 @@ async fn of_metrics(ground: &Ground, what: Trouble, lasts: Duration) {
     }
 }
 
+async fn of_admin(ground: &Ground, what: Trouble, lasts: Duration) {
+    match what {
+        Trouble::ServerDrained(n) => {
+            ground.administer(&format!("instances/drain?url={}", ground.url_of(n)), "").await;
+            sleep(lasts).await;
+            ground.administer(&format!("instances/enable?url={}", ground.url_of(n)), "").await;
+        }
+        Trouble::ServerRetired(n) => {
+            ground.administer("instances", &ground.list_without(Some(n))).await;
+            sleep(lasts).await;
+            ground.administer("instances", &ground.list_without(None)).await;
+        }
+        _ => {}
+    }
+}
+
 fn silent(ground: &Ground, fault: &Fault, on: bool) {
     if let Some(server) = fault.what.silences() {
         ground.recorder.note(What::Silent { server, fault: fault.number, on });
@@ -260,9 +282,13 @@ async fn of_server(ground: &Ground, server: usize, what: Trouble, lasts: Duratio
             faults().on("create").set(SimFault::Slow(Duration::from_millis(by))).await;
         }
         Trouble::ServerFails(_) => faults().set(SimFault::Internal).await,
+        Trouble::ServerApart(_, replica) => {
+            front.gate.set_apart(ground.replicas[replica].process().await);
+        }
         _ => {}
     }
     sleep(lasts).await;
     faults().clear().await;
+    front.gate.set_apart(None);
     front.gate.turn(Passage::Open);
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use procfs::process::{FDInfo, FDTarget, Process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -31,6 +32,8 @@ pub(crate) type Renamed = Vec<(u16, u16)>;
 pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
     passage: watch::Sender<Passage>,
+    /// The process whose connections are stuck while others' are not.
+    apart: watch::Sender<Option<u32>>,
     task: JoinHandle<()>,
 }
 
@@ -39,8 +42,15 @@ impl Gate {
     pub(crate) fn to(target: SocketAddr, renamed: Renamed) -> Self {
         let (address, passage) = (free_address(), watch::Sender::new(Passage::Open));
         let names = renamed.into_iter().map(|(own, told)| (bulk(own), bulk(told))).collect();
-        let task = tokio::spawn(keep(address, Way { target, names }, passage.subscribe()));
-        Self { address, passage, task }
+        let apart = watch::Sender::new(None);
+        let heard = Turns { passage: passage.subscribe(), apart: apart.subscribe() };
+        let task = tokio::spawn(keep(address, Way { target, names }, heard));
+        Self { address, passage, apart, task }
+    }
+
+    /// The connections of this process are stuck from now on, or all pass again.
+    pub(crate) fn set_apart(&self, process: Option<u32>) {
+        self.apart.send_replace(process);
     }
 
     pub(crate) fn turn(&self, passage: Passage) {
@@ -66,27 +76,66 @@ fn bulk(port: u16) -> Bytes {
     Bytes::from(format!("${}\r\n{digits}\r\n", digits.len()))
 }
 
-async fn keep(address: SocketAddr, way: Way, passage: watch::Receiver<Passage>) {
-    let mut turns = passage.clone();
+/// What becomes of connections, as it changes.
+#[derive(Clone)]
+struct Turns {
+    passage: watch::Receiver<Passage>,
+    apart: watch::Receiver<Option<u32>>,
+}
+
+impl Turns {
+    /// Waits until the connection of this client may pass something on. `false` when the gate is gone.
+    async fn open(&mut self, client: SocketAddr) -> bool {
+        loop {
+            let apart = *self.apart.borrow_and_update();
+            let is_open = *self.passage.borrow_and_update() == Passage::Open;
+            if is_open && !apart.is_some_and(|process| is_of(client, process)) {
+                return true;
+            }
+            let changed = tokio::select! {
+                changed = self.passage.changed() => changed,
+                changed = self.apart.changed() => changed,
+            };
+            if changed.is_err() {
+                return false;
+            }
+        }
+    }
+}
+
+/// Whether this end of a connection belongs to the process.
+pub(crate) fn is_of(client: SocketAddr, process: u32) -> bool {
+    let connections = procfs::net::tcp().unwrap_or_default();
+    let Some(end) = connections.iter().find(|entry| entry.local_address == client) else {
+        return false;
+    };
+    let process = i32::try_from(process).ok().and_then(|id| Process::new(id).ok());
+    let files = process.and_then(|process| process.fd().ok());
+    let is_it = |file: FDInfo| matches!(file.target, FDTarget::Socket(inode) if inode == end.inode);
+    files.is_some_and(|mut files| files.any(|file| file.is_ok_and(is_it)))
+}
+
+async fn keep(address: SocketAddr, way: Way, heard: Turns) {
+    let mut turns = heard.passage.clone();
     while turns.wait_for(|turn| *turn != Passage::Closed).await.is_ok() {
         let Ok(listener) = TcpListener::bind(address).await else {
             sleep(BIND_AGAIN_AFTER).await;
             continue;
         };
         tokio::select! {
-            () = listen(listener, &way, &passage) => {}
+            () = listen(listener, &way, &heard) => {}
             _ = turns.wait_for(|turn| *turn == Passage::Closed) => {}
         }
     }
 }
 
 /// Listens until dropped; every connection ends with it.
-async fn listen(listener: TcpListener, way: &Way, passage: &watch::Receiver<Passage>) {
+async fn listen(listener: TcpListener, way: &Way, heard: &Turns) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((client, _)) = listener.accept() => {
-                connections.spawn(carry(client, way.clone(), passage.clone()));
+            Ok((client, from)) = listener.accept() => {
+                connections.spawn(carry(client, from, way.clone(), heard.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -94,27 +143,28 @@ async fn listen(listener: TcpListener, way: &Way, passage: &watch::Receiver<Pass
 }
 
 /// Carries bytes both ways until one side ends.
-async fn carry(client: TcpStream, way: Way, passage: watch::Receiver<Passage>) {
+async fn carry(client: TcpStream, from: SocketAddr, way: Way, heard: Turns) {
     let Ok(server) = TcpStream::connect(way.target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     tokio::select! {
-        () = pass(from_client, to_server, &[], passage.clone()) => {}
-        () = pass(from_server, to_client, &way.names, passage) => {}
+        () = pass(from_client, to_server, from, &[], heard.clone()) => {}
+        () = pass(from_server, to_client, from, &way.names, heard) => {}
     }
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    client: SocketAddr,
     names: &[(Bytes, Bytes)],
-    mut passage: watch::Receiver<Passage>,
+    mut turns: Turns,
 ) {
     let mut buffer = vec![0; 16 << 10];
     loop {
         let count = from.read(&mut buffer).await.unwrap_or_default();
-        if passage.wait_for(|turn| *turn == Passage::Open).await.is_err() || count == 0 {
+        if !turns.open(client).await || count == 0 {
             return;
         }
         names.iter().for_each(|(own, told)| replace(&mut buffer[..count], own, told));

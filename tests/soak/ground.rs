@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use bigblueswarm::sim::client::Web;
 use bigblueswarm::sim::{BbbClient, Version};
+use bytes::Bytes;
 use futures_util::future::join_all;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::front::Front;
 use crate::gate::{Gate, Passage};
@@ -21,7 +26,7 @@ use crate::services::influxd::{BUCKET, DATABASE_TOKEN, Influxd};
 use crate::services::redis::{MASTER, RedisSentinels, RedisServer};
 use crate::services::telegraf::Telegraf;
 use crate::shared::Recorder;
-use crate::world::{Client, T, U};
+use crate::world::{Client, KEY, T, U};
 
 pub(crate) const TENANTS: [Client; 2] = [T, U];
 /// What stands for a replica in the history where the proxy chooses it.
@@ -30,11 +35,15 @@ pub(crate) const ANY: usize = REPLICAS;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long meetings of a dead server count as not known, shorter than usual so that a soak sees the end of it often.
 pub(crate) const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+/// How many meetings U may have.
+pub(crate) const POOL: u32 = 5;
+const ADMIN_TRIES_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const VERSIONS: [Version; 4] = Version::ALL;
 
 pub(crate) struct Ground {
     pub(crate) recorder: Recorder,
-    proxy: HaProxy,
+    pub(crate) proxy: Mutex<HaProxy>,
+    proxy_url: String,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) agents: Vec<Mutex<Option<Telegraf>>>,
     pub(crate) influxd: Mutex<Influxd>,
@@ -63,14 +72,17 @@ impl Ground {
         let replicas = join_all(starts).await;
         let addresses: Vec<_> = replicas.iter().map(|replica| replica.home.address).collect();
         register(&replicas[0], &fronts).await;
+        bound_pool(&replicas[0]).await;
         let proxy = HaProxy::start(&addresses).await;
         let beside = |front: &Front| Mutex::new(Some(agent(front, &influxd)));
         let agents = fronts.iter().map(beside).collect();
         let (influxd, redis) = (Mutex::new(influxd), Arc::new(Mutex::new(redis)));
         let web = Web::default().within(PATIENCE);
+        let (proxy_url, proxy) = (proxy.url("/bigbluebutton"), Mutex::new(proxy));
         let ground = Self {
             recorder,
             proxy,
+            proxy_url,
             replicas,
             agents,
             influxd,
@@ -92,14 +104,40 @@ impl Ground {
 
     /// A tenant's client of one replica, or of the proxy.
     pub(crate) fn client(&self, tenant: Client, replica: usize) -> BbbClient {
-        let client = match self.replicas.get(replica) {
-            Some(replica) => {
-                let url = format!("http://{}/bigbluebutton", replica.home.address);
-                BbbClient::new(&url, tenant.secret).host(tenant.host)
+        let replica = self.replicas.get(replica);
+        let url = replica.map(|replica| format!("http://{}/bigbluebutton", replica.home.address));
+        let client = BbbClient::new(url.as_ref().unwrap_or(&self.proxy_url), tenant.secret);
+        client.host(tenant.host).through(self.web.clone())
+    }
+
+    /// The URL by which a server is listed.
+    pub(crate) fn url_of(&self, server: usize) -> String {
+        self.fronts[server].view.sim.url()
+    }
+
+    /// A list of all servers but one.
+    pub(crate) fn list_without(&self, left_out: Option<usize>) -> String {
+        let listed = self.fronts.iter().enumerate().filter(|(n, _)| Some(*n) != left_out);
+        let urls: serde_json::Map<_, _> = listed
+            .map(|(_, front)| &front.view.sim)
+            .map(|sim| (sim.url(), json!(sim.secret().reveal())))
+            .collect();
+        json!({"kind": "InstanceList", "instances": urls}).to_string()
+    }
+
+    /// Posts to the admin surface of one balancer after the other until one does it.
+    pub(crate) async fn administer(&self, path: &str, body: &str) {
+        for n in 0.. {
+            let address = self.replicas[n % REPLICAS].home.address;
+            let url = format!("http://{address}/admin/api/{path}");
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(KEY))]);
+            let body = Bytes::copy_from_slice(body.as_bytes());
+            let reply = self.web.send(Method::POST, &url, headers, body).await;
+            if reply.is_ok_and(|reply| reply.status.is_success()) {
+                return;
             }
-            None => self.proxy.client(tenant),
-        };
-        client.through(self.web.clone())
+            sleep(ADMIN_TRIES_AGAIN_AFTER).await;
+        }
     }
 
     /// What browsers use.
@@ -182,6 +220,11 @@ impl Replica {
         *self.program.lock().await = Some(self.home.start().await);
     }
 
+    /// The number of its process, if it runs.
+    pub(crate) async fn process(&self) -> Option<u32> {
+        self.program.lock().await.as_ref().map(Program::id)
+    }
+
     pub(crate) async fn signal(&self, signal: &str) {
         self.program.lock().await.as_ref().expect("it runs").signal(signal);
     }
@@ -199,6 +242,16 @@ pub(crate) fn insist(server: &RedisServer) {
     for (name, value) in [("min-replicas-to-write", "1"), ("min-replicas-max-lag", "10")] {
         server.ask::<()>(&["CONFIG", "SET", name, value]).expect("it is set");
     }
+}
+
+/// U may have fewer meetings than its front ends ask for.
+async fn bound_pool(replica: &Replica) {
+    let mut document = U.document();
+    document.spec.meeting_pool = Some(POOL);
+    let body = serde_json::to_string(&document).expect("JSON");
+    let program = replica.program.lock().await;
+    let reply = program.as_ref().expect("it runs").admin(Method::POST, "tenants", &body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
 }
 
 fn agent(front: &Front, influxd: &Influxd) -> Telegraf {

@@ -51,6 +51,13 @@ pub(crate) enum Trouble {
     ServerSlow(usize, u64),
     /// It answers HTTP 500 to everything.
     ServerFails(usize),
+    /// This replica alone does not reach it.
+    ServerApart(usize, usize),
+    ProxyKilled,
+    /// An admin lets it take no new meetings.
+    ServerDrained(usize),
+    /// An admin posts the list without it, and later with it again.
+    ServerRetired(usize),
 }
 
 /// Faults of one part come one after the other.
@@ -60,6 +67,8 @@ pub(crate) enum Part {
     Redis,
     Metrics,
     Server(usize),
+    Proxy,
+    Admin,
 }
 
 /// The faults of a soak of this length.
@@ -99,6 +108,7 @@ fn trouble(rng: &mut StdRng) -> (Trouble, u64) {
         DiskFull,
         SentinelKilled(sentinel),
         SentinelStopped(sentinel),
+        ProxyKilled,
     ];
     let long = [
         InfluxdKilled,
@@ -111,6 +121,9 @@ fn trouble(rng: &mut StdRng) -> (Trouble, u64) {
         ServerRefused(server),
         ServerFails(server),
         slow,
+        ServerApart(server, replica),
+        ServerDrained(server),
+        ServerRetired(server),
     ];
     match rng.random_bool(0.6) {
         true => (*short.choose(rng).expect("one"), rng.random_range(500..12_000)),
@@ -128,10 +141,13 @@ impl Trouble {
             MasterKilled | MasterStopped | FollowerKilled | FollowerStopped | DiskFull
             | SentinelKilled(_) | SentinelStopped(_) => Part::Redis,
             InfluxdKilled | InfluxdStopped | TelegrafKilled(_) => Part::Metrics,
+            ProxyKilled => Part::Proxy,
+            ServerDrained(_) | ServerRetired(_) => Part::Admin,
             ServerKilled(n)
             | ServerStopped(n)
             | ServerRefused(n)
             | ServerSlow(n, _)
+            | ServerApart(n, _)
             | ServerFails(n) => Part::Server(n),
         }
     }
@@ -168,6 +184,10 @@ impl Trouble {
             ServerRefused(_) => "server cut off",
             ServerSlow(..) => "server slow to create",
             ServerFails(_) => "server fails (HTTP 500)",
+            ServerApart(..) => "one balancer cut off from a server",
+            ProxyKilled => "HAProxy killed",
+            ServerDrained(_) => "server drained by an admin",
+            ServerRetired(_) => "server left out of the posted list",
         }
     }
 }

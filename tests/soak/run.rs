@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep};
 use crate::checker::{Bounds, check};
 use crate::clients::{Clients, SLOTS, ask};
 use crate::faults;
-use crate::ground::{Ground, TENANTS, UNKNOWN_FOR};
+use crate::ground::{Ground, POOL, TENANTS, UNKNOWN_FOR};
 use crate::harness::commit;
 use crate::history::{Answer, Call, Room, What};
 use crate::measure::watch;
 use crate::plan::{REPLICAS, draw};
 use crate::report::Outcome;
 use crate::shared::millis;
+use crate::world::U;
 
 /// Where histories and logs are left.
 const LEFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/soak");
@@ -107,7 +108,7 @@ fn bounds() -> Bounds {
         lost_after: millis(UNKNOWN_FOR) - 1_000,
         swept_within: 25_000,
         stale_for: 3_000,
-        pools: Default::default(),
+        pools: [(U.host.to_owned(), POOL as usize)].into(),
     }
 }
 

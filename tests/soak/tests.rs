@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::gate::replace;
+use crate::gate::{is_of, replace};
 use crate::harness::{run_all, trial};
 use crate::measure::{Bound, Series};
 use crate::plan::{Trouble, draw};
@@ -19,6 +19,7 @@ pub(crate) fn main() -> ExitCode {
         trial("growth_in_the_second_half_is_seen", growth),
         trial("errors_and_panics_in_logs_are_seen", logs),
         trial("ports_are_renamed_in_what_sentinels_say", ports),
+        trial("connections_of_one_process_are_told_from_others", processes),
     ])
 }
 
@@ -33,7 +34,7 @@ fn every_kind() {
     let mut kinds: Vec<_> = draw(1, HOUR).iter().map(|fault| fault.what.kind()).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    assert_eq!(kinds.len(), 23, "{kinds:?}");
 }
 
 fn the_first_is_never_killed() {
@@ -62,4 +63,13 @@ fn ports() {
     let mut said = b"$4\r\nport\r\n$5\r\n18123\r\n$5\r\nflags".to_vec();
     replace(&mut said, b"$5\r\n18123\r\n", b"$5\r\n20456\r\n");
     assert_eq!(said, b"$4\r\nport\r\n$5\r\n20456\r\n$5\r\nflags");
+}
+
+fn processes() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stream = std::net::TcpStream::connect(address).expect("a connection");
+    let client = stream.local_addr().expect("an address");
+    let (this, parent) = (std::process::id(), std::os::unix::process::parent_id());
+    assert!(is_of(client, this) && !is_of(client, parent));
 }

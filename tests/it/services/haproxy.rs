@@ -63,6 +63,27 @@ impl HaProxy {
         Some(proxy)
     }
 
+    /// Kills it: every connection breaks.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().expect("haproxy can be killed");
+        self.child.wait().expect("haproxy ends");
+    }
+
+    /// Starts it again on the same port, and waits until it has found a balancer ready.
+    pub(crate) async fn start_again(&mut self) {
+        let log = File::options().append(true).open(self.directory.path().join("log"));
+        let log = log.expect("a log");
+        let mut command = haproxy();
+        command.arg("-db").arg("-f").arg(self.directory.path().join("haproxy.cfg"));
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("the log")).stderr(log);
+        self.child = command.spawn().expect(MISSING);
+        let began = Instant::now();
+        while self.get("/readyz").await.is_none_or(|reply| reply.status != 200) {
+            assert!(began.elapsed() < READY_WITHIN, "no balancer is ready: {}", self.said());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
