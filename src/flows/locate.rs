@@ -106,7 +106,12 @@ impl World {
         let join = || self.heard(|| meetings.join(tenant.id.clone(), meeting.clone(), pool));
         let found = join().await?;
         if let Where::At(home) = found {
-            return self.known(tenant, meeting, home).await;
+            let known = self.known(tenant, meeting, home).await;
+            // Its server does not answer.
+            return known.map_err(|refusal| match refusal {
+                Refusal::Silent => Refusal::Unavailable,
+                other => other,
+            });
         }
         let found = async {
             let searched = match found {
@@ -175,7 +180,9 @@ impl World {
             return Ok(Some(other));
         }
         match self.find(&tenant.id, meeting).await? {
-            Where::At(home) => Ok(Some(home)),
+            // Something that was read before it went.
+            Where::At(same) if same.instance.id == home.instance.id => Err(Refusal::Silent),
+            Where::At(other) => Ok(Some(other)),
             Where::Seen(instance) => self.seen(tenant, meeting, instance).await?.known(),
             Where::Unknown { open } => self.unknown(tenant, meeting, open).await?.known(),
         }

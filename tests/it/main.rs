@@ -1,6 +1,5 @@
 //! One binary for all stories about the whole program.
 
-mod acknowledged;
 mod admin;
 mod callbacks;
 mod calls;
@@ -50,6 +49,7 @@ mod services;
 mod sessions;
 mod sim;
 mod store;
+mod store_faults;
 mod targets;
 mod tenant_rules;
 mod trio;

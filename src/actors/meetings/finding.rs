@@ -4,7 +4,9 @@ use tracing::warn;
 
 use super::lease::BELIEVED_FOR;
 use super::table::Slot;
-use super::{Asker, Home, LivingRoute, MeetingsMessage, MeetingsState, RouteError, Waiter, Where};
+use super::{
+    Asker, Home, LivingRoute, MeetingsMessage, MeetingsState, RouteError, Stray, Waiter, Where,
+};
 use crate::actors::{answer, settle_stored};
 use crate::domain::instance::InstanceId;
 use crate::domain::meeting::{InternalId, MeetingId, RouteKey, RouteRecord, RouteState};
@@ -69,14 +71,24 @@ impl MeetingsState {
         }
         Ok(match self.sighted.at(&key, tenant) {
             Some(instance) => Where::Seen(instance.clone()),
-            None => Where::Unknown { open: self.open() },
+            None => Where::Unknown { open: self.open(meeting, tenant) },
         })
     }
 
-    /// Where meetings may live that have no route, if that is known.
-    fn open(&self) -> Option<Vec<InstanceId>> {
-        let known = self.loaded && self.roster.loaded;
-        known.then(|| self.doubt.open(&self.roster, self.clock.now()))
+    /// Where a meeting may live that has no route, if that is known: where nobody knows what lives, and where a copy was
+    /// listed while it had a route elsewhere.
+    fn open(&self, meeting: &MeetingId, tenant: &TenantId) -> Option<Vec<InstanceId>> {
+        if !self.loaded || !self.roster.loaded {
+            return None;
+        }
+        let mut open = self.doubt.open(&self.roster, self.clock.now());
+        for (instance, strays) in &self.strays {
+            let is_it = |stray: &Stray| stray.meeting == *meeting && stray.tenant == *tenant;
+            if !open.contains(instance) && strays.iter().any(is_it) {
+                open.push(instance.clone());
+            }
+        }
+        Some(open)
     }
 
     /// The home of a meeting that its tenant names as its instance does.

@@ -75,13 +75,12 @@ impl MeetingsState {
     }
 
     /// Whether what is known of this route may be behind, and nothing better is to be had: the store does not answer, or may
-    /// have come back with it, or without it.
+    /// have come back with it or without it, be it before this program started.
     pub(super) fn is_unproven(&self, key: RouteKey, version: Version) -> bool {
-        if !self.store.shared() {
-            return false;
-        }
         let now = self.clock.now();
-        self.lease.is_away(now) || self.doubt.stands(now) && self.table.is_one_sided(&key, version)
+        let away = self.store.shared() && self.lease.is_away(now);
+        let in_doubt = self.doubt.stands(now) || self.doubt.is_young(now);
+        away || in_doubt && self.table.is_one_sided(&key, version)
     }
 
     /// What we sent to all at this moment came back, after all that was told before.

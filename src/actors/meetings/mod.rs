@@ -364,6 +364,10 @@ impl MeetingsState {
                 }
                 self.table.read_all(records, sent_at);
                 self.write_again();
+                if !self.loaded {
+                    self.table.begin();
+                    self.doubt.loaded(self.clock.now());
+                }
                 self.loaded = true;
             }
             Err(error) => {

@@ -80,6 +80,8 @@ pub(super) struct Table {
     doubted_at: Moment,
     /// The store may have come back then with an older state, and not every instance was heard since.
     rolled_back: Option<Moment>,
+    /// All was read that was stored when this program started, perhaps of an older state.
+    began: bool,
     /// What the store is to learn again.
     lost: Vec<Lost>,
     /// How many users tenants have, as far as it was counted since any slot changed.
@@ -160,7 +162,7 @@ impl Table {
         let version = route.version;
         let is_new = self.get(&key, tenant).is_none_or(|slot| slot.route.version != version);
         let met = self.put(key, tenant, Some(route), now);
-        if is_new && self.rolled_back.is_some() {
+        if is_new && (self.rolled_back.is_some() || !self.began) {
             let taken = self.get_mut(&key, tenant).filter(|slot| slot.route.version == version);
             taken.into_iter().for_each(|slot| slot.revived = true);
         }
@@ -174,10 +176,19 @@ impl Table {
         self.slots_of(key).any(|slot| slot.route.version == version && is_one_sided(slot))
     }
 
+    /// What the store had when this program started was read.
+    pub(super) fn begin(&mut self) {
+        self.began = true;
+    }
+
     /// The store does not have this route: it was removed, or the store came back with an older state.
     fn missing(&mut self, key: RouteKey, tenant: &TenantId, sent_at: Moment) -> Option<Met> {
-        let is_lost =
-            |slot: &Slot| slot.may_stand() && (self.is_from_before(slot) || slot.lost_to.is_some());
+        let is_lost = |slot: &Slot| {
+            // What only the store has ever said is gone with it.
+            slot.may_stand()
+                && !slot.revived
+                && (self.is_from_before(slot) || slot.lost_to.is_some())
+        };
         if self.get(&key, tenant).is_some_and(is_lost) {
             self.note_lost(&key, tenant, None);
             return None;
@@ -468,7 +479,7 @@ fn slot_of<'a>(
 impl Slot {
     /// Whether it is the answer where the store knows nothing: it was confirmed, and nothing was heard against it.
     fn is_sure(&self) -> bool {
-        self.may_stand() && !self.stale
+        self.may_stand() && !self.stale && !self.revived
     }
 
     /// Whether it may be the answer where the store has lost what it knew.
