@@ -14,7 +14,7 @@ SEED ?= 1
 MINUTES ?= 60
 FUZZ_TARGETS := query checksum xml line_protocol admin_json
 
-.PHONY: help demo run test test-dropin test-services storms storm-mutants soak test-clients test-packaging test-fast properties deny fuzz bench fmt lint image deb packages
+.PHONY: help demo run test test-dropin test-services storms storm-mutants soak test-clients test-packaging test-fast properties deny fuzz bench bench-commits fmt lint image deb packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ $(TOOLS)/bin/cargo-fuzz: # nightly features are asked of the stable compiler (RU
 
 bench: ## figures: time per call against bare servers of the same run, and how well meetings are placed
 	cargo bench --locked
+
+bench-commits: ## what calls cost in commit BEFORE=… and here, CPU and commands to Redis, in one run (Python; builds both, without LTO)
+	@test -n "$(BEFORE)" || { echo "say which: make bench-commits BEFORE=commit"; exit 1; }
+	benches/commits/run $(BEFORE)
 
 lint: ## format, clippy and documentation, as CI checks them
 	cargo fmt --check
