@@ -27,6 +27,9 @@ use crate::domain::tenant::TenantId;
 /// How long an instance may take to say of which meeting it speaks, each time it is asked.
 const NAME_WITHIN: Duration = Duration::from_secs(2);
 
+/// So long after an instance was asked, the meeting that an id names there is taken for the one of which it spoke.
+const NAMES_IT_FOR: Duration = Duration::from_secs(3);
+
 /// A parameter that names a meeting.
 pub const MEETING: &str = "meetingID";
 /// The one that names a breakout room's parent.
@@ -351,26 +354,28 @@ impl World {
         copy: &Copy,
         within: Duration,
     ) -> Result<bool, CallError> {
-        let Some(query) = self.ending(instance, copy).await? else { return Ok(false) };
+        let asked_at = self.clock.now();
+        let Some(text) = self.ending(instance, copy).await? else { return Ok(false) };
+        let is_exact = copy.internal.as_ref().is_some_and(|id| id.as_str() == text);
+        if !is_exact && self.clock.now().since(asked_at) >= NAMES_IT_FOR {
+            return Ok(false); // this process was stopped: the id may name a later meeting by now
+        }
+        let mut query = String::new();
+        query::append(&mut query, MEETING, text);
         self.get(instance, "end", &query, within).await?;
         Ok(true)
     }
 
-    /// The query that ends exactly this meeting of an instance's list and no other; nothing when there is none such.
-    async fn ending(
+    /// The id by which an instance finds exactly this meeting of its list and no other; nothing when there is none such.
+    async fn ending<'a>(
         &self,
         instance: &Arc<Instance>,
-        Copy { meeting, tenant, internal, .. }: &Copy,
-    ) -> Result<Option<String>, CallError> {
-        let named = |text: &str| {
-            let mut query = String::new();
-            query::append(&mut query, MEETING, text);
-            Some(query)
-        };
+        Copy { meeting, tenant, internal, .. }: &'a Copy,
+    ) -> Result<Option<&'a str>, CallError> {
         if let Some(internal) = internal
             && self.try_internal(instance, internal).await? == Lookup::Internal
         {
-            return Ok(named(internal.as_str()));
+            return Ok(Some(internal.as_str()));
         }
         let (key, internal) = (meeting.key(), internal.as_ref());
         let sought = Sought { tenant, key, meeting: Some(meeting), internal };
@@ -379,7 +384,7 @@ impl World {
                 if said.internal_id.as_deref() == internal.map(InternalId::as_str)
                     && sought.is_it(&said.spoken()) =>
             {
-                Ok(named(meeting.as_str()))
+                Ok(Some(meeting.as_str()))
             }
             Told::Of(_) | Told::Error => {
                 warn!(instance.id = %instance.id, "a copy stays: its id reaches another meeting there");

@@ -14,6 +14,9 @@ use crate::swarm::Swarm;
 /// A replica that is to stand still amid a call makes one within this, or stands still without.
 const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
+/// A replica that hears nothing for so long asks the store.
+const FORGETS_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// What goes wrong at present, where several faults may meet.
 pub(crate) struct Present {
     /// In which ways each server fails, and by which fault.
@@ -110,7 +113,10 @@ impl Present {
                 go_back(swarm, lag);
                 hub.state.with(|state| state.lag = Duration::ZERO);
             }
-            Trouble::Asleep { replica, .. } => {
+            Trouble::Asleep { replica, amid } => {
+                if amid == Amid::Read {
+                    swarm.hub.wire(replica, |wire| wire.deaf = false);
+                }
                 swarm.replica(replica, |replica| replica.process.turn(Phase::Running));
                 self.still.with(|still| still[replica] = false);
             }
@@ -133,6 +139,10 @@ impl Present {
     async fn stop(&self, swarm: &Swarm, replica: usize, amid: Amid) {
         let process = swarm.replica(replica, |replica| replica.process.clone());
         let Some(process) = process else { return };
+        if amid == Amid::Read {
+            swarm.hub.wire(replica, |wire| wire.deaf = true);
+            sleep(FORGETS_WITHIN).await;
+        }
         process.stop_amid(amid);
         let end = Instant::now() + CALLS_WITHIN;
         while amid != Amid::Nothing && process.phase() == Phase::Running && Instant::now() < end {

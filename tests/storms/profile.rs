@@ -54,6 +54,7 @@ pub(crate) enum Kind {
     Flush,
     Failover,
     Asleep,
+    DeafAsleep,
     Killed,
     ClockStep,
     Server,
@@ -69,8 +70,8 @@ impl Profile {
         match self {
             Self::Calm => &[],
             Self::Tenants => &[OtherInfos],
-            Self::Moves => &[Admin, Admin, Admin, Asleep, Asleep, LateNews, LostNews, Server],
-            Self::News => &[LateNews, LateNews, LostNews, DoubledNews],
+            Self::Moves => &[Admin, Admin, Admin, Asleep, DeafAsleep, LateNews, LostNews, Server],
+            Self::News => &[LateNews, LateNews, LostNews, DoubledNews, DeafAsleep],
             Self::Partitions => &[Partition, Partition, StoreAway],
             Self::Rollbacks => &[Rollback, Rollback, Rollback, Flush],
             Self::Failovers => &[Failover],
@@ -88,6 +89,7 @@ impl Profile {
                 Rollback,
                 Failover,
                 Asleep,
+                DeafAsleep,
                 Killed,
                 ClockStep,
                 Server,
@@ -170,6 +172,9 @@ impl Kind {
                     _ => Amid::Server,
                 };
                 (Trouble::Asleep { replica, amid }, lasts)
+            }
+            Self::DeafAsleep => {
+                (Trouble::Asleep { replica, amid: Amid::Read }, rng.random_range(1_000..8_000))
             }
             Self::Killed => (Trouble::Killed { replica }, rng.random_range(200..8_000)),
             Self::ClockStep => {

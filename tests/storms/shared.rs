@@ -118,6 +118,8 @@ pub(crate) enum Amid {
     Nothing,
     /// A read of routes or a step.
     Store,
+    /// A read of routes, which it makes as it hears nothing of what others change.
+    Read,
     /// A create, join or end.
     Server,
 }

@@ -115,9 +115,13 @@ impl SimStore {
     }
 
     /// The same; the process may come to stand still before the answer is there.
-    async fn ask_amid<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, StoreError> {
+    async fn ask_amid<R>(
+        &self,
+        calls: &[Amid],
+        act: impl FnOnce(&mut State) -> R,
+    ) -> Result<R, StoreError> {
         self.ask(|state| {
-            self.process.is_amid(Amid::Store);
+            calls.iter().for_each(|call| self.process.is_amid(*call));
             act(state)
         })
         .await
@@ -253,13 +257,13 @@ impl Store for SimStore {
             let record = |key| state.kept.routes.get(key).cloned().unwrap_or_default();
             keys.iter().map(record).collect()
         };
-        self.ask_amid(read).await
+        self.ask_amid(&[Amid::Store, Amid::Read], read).await
     }
 
     async fn step(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreError> {
         let (me, hub) = (self.me, &self.hub);
         let (stepped, lag) = self
-            .ask_amid(|state| {
+            .ask_amid(&[Amid::Store], |state| {
                 let stepped = steps.iter().map(|step| state.step(me, hub, step, take)).collect();
                 state.remember();
                 (stepped, state.lag)
