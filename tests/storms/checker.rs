@@ -22,7 +22,7 @@ pub(crate) struct Bounds {
     pub(crate) lost_after: u64,
     /// What is on a server is known to all within this.
     pub(crate) swept_within: u64,
-    /// So long after another home was acknowledged, joins may still go to where the room was before.
+    /// So long after another home was acknowledged, joins may still go to where the room was before, and lists show it.
     pub(crate) stale_for: u64,
     /// How many meetings tenants may have.
     pub(crate) pools: BTreeMap<String, usize>,

@@ -76,6 +76,9 @@ pub(crate) struct Fault {
     pub(crate) what: Trouble,
 }
 
+/// So long after a server's lists left a meeting out they do so no more, in milliseconds.
+const SHORT_AGAIN: u64 = 25_000;
+
 /// What can go wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trouble {
@@ -220,8 +223,23 @@ impl Storm {
             if matches!(what, Trouble::Asleep { .. }) {
                 longest = longest.max(at + lasts + AWAKE);
             }
-            self.faults.push(Fault { number, at, lasts, what });
+            if !self.is_again_short(&what, at) {
+                self.faults.push(Fault { number, at, lasts, what });
+            }
         }
+    }
+
+    /// Whether a server's lists would leave a meeting out twice in a row, which no server was seen to do.
+    fn is_again_short(&self, what: &Trouble, at: u64) -> bool {
+        let short = |what: &Trouble| match *what {
+            Trouble::Server { server, how: Failing::ShortLists } => Some(server),
+            _ => None,
+        };
+        let again = |server| {
+            let before = self.faults.iter().filter(|fault| fault.at + SHORT_AGAIN > at);
+            before.filter_map(|fault| short(&fault.what)).any(|other| other == server)
+        };
+        short(what).is_some_and(again)
     }
 
     /// The storm in a few lines.

@@ -153,11 +153,15 @@ pub(crate) struct Way {
 
 impl Way {
     async fn trip(&self) {
-        sleep(Duration::from_secs_f64(self.randomness.within(0.000_5..=0.008))).await;
+        self.way().await;
     }
-}
 
-impl Way {
+    /// How long something is under way.
+    fn way(&self) -> impl Future<Output = ()> + Send + 'static {
+        let long = self.randomness.within(0.000_5..=0.008);
+        async move { sleep(Duration::from_secs_f64(long)).await }
+    }
+
     /// A call that changes nothing.
     async fn look(&self, mut request: Outgoing, call: &str) -> Result<Incoming, SendError> {
         let fleet = &self.fleet;
@@ -179,26 +183,26 @@ impl Way {
 #[async_trait]
 impl Servers for Way {
     async fn send(&self, request: Outgoing) -> Result<Incoming, SendError> {
-        self.trip().await;
         let (path, asked) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let call = path.rsplit('/').next().unwrap_or_default().to_owned();
         let server = self.fleet.number(&request.instance.origin);
         let changes = matches!(&*call, "create" | "join" | "end");
         let Some(server) = server.filter(|_| changes) else {
+            self.trip().await;
             let answer = self.look(request, &call).await;
             self.trip().await;
             return answer;
         };
-        if call == "end" {
-            let id = query::value(asked, "meetingID").map(|id| id.into_owned()).unwrap_or_default();
-            self.fleet.recorder.note(What::EndSent { replica: self.replica, server, id });
-        }
-        let because = if call == "end" { Because::End } else { Because::Call };
-        let fleet = self.fleet.clone();
-        // The look stands right behind the request in the server's queue, and both go on if the asker goes away.
+        let ends = (call == "end").then(|| query::value(asked, "meetingID").unwrap_or_default());
+        let (ends, replica) = (ends.map(|id| id.into_owned()), self.replica);
+        let (fleet, way) = (self.fleet.clone(), self.way());
+        // By the world: what was sent arrives and goes on, whatever becomes of the asker, and what was seen before it was
+        // stopped is no news when it goes on. The look stands right behind the request in the server's queue.
         let both = async move {
-            // By the world: what a process saw before it was stopped is no news when it goes on.
-            if because == Because::End {
+            way.await;
+            let because = if ends.is_some() { Because::End } else { Because::Call };
+            if let Some(id) = ends {
+                fleet.recorder.note(What::EndSent { replica, server, id });
                 fleet.look(server, Because::Call).await;
             }
             join(fleet.servers.send(request), fleet.look(server, because)).await.0

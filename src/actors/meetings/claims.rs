@@ -188,7 +188,8 @@ impl MeetingsState {
         self.change(of, None, becomes, then);
     }
 
-    /// Sends a change that need not be on disk at once: after a crash the instances say the same again.
+    /// Sends a change. Only a confirm for which somebody waits must be on disk at once: a claim alone does not tell that the
+    /// meeting lives, and its instance may not answer after a crash. All else the instances say again.
     pub(super) fn change(&mut self, of: Of, expect: Option<Version>, becomes: Becomes, then: Then) {
         let version = self.draw(of.key, &of.tenant, expect);
         self.change_to(of, (expect, version), becomes, then);
@@ -202,7 +203,9 @@ impl MeetingsState {
         becomes: Becomes,
         then: Then,
     ) {
-        let (of, durable) = (tenant.clone(), false);
+        let confirms = becomes == Becomes::State(RouteState::Confirmed);
+        let durable = confirms && matches!(then, Then::Settle { .. });
+        let of = tenant.clone();
         let ask =
             ChangeAsk { key, meeting, tenant: of, expect, becomes, internal, version, durable };
         self.enqueue(Pending { key, tenant, step: Step::Change(ask), then });

@@ -139,7 +139,7 @@ pub struct ChangeAsk {
     pub internal: Option<InternalId>,
     /// The version of the entry after the change.
     pub version: Version,
-    /// Whether the change must be on disk before it is answered; confirms and removals need not be.
+    /// Whether the change must be on disk before it is answered.
     pub durable: bool,
 }
 

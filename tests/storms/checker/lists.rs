@@ -36,6 +36,8 @@ impl Checker<'_> {
             let entry = own.or_else(|| entries.next());
             let (rule, words) = match entry {
                 Some((_, internal)) if *internal == meeting.internal => continue,
+                // What stood before it, where that server does not answer.
+                Some(_) if self.may_be_behind(n, began) => continue,
                 Some((_, other)) => {
                     (Rule::Twice, format!("{other} is listed, and {meeting} lives"))
                 }
