@@ -64,12 +64,14 @@ impl HaProxy {
     }
 
     /// Kills it: every connection breaks.
+    #[allow(dead_code, reason = "the soak kills it, and no story")]
     pub(crate) fn stop(&mut self) {
         self.child.kill().expect("haproxy can be killed");
         self.child.wait().expect("haproxy ends");
     }
 
-    /// Starts it again on the same port, and waits until it has found a balancer ready.
+    /// Starts it again on its port, and waits until it has found a balancer ready.
+    #[allow(dead_code, reason = "the soak kills it, and no story")]
     pub(crate) async fn start_again(&mut self) {
         let log = File::options().append(true).open(self.directory.path().join("log"));
         let log = log.expect("a log");
