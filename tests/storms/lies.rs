@@ -52,3 +52,11 @@ pub(crate) async fn another(sim: &SimServer, version: Version, asked: &str) -> O
     let signed = query::signed(&asked, "getMeetingInfo", sim.secret().reveal(), Algorithm::Sha256);
     Some(format!("/bigbluebutton/api/getMeetingInfo?{signed}"))
 }
+
+/// Whether this tells of a meeting; and the answer itself.
+pub(crate) async fn is_an_info(answer: Incoming) -> (bool, Incoming) {
+    let Incoming { status, headers, body } = answer;
+    let bytes = to_bytes(body, LONGEST).await.unwrap_or_default();
+    let is_one = bytes.windows(7).any(|word| word == b"SUCCESS");
+    (is_one, Incoming { status, headers, body: Body::from(bytes) })
+}

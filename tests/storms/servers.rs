@@ -166,13 +166,23 @@ impl Way {
     async fn look(&self, mut request: Outgoing, call: &str) -> Result<Incoming, SendError> {
         let fleet = &self.fleet;
         let server = fleet.number(&request.instance.origin);
+        let target = request.target.clone();
         let lies = server.map(|server| fleet.lies.with(|lies| lies[server])).unwrap_or_default();
         if let Some(server) = server.filter(|_| lies.other_infos && call == "getMeetingInfo") {
             let (_, asked) = request.target.split_once('?').unwrap_or_default();
             let other = lies::another(&fleet.sims[server], fleet.versions[server], asked).await;
             request.target = other.unwrap_or(request.target);
         }
-        let answer = fleet.servers.send(request).await?;
+        let is_other = request.target != target;
+        let (instance, within) = (request.instance.clone(), request.first_byte_within);
+        let mut answer = fleet.servers.send(request).await?;
+        // The other meeting may just have ended: that says nothing of the one that is asked for.
+        if is_other {
+            let (is_one, same) = lies::is_an_info(answer).await;
+            let (_, query) = target.split_once('?').unwrap_or_default();
+            let itself = Outgoing::get(instance, "getMeetingInfo", query, within);
+            answer = if is_one { same } else { fleet.servers.send(itself).await? };
+        }
         Ok(match lies.short_lists && call == "getMeetings" {
             true => lies::shortened(answer).await,
             false => answer,

@@ -335,10 +335,13 @@ impl MeetingsState {
             Stepped::Claimed(Claimed::Taken | Claimed::Full)
             | Stepped::Changed(Changed::Taken | Changed::Full) => return,
         };
+        let (now, sent_at) = (self.clock.now(), self.queue.sent_at());
+        if self.table.overtook(&key, tenant, route, sent_at) {
+            return self.table.mark_stale(&key);
+        }
         if let Some(route) = route {
             self.names.put(key, tenant, route);
         }
-        let now = self.clock.now();
         let met = match is_stored {
             true => self.table.put_stored(key, tenant, route.cloned(), now),
             false => self.table.put(key, tenant, route.cloned(), now),
@@ -347,7 +350,6 @@ impl MeetingsState {
         if let (Some(Met { room, gone }), Stepped::Changed(Changed::Done(_))) = (met, stepped) {
             self.keeping.owe(gone.into_iter().chain([room]));
         }
-        let sent_at = self.queue.sent_at();
         self.table.recheck(&key, sent_at);
         if self.is_late(sent_at) {
             self.table.mark_stale(&key);

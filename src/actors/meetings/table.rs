@@ -420,6 +420,19 @@ impl Table {
         }
     }
 
+    /// Whether another replica's change was told since a question was sent, and is later than the answer to that.
+    pub(super) fn overtook(
+        &self,
+        key: &RouteKey,
+        tenant: &TenantId,
+        answer: Option<&Route>,
+        sent_at: Moment,
+    ) -> bool {
+        let is_later = |told: Version| answer.is_none_or(|route| route.version.precedes(told));
+        let told = self.get(key, tenant).filter(|slot| slot.hearsay && slot.read_at >= sent_at);
+        told.is_some_and(|slot| is_later(slot.route.version))
+    }
+
     /// No answer to a question from before this moment will come any more, and no news.
     pub(super) fn forget_told(&mut self, before: Moment) {
         self.told.retain(|_, told| *told >= before);
