@@ -1,5 +1,6 @@
 //! Join: the browser is sent to the meeting's instance, which must meet it itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -43,18 +44,36 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     let deadlines = &world.config.deadlines;
     let within = if home.suspect { deadlines.connect } else { world.info_within() };
     let by = Instant::now() + within;
-    let named = timeout_at(by, world.addressed(&tenant.id, &meeting, &home, query)).await;
-    let Some(query) = named.unwrap_or(Err(Refusal::Silent)).map_err(to_join)? else {
-        world.not_there(&tenant.id, &home).await?;
-        return Err(Refusal::NothingToJoin);
-    };
-    let (query, instance) = (&*query, &home.instance);
+    let query = &*named(world, tenant, &meeting, &mut home, (query, by)).await?;
+    let instance = &home.instance;
     if redirects {
         let signed = signed_for(instance, "join", query);
         let url = [&instance.origin, &instance.api_path, "/join?", &signed].concat();
         return Ok(Answer::Redirect(url));
     }
     session(world, tenant, instance, query, by).await
+}
+
+/// The query as it goes to the meeting's home, which is another one where the first says that it does not have it.
+async fn named<'q>(
+    world: &World,
+    tenant: &Tenant,
+    meeting: &MeetingId,
+    home: &mut Home,
+    (query, by): (&'q str, Instant),
+) -> Result<Cow<'q, str>, Refusal> {
+    for _ in 0..2 {
+        let named = timeout_at(by, world.addressed(&tenant.id, meeting, home, query)).await;
+        if let Some(named) = named.unwrap_or(Err(Refusal::Silent)).map_err(to_join)? {
+            return Ok(named);
+        }
+        let other = world.not_there(&tenant.id, home).await?;
+        *home = other.ok_or(Refusal::NothingToJoin)?;
+        if home.released || home.state == RouteState::Claimed {
+            return Err(Refusal::Unavailable);
+        }
+    }
+    Err(Refusal::NothingToJoin)
 }
 
 /// A refusal in the words of join: an instance that does not answer is away, whatever else is known of it.

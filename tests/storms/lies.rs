@@ -22,7 +22,9 @@ pub(crate) struct Lies {
 impl Lies {
     pub(crate) fn of(ways: &[Failing]) -> Self {
         let has = |way| ways.contains(&way);
-        Self { short_lists: has(Failing::ShortLists), other_infos: has(Failing::OtherInfos) }
+        // One at a time: of a meeting that neither shows nothing can be known.
+        let short_lists = has(Failing::ShortLists);
+        Self { short_lists, other_infos: has(Failing::OtherInfos) && !short_lists }
     }
 }
 

@@ -5,6 +5,7 @@ mod fault;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -30,6 +31,10 @@ use crate::domain::tenant::Tenant;
 
 /// Instances tried for one create, the first included.
 const MOST_ATTEMPTS: usize = 3;
+
+/// So long after a home was told a repeated create is acknowledged there without the store: others may have moved the
+/// meeting since.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// So often a route is confirmed that others change at the same time.
 const MOST_CONFIRMS: usize = 4;
@@ -126,14 +131,17 @@ impl Creation<'_> {
         let mut home = self.first_home().await?;
         loop {
             let confirmed = home.state == RouteState::Confirmed && !home.released;
+            let known_until = Instant::now() + KNOWN_FOR;
             match self.attempt(&home, confirmed).await {
-                Attempt::Made(answer, envelope) => match self.made(&home, &envelope).await? {
-                    None => {
-                        self.tell_stalled();
-                        return Ok(Answer::Passed(answer));
+                Attempt::Made(answer, envelope) => {
+                    match self.made(&home, &envelope, known_until).await? {
+                        None => {
+                            self.tell_stalled();
+                            return Ok(Answer::Passed(answer));
+                        }
+                        Some(winner) => home = winner,
                     }
-                    Some(winner) => home = winner,
-                },
+                }
                 Attempt::Refused(answer, envelope) => {
                     self.release(&home, confirmed).await;
                     return Ok(Answer::said(answer, envelope));
@@ -262,9 +270,14 @@ impl Creation<'_> {
         }
     }
 
-    /// The instance has the meeting: the route is confirmed before the client hears of it.
-    /// Answers the winner when the meeting got another home meanwhile.
-    async fn made(&self, home: &Home, envelope: &Envelope) -> Result<Option<Home>, Refusal> {
+    /// The instance has the meeting: the route is confirmed before the client hears of it. One that was known needs no
+    /// confirm until `known_until`. Answers the winner when the meeting got another home meanwhile.
+    async fn made(
+        &self,
+        home: &Home,
+        envelope: &Envelope,
+        known_until: Instant,
+    ) -> Result<Option<Home>, Refusal> {
         let (tenant, meeting) = (&self.tenant.id, &self.meeting);
         if let Some(internal) = envelope.internal_id.clone() {
             // Its first events may come before the next sweep.
@@ -273,7 +286,8 @@ impl Creation<'_> {
         let internal = envelope.internal_id.as_deref().map(InternalId::new);
         let same = internal.is_none() || home.internal.is_none() || internal == home.internal;
         let repeated = home.state == RouteState::Confirmed && envelope.is_duplicate() && same;
-        if repeated && (internal.is_none() || home.internal.is_some()) {
+        let is_known = internal.is_none() || home.internal.is_some();
+        if repeated && is_known && Instant::now() < known_until {
             return Ok(None);
         }
         let (meetings, mut version) = (&self.world.actors.meetings, home.version);
