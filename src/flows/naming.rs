@@ -97,7 +97,10 @@ impl World {
         // Where an internal id is an error, one that was taken from the client's id makes that one an error too.
         let fails = !matches!(home.lookup, Lookup::Internal | Lookup::External)
             && home.internal.as_ref().is_some_and(|id| id.as_str() == asked.as_str());
-        if is_its_id && !home.shadowed && !fails && !looks_internal(asked.as_str()) {
+        // A meeting that is only claimed there may be another's that was left there.
+        let is_there = home.state == RouteState::Confirmed;
+        let is_clear = is_its_id && is_there && !home.shadowed && !fails;
+        if is_clear && !looks_internal(asked.as_str()) {
             return Ok(Name::AsItIs);
         }
         match (&home.internal, home.lookup) {
