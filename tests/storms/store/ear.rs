@@ -33,7 +33,8 @@ pub(super) enum Note {
 pub(crate) struct Ear {
     pub(super) me: u64,
     replica: usize,
-    notes: mpsc::UnboundedSender<(Duration, Note)>,
+    /// Nothing once the connection has broken: what does not pass a cut is never lost without a sign.
+    notes: Option<mpsc::UnboundedSender<(Duration, Note)>>,
     /// When the last one arrives: none overtakes another.
     last: Duration,
 }
@@ -43,19 +44,22 @@ type Notes = mpsc::UnboundedReceiver<(Duration, Note)>;
 impl Ear {
     pub(super) fn hear(&mut self, hub: &Hub, note: Note) {
         let wire = hub.wires.with(|wires| wires[self.replica].clone());
-        if wire.cut > 0 || wire.deaf {
-            return;
+        if wire.cut > 0 {
+            self.notes = None;
         }
+        let Some(notes) = self.notes.as_ref().filter(|_| !wire.deaf) else { return };
         self.last = self.last.max(now() + hub.trip() + wire.late);
-        let _ = self.notes.send((self.last, note.clone()));
+        let _ = notes.send((self.last, note.clone()));
         if wire.doubled {
             self.last += hub.trip() * 20;
-            let _ = self.notes.send((self.last, note));
+            let _ = notes.send((self.last, note));
         }
     }
 
     pub(super) fn wake(&mut self) {
-        let _ = self.notes.send((now(), Note::Counted));
+        if let Some(notes) = &self.notes {
+            let _ = notes.send((now(), Note::Counted));
+        }
     }
 }
 
@@ -177,7 +181,7 @@ async fn subscribe(store: &SimStore, known: &mut Known) -> bool {
         }
         let (to, notes) = mpsc::unbounded_channel();
         let (me, replica) = (store.me, store.replica);
-        let ear = Ear { me, replica, notes: to, last: now() };
+        let ear = Ear { me, replica, notes: Some(to), last: now() };
         let asked = store.ask(|state| {
             state.ears.retain(|ear| ear.me != me);
             state.ears.push(ear);
