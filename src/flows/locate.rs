@@ -334,10 +334,15 @@ impl World {
     }
 
     /// An instance said that it does not have the meeting of this route: the route goes, unless it
-    /// was being claimed or has changed meanwhile; then its new home is the answer.
+    /// was being claimed or has changed meanwhile; then its new home is the answer. Fails where nothing can be known.
     pub async fn not_there(&self, tenant: &TenantId, home: &Home) -> Result<Option<Home>, Refusal> {
         if home.state == RouteState::Claimed || self.is_still_listed(home).await {
-            return Ok(None);
+            // Whether it lives elsewhere by now, only the store can say.
+            return if home.unproven {
+                Err(Refusal::Internal("reach its store"))
+            } else {
+                Ok(None)
+            };
         }
         let settled = self.actors.meetings.release(tenant.clone(), home.key, home.version).await?;
         match settled {
