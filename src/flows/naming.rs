@@ -98,7 +98,7 @@ impl World {
         let fails = !matches!(home.lookup, Lookup::Internal | Lookup::External)
             && home.internal.as_ref().is_some_and(|id| id.as_str() == asked.as_str());
         // A meeting that is only claimed there may be another's that was left there.
-        let is_there = home.state == RouteState::Confirmed;
+        let is_there = home.state != RouteState::Claimed;
         let is_clear = is_its_id && is_there && !home.shadowed && !fails;
         if is_clear && !looks_internal(asked.as_str()) {
             return Ok(Name::AsItIs);
