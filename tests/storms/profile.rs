@@ -111,6 +111,7 @@ impl Profile {
             | Self::Partitions
             | Self::Rollbacks
             | Self::Failovers
+            | Self::Sleepers
             | Self::Moves
             | Self::Mixed => 1_000,
             _ => 0,

@@ -335,6 +335,10 @@ impl Creation<'_> {
             }
             // An `end` or another create was quicker to change the route; this answer came after what they did.
             version = match other.state {
+                // What the answer was about has ended since: the room's next meeting is made.
+                RouteState::Ending if repeated && is_known => {
+                    return Ok(Some(self.claim().await?));
+                }
                 RouteState::Ending => match self.claim_here(home, &internal).await? {
                     Ok(claimed) => claimed,
                     Err(elsewhere) => return Ok(Some(elsewhere)),
