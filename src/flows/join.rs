@@ -25,9 +25,8 @@ pub async fn join(world: &World, tenant: &Arc<Tenant>, query: &str) -> Result<An
     }
     let query = &*tenant.rules.join(query);
     let meeting = super::meeting_id(query)?;
-    let Some(mut home) = world.locate_to_join(tenant, &meeting).await? else {
-        return Err(Refusal::NothingToJoin);
-    };
+    let home = world.locate_to_join(tenant, &meeting).await.map_err(to_join)?;
+    let mut home = home.ok_or(Refusal::NothingToJoin)?;
     if home.released {
         return Err(Refusal::Unavailable);
     }
@@ -139,5 +138,6 @@ async fn arrived(
     let Ok((Presence::Ours, internal)) = there else { return Err(Refusal::Unavailable) };
     let id = tenant.id.clone();
     world.actors.meetings.confirm(id, home.key, home.version, internal).await?;
-    world.locate_to_join(tenant, meeting).await?.ok_or(Refusal::Unavailable)
+    let home = world.locate_to_join(tenant, meeting).await.map_err(to_join)?;
+    home.ok_or(Refusal::Unavailable)
 }

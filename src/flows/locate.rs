@@ -104,32 +104,21 @@ impl World {
         let pool = self.user_pool(tenant).await;
         let meetings = &self.actors.meetings;
         let join = || self.heard(|| meetings.join(tenant.id.clone(), meeting.clone(), pool));
-        let found = join().await?;
-        if let Where::At(home) = found {
-            let known = self.known(tenant, meeting, home).await;
-            // Its server does not answer.
-            return known.map_err(|refusal| match refusal {
-                Refusal::Silent => Refusal::Unavailable,
-                other => other,
-            });
-        }
-        let found = async {
-            let searched = match found {
-                Where::At(home) => Searched::Found(Box::new(home)),
-                Where::Seen(instance) => self.seen(tenant, meeting, instance).await?,
-                Where::Unknown { open } => self.unknown(tenant, meeting, open).await?,
-            };
-            let home = match searched {
-                // An instance that may have it does not answer.
-                Searched::NotKnown => return Err(Refusal::Unavailable),
-                known => known.found(),
-            };
-            if home.is_some() && tenant.user_pool.is_some() {
-                join().await?; // only now that it has a route can its users be counted
-            }
-            Ok(home)
+        // Boxed, since they are rare and their waits would make the futures of all joins large.
+        let searched = match join().await? {
+            Where::At(home) => return self.known(tenant, meeting, home).await,
+            Where::Seen(instance) => Box::pin(self.seen(tenant, meeting, instance)).await?,
+            Where::Unknown { open } => Box::pin(self.unknown(tenant, meeting, open)).await?,
         };
-        Box::pin(found).await
+        let home = match searched {
+            // An instance that may have it does not answer.
+            Searched::NotKnown => return Err(Refusal::Unavailable),
+            known => known.found(),
+        };
+        if home.is_some() && tenant.user_pool.is_some() {
+            Box::pin(join()).await?; // only now that it has a route can its users be counted
+        }
+        Ok(home)
     }
 
     /// What is known of where this tenant's meeting lives.
@@ -338,10 +327,9 @@ impl World {
     pub async fn not_there(&self, tenant: &TenantId, home: &Home) -> Result<Option<Home>, Refusal> {
         if home.state == RouteState::Claimed || self.is_still_listed(home).await {
             // Whether it lives elsewhere by now, only the store can say.
-            return if home.unproven {
-                Err(Refusal::Internal("reach its store"))
-            } else {
-                Ok(None)
+            return match home.unproven {
+                true => Err(Refusal::Internal("reach its store")),
+                false => Ok(None),
             };
         }
         let settled = self.actors.meetings.release(tenant.clone(), home.key, home.version).await?;

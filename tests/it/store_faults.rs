@@ -42,25 +42,11 @@ const POLL: Duration = Duration::from_millis(20);
 /// Runs each story on one Redis, behind Sentinels and in a Cluster.
 macro_rules! on_shared_stores {
     ($($story:ident)*) => {
-        mod in_redis {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<super::super::deployment::SingleRedis>().await;
-            })*
-        }
-
-        mod behind_sentinels {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<super::super::deployment::SentinelRedis>().await;
-            })*
-        }
-
-        mod in_a_cluster {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<super::super::deployment::ClusterRedis>().await;
-            })*
+        crate::store::home::on_stores! {
+            in_redis: crate::store_faults::deployment::SingleRedis,
+            behind_sentinels: crate::store_faults::deployment::SentinelRedis,
+            in_a_cluster: crate::store_faults::deployment::ClusterRedis;
+            { $($story)* }
         }
     };
 }
@@ -112,6 +98,26 @@ async fn only_home(world: &World, meeting: &str) -> usize {
     let homes = world.homes(meeting).await;
     assert_eq!(homes.len(), 1, "{meeting} lives on {homes:?}");
     homes[0]
+}
+
+/// So many rooms that the first replica made and of which the other has heard.
+async fn rooms_known_to_both([a, b]: [&World; 2], many: usize) -> Vec<String> {
+    let rooms: Vec<_> = (0..many).map(|n| format!("room{n}")).collect();
+    for room in &rooms {
+        T.create(a, room).await.assert_success();
+        let home = only_home(a, room).await;
+        within(PATIENTLY, "known", async || joins_on(T, b, room, home).await).await;
+    }
+    rooms
+}
+
+/// Ends a room and opens it again on the other one of two servers, the first of which is drained from now on: number of its
+/// server and its new internal id.
+async fn reopen_elsewhere(world: &World, room: &str) -> (usize, String) {
+    let old = only_home(world, room).await;
+    T.end(world, room).await.assert_success();
+    set(world, "drain", old).await;
+    (3 - old, internal_id(&T.create(world, room).await))
 }
 
 /// Joins until the meeting's server takes the user in. Nobody is sent elsewhere or told that there is no such meeting.

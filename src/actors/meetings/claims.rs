@@ -51,7 +51,7 @@ impl MeetingsState {
             return waiting.push(Waiter::Home(reply_to));
         }
         // A pool can be counted only by who knows all meetings.
-        if !self.roster.loaded || wish.tenant.meeting_pool.is_some() && !self.loaded {
+        if !self.roster.loaded || wish.tenant.meeting_pool.is_some() && !self.has_loaded() {
             return answer(reply_to, Err(RouteError::NotLoaded));
         }
         // What the store has lost it can't tell better.

@@ -24,8 +24,6 @@ pub(super) struct Doubt {
     since: Option<Moment>,
     /// When each instance's last sweep was sent.
     swept: HashMap<InstanceId, Moment>,
-    /// When the routes were read with which this program began: the store may have been put back before.
-    loaded: Option<Moment>,
     /// Since when each instance is in the pool without having been swept.
     unswept: HashMap<InstanceId, Moment>,
     /// So long an instance that is never swept is waited for (`health.unknownFor`).
@@ -51,14 +49,10 @@ impl Doubt {
         self.since.is_some_and(|since| now.since(since) < self.most)
     }
 
-    /// Routes were read for the first time.
-    pub(super) fn loaded(&mut self, now: Moment) {
-        self.loaded = Some(now);
-    }
-
-    /// Whether the routes with which this program began may be older ones that no list has shown yet.
-    pub(super) fn is_young(&self, now: Moment) -> bool {
-        self.loaded.is_none_or(|loaded| now.since(loaded) < self.most)
+    /// Whether routes that this program read at its start, at `loaded_at`, may be older ones that no list has shown yet:
+    /// the store may have been put back before.
+    pub(super) fn covers_start(&self, loaded_at: Option<Moment>, now: Moment) -> bool {
+        loaded_at.is_none_or(|loaded| now.since(loaded) < self.most)
     }
 
     /// The pool is this now.

@@ -78,14 +78,15 @@ impl MeetingsState {
     /// Where a meeting may live that has no route, if that is known: where nobody knows what lives, and where a copy was
     /// listed while it had a route elsewhere.
     fn open(&self, meeting: &MeetingId, tenant: &TenantId) -> Option<Vec<InstanceId>> {
-        if !self.loaded || !self.roster.loaded {
+        if !self.has_loaded() || !self.roster.loaded {
             return None;
         }
         let mut open = self.doubt.open(&self.roster, self.clock.now());
         for (instance, strays) in &self.strays {
-            let is_it = |stray: &Stray| stray.meeting == *meeting && stray.tenant == *tenant;
-            if !open.contains(instance) && strays.iter().any(is_it) {
-                open.push(instance.clone());
+            let (meeting, tenant) = (meeting.clone(), tenant.clone());
+            let copy = Stray { meeting, tenant, instance: instance.clone() };
+            if !open.contains(instance) && strays.contains(&copy) {
+                open.push(copy.instance);
             }
         }
         Some(open)
@@ -175,7 +176,7 @@ impl MeetingsState {
         instances: &[InstanceId],
         tenants: &[TenantId],
     ) -> Result<Vec<LivingRoute>, RouteError> {
-        if !self.loaded {
+        if !self.has_loaded() {
             return Err(RouteError::NotLoaded);
         }
         let wanted = |slot: &Slot| {

@@ -13,8 +13,8 @@ use super::table::Slot;
 use crate::domain::meeting::{RouteKey, Version};
 use crate::domain::moment::Moment;
 
-/// So long after a good look memory is believed.
-pub(super) const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// So long after a good look memory is believed, and what was told from memory.
+pub const BELIEVED_FOR: Duration = Duration::from_secs(1);
 /// While changes are not heard, so long a record is believed after it was asked for.
 const UNHEARD_FOR: Duration = Duration::from_millis(500);
 
@@ -79,7 +79,7 @@ impl MeetingsState {
     pub(super) fn is_unproven(&self, key: RouteKey, version: Version) -> bool {
         let now = self.clock.now();
         let away = self.store.shared() && self.lease.is_away(now);
-        let in_doubt = self.doubt.stands(now) || self.doubt.is_young(now);
+        let in_doubt = self.doubt.stands(now) || self.doubt.covers_start(self.loaded_at, now);
         away || in_doubt && self.table.is_one_sided(&key, version)
     }
 

@@ -46,7 +46,7 @@ impl MeetingsState {
     /// Removes the routes to instances that have left the pool.
     pub(super) fn clear(&mut self) {
         self.myself.send_after(LOOK_EVERY, || MeetingsMessage::Clear);
-        if !self.loaded || !self.roster.loaded {
+        if !self.has_loaded() || !self.roster.loaded {
             return;
         }
         let named = self.table.slots().map(|(_, slot)| &slot.route.instance);

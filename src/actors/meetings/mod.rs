@@ -30,6 +30,7 @@ use tracing::{info, warn};
 use self::doubt::Doubt;
 use self::forecast::Forecast;
 use self::keeping::Keeping;
+pub use self::lease::BELIEVED_FOR;
 use self::lease::Lease;
 pub use self::message::*;
 use self::names::Names;
@@ -77,8 +78,8 @@ pub struct MeetingsState {
     rules: Rules,
     /// How many cores instances have, where the configuration says it.
     cores: HashMap<InstanceId, f64>,
-    /// Whether all records were read: then memory is complete, unless others write the store too.
-    loaded: bool,
+    /// When all records were read first: then memory is complete, unless others write the store too.
+    loaded_at: Option<Moment>,
     /// When the reading that is under way began.
     loading: Option<Moment>,
     /// Something may have been missed since it began, so that all is read once more.
@@ -147,7 +148,7 @@ impl Actor for Meetings {
             roster,
             rules: rules(&config),
             cores: HashMap::default(),
-            loaded: false,
+            loaded_at: None,
             loading: None,
             load_again: false,
             queue: Queue::default(),
@@ -285,9 +286,14 @@ impl MeetingsState {
         self.roster = roster;
     }
 
+    /// Whether all records were read.
+    fn has_loaded(&self) -> bool {
+        self.loaded_at.is_some()
+    }
+
     /// Whether memory holds every route there is.
     fn complete(&self) -> bool {
-        self.loaded && !self.store.shared()
+        self.has_loaded() && !self.store.shared()
     }
 
     /// The home that a route describes; nothing when its instance is not of the pool any more.
@@ -359,16 +365,14 @@ impl MeetingsState {
         match result {
             Ok(records) => {
                 self.lease.met();
-                if !self.loaded {
-                    info!(records = records.len(), "routes are loaded");
-                }
+                let count = records.len();
                 self.table.read_all(records, sent_at);
                 self.write_again();
-                if !self.loaded {
+                if !self.has_loaded() {
+                    info!(records = count, "routes are loaded");
                     self.table.begin();
-                    self.doubt.loaded(self.clock.now());
+                    self.loaded_at = Some(self.clock.now());
                 }
-                self.loaded = true;
             }
             Err(error) => {
                 warn!(%error, "routes could not be read; trying again");
@@ -406,6 +410,6 @@ impl MeetingsState {
     fn count(&self) -> Counts {
         let (by_instance, by_tenant) = self.table.usage();
         let strays = self.all_strays.clone();
-        Counts { by_instance, by_tenant, strays, loaded: self.loaded }
+        Counts { by_instance, by_tenant, strays, loaded: self.has_loaded() }
     }
 }

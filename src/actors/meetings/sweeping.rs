@@ -34,7 +34,7 @@ impl MeetingsState {
         for Found { key, tenant, meeting, internal } in adopt {
             // A meeting whose claim is being stored has a home in a moment.
             let claimed = self.claiming.contains_key(&(key, tenant.clone()));
-            if !sweep.shared && !claimed && self.loaded {
+            if !sweep.shared && !claimed && self.has_loaded() {
                 let becomes = Becomes::Adopted { instance: sweep.instance.clone() };
                 self.change(Of { key, meeting, tenant, internal }, None, becomes, Then::Quiet);
             }
@@ -68,7 +68,7 @@ impl MeetingsState {
     /// What another replica found without a route here is one that it makes, or that we missed.
     fn fetch_unknown(&self, found: &[Found]) {
         let keys: Vec<_> = found.iter().map(|found| found.key).take(MOST_FETCHED).collect();
-        if !keys.is_empty() && self.loaded {
+        if !keys.is_empty() && self.has_loaded() {
             self.fetch(keys);
         }
     }

@@ -5,7 +5,6 @@ mod fault;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -19,7 +18,7 @@ use super::body::RequestBody;
 use super::naming::PARENT;
 use super::payload::Payload;
 use super::refusal::Refusal;
-use crate::actors::meetings::{Copy, Home, RouteError, Settled, Wish};
+use crate::actors::meetings::{BELIEVED_FOR, Copy, Home, RouteError, Settled, Wish};
 use crate::actors::settle;
 use crate::bbb::query;
 use crate::bbb::xml::Envelope;
@@ -31,10 +30,6 @@ use crate::domain::tenant::Tenant;
 
 /// Instances tried for one create, the first included.
 const MOST_ATTEMPTS: usize = 3;
-
-/// So long after a home was told a repeated create is acknowledged there without the store: others may have moved the
-/// meeting since.
-const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// So often a route is confirmed that others change at the same time.
 const MOST_CONFIRMS: usize = 4;
@@ -131,7 +126,7 @@ impl Creation<'_> {
         let mut home = self.first_home().await?;
         loop {
             let confirmed = home.state == RouteState::Confirmed && !home.released;
-            let known_until = Instant::now() + KNOWN_FOR;
+            let known_until = Instant::now() + BELIEVED_FOR;
             match self.attempt(&home, confirmed).await {
                 Attempt::Made(answer, envelope) => {
                     match self.made(&home, &envelope, known_until).await? {
@@ -308,42 +303,34 @@ impl Creation<'_> {
                 let (of, named) = (tenant.clone(), meeting.clone());
                 meetings.confirm(of, named, version, internal.clone())
             };
-            let other = match self.world.heard(confirm).await {
+            let stands = match self.world.heard(confirm).await {
                 // The instance had it before: it is the meeting of the route, which needs no store.
                 Err(_) if repeated => return Ok(None),
                 Err(error) => return Err(error.into()),
                 Ok(Settled::Yes) => return Ok(None),
-                Ok(Settled::Otherwise(other)) => other,
+                Ok(Settled::Otherwise(other)) => Some(other),
                 // Only the claim counted it, which is gone with the route.
-                Ok(Settled::Gone) if counts && !envelope.is_duplicate() => {
-                    match self.claim_here(home, &internal).await? {
-                        Ok(claimed) => version = claimed,
-                        Err(elsewhere) => return Ok(Some(elsewhere)),
-                    }
-                    continue;
-                }
+                Ok(Settled::Gone) if counts && !envelope.is_duplicate() => None,
                 Ok(Settled::Gone) => {
                     let internal = internal.clone();
-                    self.world.adopt(tenant, meeting, &home.instance, internal).await?
+                    Some(self.world.adopt(tenant, meeting, &home.instance, internal).await?)
                 }
             };
-            if other.instance.id != home.instance.id {
-                return Ok(Some(other));
-            }
-            if other.state == RouteState::Confirmed && !is_newer(&internal, &other.internal) {
-                return Ok(None);
-            }
             // An `end` or another create was quicker to change the route; this answer came after what they did.
-            version = match other.state {
-                // What the answer was about has ended since: the room's next meeting is made.
-                RouteState::Ending if repeated && is_known => {
-                    return Ok(Some(self.claim().await?));
+            version = match stands {
+                Some(other) if other.instance.id != home.instance.id => return Ok(Some(other)),
+                Some(Home { state: RouteState::Confirmed, internal: known, .. })
+                    if !is_newer(&internal, &known) =>
+                {
+                    return Ok(None);
                 }
-                RouteState::Ending => match self.claim_here(home, &internal).await? {
+                Some(other) if other.state != RouteState::Ending => other.version,
+                // What the answer was about has ended since: the room's next meeting is made.
+                Some(_) if repeated && is_known => return Ok(Some(self.claim().await?)),
+                Some(_) | None => match self.claim_here(home, &internal).await? {
                     Ok(claimed) => claimed,
                     Err(elsewhere) => return Ok(Some(elsewhere)),
                 },
-                RouteState::Claimed | RouteState::Confirmed => other.version,
             };
         }
         Err(Refusal::Internal("keep the meeting's route"))

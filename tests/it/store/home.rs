@@ -105,6 +105,22 @@ impl Home for ClusterHome {
     }
 }
 
+/// Runs each story on each kind of store, in a module of its own.
+macro_rules! on_stores {
+    ($($module:ident: $kind:path),*; $stories:tt) => {
+        $(crate::store::home::on_stores!(@ $module $kind, $stories);)*
+    };
+    (@ $module:ident $kind:path, { $($story:ident)* }) => {
+        mod $module {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story::<$kind>().await;
+            })*
+        }
+    };
+}
+pub(crate) use on_stores;
+
 pub(crate) fn redis_in(config: &RedisConfig, deadline: Duration) -> Redis {
     Redis::new(config, deadline).expect("a store")
 }

@@ -7,7 +7,7 @@ use bigblueswarm::outside::store::queue::{
     Due, Lane, Owed, Parcel, Pile, Room, Settle, Target, Way, Wish,
 };
 
-use super::home::{EmbeddedHome, Home, RedisHome};
+use super::home::Home;
 use super::stories::stories;
 
 const NOW: u64 = 1_800_000_000_000;

@@ -2,7 +2,7 @@
 
 use bigblueswarm::outside::store::{Shelf, Shelved, Store};
 
-use super::home::{EmbeddedHome, Home, RedisHome};
+use super::home::Home;
 use super::stories::stories;
 
 fn record(id: &str, bytes: &[u8]) -> Shelved {

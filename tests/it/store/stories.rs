@@ -10,8 +10,7 @@ use bigblueswarm::outside::store::{Becomes, Changed, Claimed, Step, Stepped, Sto
 use rand::seq::SliceRandom;
 
 use super::home::{
-    EmbeddedHome, Home, RedisHome, change, changed, claim, claimed, instance, instances, key,
-    record, take, tenant, version,
+    Home, change, changed, claim, claimed, instance, instances, key, record, take, tenant, version,
 };
 
 const FOUR: [&str; 4] = ["a", "b", "c", "d"];
@@ -334,32 +333,12 @@ fn document(host: &str) -> TenantDocument {
 /// Each story over the embedded store and the forms of Redis.
 macro_rules! stories {
     ($($story:ident)*) => {
-        mod in_the_embedded_store {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<super::EmbeddedHome>().await;
-            })*
-        }
-
-        mod in_redis {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<super::RedisHome>().await;
-            })*
-        }
-
-        mod behind_sentinels {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<crate::store::home::SentinelHome>().await;
-            })*
-        }
-
-        mod in_a_cluster {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                super::$story::<crate::store::home::ClusterHome>().await;
-            })*
+        crate::store::home::on_stores! {
+            in_the_embedded_store: crate::store::home::EmbeddedHome,
+            in_redis: crate::store::home::RedisHome,
+            behind_sentinels: crate::store::home::SentinelHome,
+            in_a_cluster: crate::store::home::ClusterHome;
+            { $($story)* }
         }
     };
 }

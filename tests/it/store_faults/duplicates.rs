@@ -12,22 +12,15 @@ async fn f3_a_replica_that_is_cut_off_ends_nothing<D: Deployment>() {
     let a = first_replica(2, deployment.store()).await;
     let store = FaultyStore::new(deployment.store());
     let b = further_replica(&a, store.clone()).start().await;
-    let rooms: Vec<_> = (0..3).map(|n| format!("room{n}")).collect();
-    for room in &rooms {
-        T.create(&a, room).await.assert_success();
-        let home = only_home(&a, room).await;
-        within(PATIENTLY, "known", async || joins_on(T, &b, room, home).await).await;
-    }
+    let rooms = rooms_known_to_both([&a, &b], 3).await;
     until_swept(&a, 1, 2).await;
     store.set(Link::Cut);
     sleep(LEASE_EXPIRED).await;
     let mut living = Vec::new();
     for room in &rooms {
-        let old = only_home(&a, room).await;
-        T.end(&a, room).await.assert_success();
-        set(&a, "drain", old).await;
-        living.push((room, internal_id(&T.create(&a, room).await), 3 - old));
-        set(&a, "enable", old).await;
+        let (home, id) = reopen_elsewhere(&a, room).await;
+        set(&a, "enable", 3 - home).await;
+        living.push((room, id, home));
     }
     // One of them has people in it.
     fill(&a, living[0].2, &rooms[0]).await;

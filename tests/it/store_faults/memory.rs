@@ -102,21 +102,13 @@ async fn f7_a_replica_that_hears_nothing_reads_the_store<D: Deployment>() {
     let a = first_replica(2, deployment.store()).await;
     let store = faulty_store::FaultyStore::new(deployment.store());
     let b = further_replica(&a, store.clone()).start().await;
-    let rooms: Vec<_> = (0..8).map(|n| format!("room{n}")).collect();
-    for room in &rooms {
-        T.create(&a, room).await.assert_success();
-        let home = only_home(&a, room).await;
-        within(PATIENTLY, "known", async || joins_on(T, &b, room, home).await).await;
-    }
+    let rooms = rooms_known_to_both([&a, &b], 8).await;
     store.set(faulty_store::Link::Silent);
     sleep(deployment::LEASE_EXPIRED).await;
     for room in &rooms {
-        let old = only_home(&a, room).await;
-        T.end(&a, room).await.assert_success();
-        set(&a, "drain", old).await;
-        let id = internal_id(&T.create(&a, room).await);
-        set(&a, "enable", old).await;
-        assert!(joins_on(T, &b, room, 3 - old).await, "{room}");
+        let (home, id) = reopen_elsewhere(&a, room).await;
+        set(&a, "enable", 3 - home).await;
+        assert!(joins_on(T, &b, room, home).await, "{room}");
         assert_eq!(internal_id(&T.info(&b, room).await), id, "{room}");
     }
 }

@@ -11,12 +11,8 @@ async fn f2_a_room_that_was_opened_again_elsewhere_stays_there<D: Deployment>() 
     let [a, b] = two_replicas(&deployment, 2).await;
     let room = deployment.losable("again");
     T.create(&a, &room).await.assert_success();
-    let before = only_home(&a, &room).await;
     deployment.begin_to_lose();
-    T.end(&a, &room).await.assert_success();
-    set(&a, "drain", before).await;
-    let living = internal_id(&T.create(&a, &room).await);
-    let home = 3 - before;
+    let (home, living) = reopen_elsewhere(&a, &room).await;
     assert_eq!(only_home(&a, &room).await, home);
     fill(&a, home, &room).await;
     for world in [&a, &b] {
@@ -50,12 +46,8 @@ async fn f2_a_room_that_nobody_remembers_is_found_where_it_lives<D: Deployment>(
     let a = first_replica(2, deployment.store()).await;
     let room = deployment.losable("again");
     T.create(&a, &room).await.assert_success();
-    let before = only_home(&a, &room).await;
     deployment.begin_to_lose();
-    T.end(&a, &room).await.assert_success();
-    set(&a, "drain", before).await;
-    let living = internal_id(&T.create(&a, &room).await);
-    let home = 3 - before;
+    let (home, living) = reopen_elsewhere(&a, &room).await;
     fill(&a, home, &room).await;
     let deployment = while_blocked(deployment, D::come_back_older).await;
     let again = further_replica(&a, deployment.store());
